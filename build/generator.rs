@@ -1,0 +1,58 @@
+//! From checked descriptors to Rust source: everything `build.rs` writes besides
+//! what prost and tonic generate themselves.
+//!
+//! Separate from the build script's input and output so that tests can hand it
+//! small contracts and see what it refuses.
+
+mod contract;
+mod facts;
+mod naming;
+mod redaction;
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+
+/// Everything that is wrong with a contract, one sentence each.
+pub type Refusals = Vec<String>;
+
+/// Rust source for one contract.
+pub struct Generated {
+    /// `Event` implementations and the table of events.
+    pub events: String,
+    /// The table of methods.
+    pub methods: String,
+    /// `Validate` implementations.
+    pub validators: String,
+    /// `Debug` implementations that hide personal fields.
+    pub redaction: String,
+    /// Full names of the messages whose `Debug` is in `redaction`.
+    pub redacted: Vec<String>,
+}
+
+/// Generates the Rust source, or says everything that is wrong with the contract.
+pub fn generate(pool: &DescriptorPool) -> Result<Generated, Refusals> {
+    let mut refusals = Refusals::new();
+    let messages = outcry_messages(pool);
+    naming::check(pool, &messages, &mut refusals);
+    let contract = contract::read(pool, &messages, &mut refusals);
+    let redacted = redaction::read(pool, &messages, &mut refusals);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    Ok(Generated {
+        events: facts::write_events(&contract.events),
+        methods: facts::write_methods(&contract.methods),
+        validators: messages.iter().map(|m| format!("impl Validate for {} {{ fn inspect(&self, _: &Path<'_>, _: &mut Violations) {{}} }}\n", naming::message_path(m))).collect(),
+        redaction: redaction::write(&redacted),
+        redacted: redacted.iter().map(|m| m.message.full_name().to_owned()).collect(),
+    })
+}
+
+/// Our own messages, sorted by name; map entries are not messages of their own.
+fn outcry_messages(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
+    let mut messages: Vec<_> = pool
+        .all_messages()
+        .filter(|m| naming::is_outcry(m.package_name()) && !m.is_map_entry())
+        .collect();
+    messages.sort_by(|a, b| a.full_name().cmp(b.full_name()));
+    messages
+}
