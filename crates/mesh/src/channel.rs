@@ -1,0 +1,81 @@
+//! The client side of a call between services.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use tonic::body::Body;
+use tower::Service;
+
+use crate::correlation;
+use crate::deadline;
+use crate::directory::{Directory, not_running};
+use crate::identity::{ActingFor, Identity};
+
+/// Calls one service on behalf of another. Use it as the transport of any generated client.
+///
+/// A call carries its caller's identity, belongs to the flow of the call being handled unless
+/// [`correlate`](crate::correlate) says otherwise, and gets no more time than that call has left.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    directory: Directory,
+    caller: &'static str,
+    target: Cow<'static, str>,
+}
+
+impl Channel {
+    pub(crate) fn new(
+        directory: Directory,
+        caller: &'static str,
+        target: Cow<'static, str>,
+    ) -> Channel {
+        Channel {
+            directory,
+            caller,
+            target,
+        }
+    }
+
+    fn prepare(&self, request: &mut Request<Body>) {
+        let user = request
+            .extensions_mut()
+            .remove::<ActingFor>()
+            .map(|acting| acting.0);
+        let caller = Some(self.caller.to_owned());
+        request.extensions_mut().insert(Identity { caller, user });
+        let wish = deadline::parse_timeout(request.headers());
+        if let Some(wait) = deadline::outgoing(wish, deadline::remaining()) {
+            deadline::put_timeout(request.headers_mut(), wait);
+        }
+        if correlation::in_headers(request.headers()).is_none()
+            && let Some(inherited) = deadline::inherited()
+            && let Ok(id) = HeaderValue::from_str(&inherited.correlation_id.to_string())
+        {
+            request
+                .headers_mut()
+                .insert(correlation::CORRELATION_ID, id);
+        }
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Nothing is held between calls: the bound on work in progress is the server's.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        self.prepare(&mut request);
+        match self.directory.server(&self.target) {
+            Some(server) => server.call(request).map(Ok).boxed(),
+            None => std::future::ready(Ok(not_running(&self.target).into_http())).boxed(),
+        }
+    }
+}

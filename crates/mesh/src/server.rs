@@ -1,0 +1,139 @@
+//! The layers in front of a service's methods, outermost first:
+//! span with the correlation id, authorization, deadline, panic guard, the method itself.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::authorize::Rules;
+use crate::correlation::{self, Correlation};
+use crate::deadline::{self, BoundedBody, Inherited};
+use crate::identity::Identity;
+use crate::refusal;
+
+/// Gives correlation ids to calls that come without one.
+pub(crate) type IdSource = Arc<dyn Fn() -> Uuid + Send + Sync>;
+
+/// One service's methods behind the layers.
+pub(crate) struct Server {
+    name: String,
+    routes: Routes,
+    rules: Arc<Rules>,
+    ids: IdSource,
+}
+
+impl Server {
+    pub(crate) fn new(name: &str, routes: Routes, rules: Arc<Rules>, ids: IdSource) -> Server {
+        Server {
+            name: name.to_owned(),
+            routes: routes.prepare(),
+            rules,
+            ids,
+        }
+    }
+
+    /// Answers one call. Every failure is a response: there is no other way for it to end.
+    pub(crate) fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let correlation_id =
+            correlation::in_headers(request.headers()).unwrap_or_else(|| (self.ids)());
+        request.extensions_mut().insert(Correlation(correlation_id));
+        let identity = request
+            .extensions()
+            .get::<Identity>()
+            .cloned()
+            .unwrap_or_default();
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!(
+            "rpc",
+            service = self.name,
+            method = path,
+            caller = identity.caller.as_deref().unwrap_or("unknown"),
+            %correlation_id,
+        );
+        if let Err(denial) = self.rules.check(&path, &identity) {
+            span.in_scope(|| tracing::info!(reason = denial.message(), "call denied"));
+            return std::future::ready(denial.into_http()).boxed();
+        }
+        let streaming = self.rules.rule(&path).is_some_and(|rule| rule.streaming);
+        let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
+            .and_then(|wait| Instant::now().checked_add(wait));
+        let inherited = Inherited {
+            deadline,
+            correlation_id,
+        };
+        handle(self.routes.clone(), request, inherited, streaming)
+            .instrument(span)
+            .boxed()
+    }
+}
+
+async fn handle(
+    mut routes: Routes,
+    request: Request<Body>,
+    inherited: Inherited,
+    streaming: bool,
+) -> Response<Body> {
+    let started = Instant::now();
+    if inherited
+        .deadline
+        .is_some_and(|deadline| deadline <= started)
+    {
+        // Nobody waits for the answer any more: the work is not begun.
+        return deadline::exceeded().into_http();
+    }
+    // A handler that panics is dropped whole; what it had committed is consistent by itself.
+    let call = AssertUnwindSafe(deadline::scope(inherited, routes.call(request))).catch_unwind();
+    let outcome = match inherited.deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, call).await,
+        None => Ok(call.await),
+    };
+    let response = match outcome {
+        Ok(Ok(Ok(response))) if streaming => {
+            response.map(|body| Body::new(BoundedBody::new(body, inherited)))
+        }
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(panic)) => panicked(panic.as_ref()).into_http(),
+        Err(_elapsed) => deadline::exceeded().into_http(),
+    };
+    log_outcome(response.headers(), started);
+    response
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Status {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(message, "a handler panicked");
+    refusal::with_reason(
+        Code::Internal,
+        "HANDLER_PANICKED",
+        "the service failed while handling the call; its log has the correlation id",
+    )
+}
+
+/// A failed unary call shows its status in the response head; streams may still fail later.
+fn log_outcome(headers: &HeaderMap, started: Instant) {
+    let status = Status::from_header_map(headers);
+    let code = status.as_ref().map_or(Code::Ok, Status::code);
+    let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match (code, status) {
+        (Code::Internal | Code::Unknown | Code::DataLoss, Some(status)) => {
+            tracing::error!(?code, elapsed_us, message = status.message(), "call failed");
+        }
+        _ => tracing::debug!(?code, elapsed_us, "call answered"),
+    }
+}
