@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
+use generator::Generated;
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
 
 const PROTO_ROOT: &str = "proto";
 const CONTRACT_ROOT: &str = "proto/outcry";
+/// Messages with every kind of rule, for this crate's own tests.
+const SAMPLES_ROOT: &str = "build/samples";
 /// Domain in the `type_url` of events, as every protobuf library expects it.
 const TYPE_DOMAIN: &str = "type.googleapis.com";
 /// Codec of generated clients.
@@ -41,34 +44,100 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let mut files = Vec::new();
-    find_protos(Path::new(CONTRACT_ROOT), &mut files)?;
-    files.sort();
-
-    let mut compiler = protox::Compiler::new([PROTO_ROOT])?;
-    compiler
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(&files)?;
-    // Encoded by protox itself: prost's own types would lose the custom options.
-    let descriptors = compiler.encode_file_descriptor_set();
-    fs::write(out.join("descriptors.binpb"), &descriptors)?;
-
-    let pool = DescriptorPool::decode(descriptors.as_slice())?;
-    let generated = generator::generate(&pool).map_err(|refusals| refusals.join("\n"))?;
-    fs::write(out.join("events.rs"), &generated.events)?;
-    fs::write(out.join("methods.rs"), &generated.methods)?;
-    fs::write(out.join("validators.rs"), &generated.validators)?;
-    fs::write(out.join("redaction.rs"), &generated.redaction)?;
-
-    let mut set = FileDescriptorSet::decode(descriptors.as_slice())?;
-    // The rules are read from the descriptors; nobody needs them as messages.
-    set.file.retain(|file| !file.package().starts_with("buf."));
-    let packages = modules::packages(&set);
-    write_messages_and_clients(&out, set.clone(), &generated.redacted)?;
-    write_servers(&out, set, &packages)?;
+    let contract = Contract::read(&[PROTO_ROOT], Path::new(CONTRACT_ROOT), "outcry")?;
+    fs::write(out.join("descriptors.binpb"), &contract.descriptors)?;
+    contract.write_rules(&out)?;
+    fs::write(out.join("events.rs"), &contract.generated.events)?;
+    fs::write(out.join("methods.rs"), &contract.generated.methods)?;
+    let packages = modules::packages(&contract.set);
+    contract.write_messages_and_clients(&out)?;
+    contract.write_servers(&out, &packages)?;
     fs::write(out.join("modules.rs"), modules::write(&packages))?;
+
+    let samples_out = out.join("samples");
+    fs::create_dir_all(&samples_out)?;
+    let samples = Contract::read(
+        &[SAMPLES_ROOT, PROTO_ROOT],
+        Path::new(SAMPLES_ROOT),
+        "outcry.sample",
+    )?;
+    samples.write_rules(&samples_out)?;
+    samples.write_messages_and_clients(&samples_out)?;
     Ok(())
+}
+
+/// Compiled `.proto` files and what the generator made of them.
+struct Contract {
+    descriptors: Vec<u8>,
+    /// Without the rules, which nobody needs as messages.
+    set: FileDescriptorSet,
+    generated: Generated,
+}
+
+impl Contract {
+    fn read(includes: &[&str], root: &Path, scope: &str) -> Result<Contract, Box<dyn Error>> {
+        let mut files = Vec::new();
+        find_protos(root, &mut files)?;
+        files.sort();
+        let mut compiler = protox::Compiler::new(includes)?;
+        compiler
+            .include_imports(true)
+            .include_source_info(true)
+            .open_files(&files)?;
+        // Encoded by protox itself: prost's own types would lose the custom options.
+        let descriptors = compiler.encode_file_descriptor_set();
+        let pool = DescriptorPool::decode(descriptors.as_slice())?;
+        let generated =
+            generator::generate(&pool, scope).map_err(|refusals| refusals.join("\n"))?;
+        let mut set = FileDescriptorSet::decode(descriptors.as_slice())?;
+        set.file.retain(|file| !file.package().starts_with("buf."));
+        Ok(Contract {
+            descriptors,
+            set,
+            generated,
+        })
+    }
+
+    fn write_rules(&self, out: &Path) -> std::io::Result<()> {
+        fs::write(out.join("validators.rs"), &self.generated.validators)?;
+        fs::write(out.join("redaction.rs"), &self.generated.redaction)
+    }
+
+    fn write_messages_and_clients(&self, out: &Path) -> std::io::Result<()> {
+        let mut config = prost_build::Config::new();
+        config
+            .enable_type_names()
+            .type_name_domain(["."], TYPE_DOMAIN);
+        config.skip_debug(
+            self.generated
+                .redacted
+                .iter()
+                .map(|name| format!(".{name}")),
+        );
+        tonic_prost_build::configure()
+            .out_dir(out)
+            .build_server(false)
+            .build_transport(false)
+            .codec_path(CLIENT_CODEC)
+            .compile_fds_with_config(self.set.clone(), config)
+    }
+
+    /// Servers are generated in a run of their own, over the messages of the first run,
+    /// because clients and servers need different codecs.
+    fn write_servers(&self, out: &Path, packages: &[modules::Package]) -> std::io::Result<()> {
+        let folder = out.join("servers");
+        fs::create_dir_all(&folder)?;
+        let mut config = prost_build::Config::new();
+        for package in packages {
+            config.extern_path(format!(".{}", package.name), package.rust_path());
+        }
+        tonic_prost_build::configure()
+            .out_dir(folder)
+            .build_client(false)
+            .build_transport(false)
+            .codec_path(SERVER_CODEC)
+            .compile_fds_with_config(self.set.clone(), config)
+    }
 }
 
 /// Every `.proto` below a folder.
@@ -85,43 +154,4 @@ fn find_protos(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn write_messages_and_clients(
-    out: &Path,
-    set: FileDescriptorSet,
-    redacted: &[String],
-) -> std::io::Result<()> {
-    let mut config = prost_build::Config::new();
-    config
-        .enable_type_names()
-        .type_name_domain(["."], TYPE_DOMAIN);
-    config.skip_debug(redacted.iter().map(|name| format!(".{name}")));
-    tonic_prost_build::configure()
-        .out_dir(out)
-        .build_server(false)
-        .build_transport(false)
-        .codec_path(CLIENT_CODEC)
-        .compile_fds_with_config(set, config)
-}
-
-/// Servers are generated in a run of their own, over the messages of the first run,
-/// because clients and servers need different codecs.
-fn write_servers(
-    out: &Path,
-    set: FileDescriptorSet,
-    packages: &[modules::Package],
-) -> std::io::Result<()> {
-    let folder = out.join("servers");
-    fs::create_dir_all(&folder)?;
-    let mut config = prost_build::Config::new();
-    for package in packages {
-        config.extern_path(format!(".{}", package.name), package.rust_path());
-    }
-    tonic_prost_build::configure()
-        .out_dir(folder)
-        .build_client(false)
-        .build_transport(false)
-        .codec_path(SERVER_CODEC)
-        .compile_fds_with_config(set, config)
 }

@@ -8,6 +8,8 @@ mod contract;
 mod facts;
 mod naming;
 mod redaction;
+mod rules;
+mod validators;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
@@ -28,30 +30,39 @@ pub struct Generated {
     pub redacted: Vec<String>,
 }
 
-/// Generates the Rust source, or says everything that is wrong with the contract.
-pub fn generate(pool: &DescriptorPool) -> Result<Generated, Refusals> {
+/// Generates the Rust source for the packages under `scope` (`outcry` for all of ours),
+/// or says everything that is wrong with them.
+pub fn generate(pool: &DescriptorPool, scope: &str) -> Result<Generated, Refusals> {
     let mut refusals = Refusals::new();
-    let messages = outcry_messages(pool);
+    let messages = messages_in(pool, scope);
     naming::check(pool, &messages, &mut refusals);
     let contract = contract::read(pool, &messages, &mut refusals);
     let redacted = redaction::read(pool, &messages, &mut refusals);
+    let validators = validators::write(&messages, &mut refusals);
     if !refusals.is_empty() {
         return Err(refusals);
     }
     Ok(Generated {
         events: facts::write_events(&contract.events),
         methods: facts::write_methods(&contract.methods),
-        validators: messages.iter().map(|m| format!("impl Validate for {} {{ fn inspect(&self, _: &Path<'_>, _: &mut Violations) {{}} }}\n", naming::message_path(m))).collect(),
+        validators,
         redaction: redaction::write(&redacted),
-        redacted: redacted.iter().map(|m| m.message.full_name().to_owned()).collect(),
+        redacted: redacted
+            .iter()
+            .map(|m| m.message.full_name().to_owned())
+            .collect(),
     })
 }
 
-/// Our own messages, sorted by name; map entries are not messages of their own.
-fn outcry_messages(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
+/// The messages of a scope, sorted by name; map entries are not messages of their own.
+fn messages_in(pool: &DescriptorPool, scope: &str) -> Vec<MessageDescriptor> {
     let mut messages: Vec<_> = pool
         .all_messages()
-        .filter(|m| naming::is_outcry(m.package_name()) && !m.is_map_entry())
+        .filter(|message| {
+            let below = message.package_name().strip_prefix(scope);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                && !message.is_map_entry()
+        })
         .collect();
     messages.sort_by(|a, b| a.full_name().cmp(b.full_name()));
     messages

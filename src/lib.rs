@@ -37,3 +37,14 @@ include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 mod redaction {
     include!(concat!(env!("OUT_DIR"), "/redaction.rs"));
 }
+
+/// Messages with every kind of rule, which the contract itself need not have.
+#[cfg(test)]
+mod sample {
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/samples/outcry.sample.v1.rs"));
+    }
+
+    include!(concat!(env!("OUT_DIR"), "/samples/redaction.rs"));
+}

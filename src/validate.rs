@@ -1,10 +1,35 @@
 //! What a message must hold to be accepted. The rules stand in the `.proto` files
 //! (`buf.validate`); their meaning is that of protovalidate.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
+use std::hash::Hash;
+use std::sync::LazyLock;
 
-include!(concat!(env!("OUT_DIR"), "/validators.rs"));
+use regex::Regex;
+
+mod formats;
+#[cfg(test)]
+mod tests;
+
+/// What the build script wrote: one implementation of [`Validate`] per message.
+#[allow(unused_comparisons, unused_imports, clippy::all)]
+mod contract {
+    use super::formats::{is_email, is_uuid};
+    use super::{Path, Pattern, Validate, Violations, has_repeats, pattern};
+
+    include!(concat!(env!("OUT_DIR"), "/validators.rs"));
+}
+
+#[cfg(test)]
+#[allow(unused_comparisons, clippy::all)]
+mod sample {
+    use super::formats::{is_email, is_uuid};
+    use super::{Path, Pattern, Validate, Violations, has_repeats, pattern};
+
+    include!(concat!(env!("OUT_DIR"), "/samples/validators.rs"));
+}
 
 /// Most violations reported for one message: enough to correct a form with, and few enough
 /// that their description fits into the headers of a gRPC answer.
@@ -54,6 +79,17 @@ impl Violations {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.list.len() >= MAX_VIOLATIONS
+    }
+
+    /// Takes a violation in, unless there are enough.
+    fn add(&mut self, path: &Path<'_>, rule: &'static str, message: &str) {
+        if !self.is_full() {
+            self.list.push(Violation {
+                field: path.to_string(),
+                rule,
+                message: message.to_owned(),
+            });
+        }
     }
 }
 
@@ -125,4 +161,22 @@ impl fmt::Display for Path<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an item occurs twice.
+fn has_repeats<T: Hash + Eq>(items: &[T]) -> bool {
+    let mut seen = HashSet::with_capacity(items.len());
+    !items.iter().all(|item| seen.insert(item))
+}
+
+/// A regular expression, compiled when it is first needed.
+type Pattern = LazyLock<Regex>;
+
+/// Compiles a pattern of the contract.
+#[expect(
+    clippy::expect_used,
+    reason = "the build script refuses patterns that do not compile"
+)]
+fn pattern(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the contract holds only patterns that compile")
 }
