@@ -44,30 +44,20 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let contract = Contract::read(&[PROTO_ROOT], Path::new(CONTRACT_ROOT), "outcry")?;
-    fs::write(out.join("descriptors.binpb"), &contract.descriptors)?;
-    contract.write_rules(&out)?;
-    fs::write(out.join("events.rs"), &contract.generated.events)?;
-    fs::write(out.join("methods.rs"), &contract.generated.methods)?;
-    let packages = modules::packages(&contract.set);
-    contract.write_messages_and_clients(&out)?;
-    contract.write_servers(&out, &packages)?;
-    fs::write(out.join("modules.rs"), modules::write(&packages))?;
-
-    let samples_out = out.join("samples");
-    fs::create_dir_all(&samples_out)?;
-    let samples = Contract::read(
+    Contract::read(&[PROTO_ROOT], Path::new(CONTRACT_ROOT), "outcry")?.write(&out, "")?;
+    Contract::read(
         &[SAMPLES_ROOT, PROTO_ROOT],
         Path::new(SAMPLES_ROOT),
         "outcry.sample",
-    )?;
-    samples.write_rules(&samples_out)?;
-    samples.write_messages_and_clients(&samples_out)?;
+    )?
+    .write(&out, "samples/")?;
     Ok(())
 }
 
 /// Compiled `.proto` files and what the generator made of them.
 struct Contract {
+    /// Package whose Rust source is wanted, with all below it.
+    scope: &'static str,
     descriptors: Vec<u8>,
     /// Without the rules, which nobody needs as messages.
     set: FileDescriptorSet,
@@ -75,7 +65,11 @@ struct Contract {
 }
 
 impl Contract {
-    fn read(includes: &[&str], root: &Path, scope: &str) -> Result<Contract, Box<dyn Error>> {
+    fn read(
+        includes: &[&str],
+        root: &Path,
+        scope: &'static str,
+    ) -> Result<Contract, Box<dyn Error>> {
         let mut files = Vec::new();
         find_protos(root, &mut files)?;
         files.sort();
@@ -92,15 +86,29 @@ impl Contract {
         let mut set = FileDescriptorSet::decode(descriptors.as_slice())?;
         set.file.retain(|file| !file.package().starts_with("buf."));
         Ok(Contract {
+            scope,
             descriptors,
             set,
             generated,
         })
     }
 
-    fn write_rules(&self, out: &Path) -> std::io::Result<()> {
-        fs::write(out.join("validators.rs"), &self.generated.validators)?;
-        fs::write(out.join("redaction.rs"), &self.generated.redaction)
+    /// Writes everything into a folder of `OUT_DIR`: empty for itself, or ending in `/`.
+    fn write(&self, out: &Path, folder: &str) -> std::io::Result<()> {
+        let target = out.join(folder);
+        fs::create_dir_all(target.join("servers"))?;
+        fs::write(target.join("descriptors.binpb"), &self.descriptors)?;
+        fs::write(target.join("validators.rs"), &self.generated.validators)?;
+        fs::write(target.join("redaction.rs"), &self.generated.redaction)?;
+        fs::write(target.join("events.rs"), &self.generated.events)?;
+        fs::write(target.join("methods.rs"), &self.generated.methods)?;
+        let packages = modules::packages(&self.set);
+        fs::write(
+            target.join("modules.rs"),
+            modules::write(&packages, self.scope, folder),
+        )?;
+        self.write_messages_and_clients(&target)?;
+        self.write_servers(&target.join("servers"), &packages)
     }
 
     fn write_messages_and_clients(&self, out: &Path) -> std::io::Result<()> {
@@ -125,14 +133,12 @@ impl Contract {
     /// Servers are generated in a run of their own, over the messages of the first run,
     /// because clients and servers need different codecs.
     fn write_servers(&self, out: &Path, packages: &[modules::Package]) -> std::io::Result<()> {
-        let folder = out.join("servers");
-        fs::create_dir_all(&folder)?;
         let mut config = prost_build::Config::new();
         for package in packages {
             config.extern_path(format!(".{}", package.name), package.rust_path());
         }
         tonic_prost_build::configure()
-            .out_dir(folder)
+            .out_dir(out)
             .build_client(false)
             .build_transport(false)
             .codec_path(SERVER_CODEC)

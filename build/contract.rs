@@ -52,6 +52,7 @@ pub struct Contract {
 /// Reads all events and methods; what is wrong with them goes to `refusals`.
 pub fn read(
     pool: &DescriptorPool,
+    scope: &str,
     messages: &[MessageDescriptor],
     refusals: &mut Refusals,
 ) -> Contract {
@@ -61,7 +62,7 @@ pub fn read(
         .collect();
     let mut methods: Vec<Method> = pool
         .services()
-        .filter(|service| naming::is_outcry(service.package_name()))
+        .filter(|service| naming::is_within(service.package_name(), scope))
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .map(|method| read_method(pool, &method, refusals))
         .collect();

@@ -7,6 +7,7 @@
 mod contract;
 mod facts;
 mod naming;
+mod numbers;
 mod redaction;
 mod rules;
 mod validators;
@@ -36,7 +37,7 @@ pub fn generate(pool: &DescriptorPool, scope: &str) -> Result<Generated, Refusal
     let mut refusals = Refusals::new();
     let messages = messages_in(pool, scope);
     naming::check(pool, &messages, &mut refusals);
-    let contract = contract::read(pool, &messages, &mut refusals);
+    let contract = contract::read(pool, scope, &messages, &mut refusals);
     let redacted = redaction::read(pool, &messages, &mut refusals);
     let validators = validators::write(&messages, &mut refusals);
     if !refusals.is_empty() {
@@ -59,9 +60,7 @@ fn messages_in(pool: &DescriptorPool, scope: &str) -> Vec<MessageDescriptor> {
     let mut messages: Vec<_> = pool
         .all_messages()
         .filter(|message| {
-            let below = message.package_name().strip_prefix(scope);
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                && !message.is_map_entry()
+            naming::is_within(message.package_name(), scope) && !message.is_map_entry()
         })
         .collect();
     messages.sort_by(|a, b| a.full_name().cmp(b.full_name()));

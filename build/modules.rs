@@ -44,11 +44,14 @@ pub fn packages(set: &FileDescriptorSet) -> Vec<Package> {
         .collect()
 }
 
-/// Rust source of `modules.rs`. The generator has made sure that packages have the
-/// form `outcry.<domain>.v<number>`.
-pub fn write(packages: &[Package]) -> String {
+/// Rust source of `modules.rs` for the packages of a scope, whose sources are in a folder of
+/// `OUT_DIR`. The generator has made sure that packages have the form `outcry.<domain>.v<number>`.
+pub fn write(packages: &[Package], scope: &str, folder: &str) -> String {
     let mut domains: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
-    for package in packages {
+    for package in packages
+        .iter()
+        .filter(|package| package.name.starts_with(scope))
+    {
         if let [domain, ..] = package.modules()[..] {
             domains.entry(domain).or_default().push(package);
         }
@@ -67,13 +70,13 @@ pub fn write(packages: &[Package]) -> String {
             let _ = writeln!(out, "    pub mod {version} {{");
             let _ = writeln!(
                 out,
-                "        include!(concat!(env!(\"OUT_DIR\"), \"/{}.rs\"));",
+                "        include!(concat!(env!(\"OUT_DIR\"), \"/{folder}{}.rs\"));",
                 package.name
             );
             if package.has_services {
                 let _ = writeln!(
                     out,
-                    "        include!(concat!(env!(\"OUT_DIR\"), \"/servers/{}.rs\"));",
+                    "        include!(concat!(env!(\"OUT_DIR\"), \"/{folder}servers/{}.rs\"));",
                     package.name
                 );
             }

@@ -21,7 +21,13 @@ const UNUSABLE: &[&str] = &["super", "self", "extern", "crate"];
 
 /// Whether a package is ours.
 pub fn is_outcry(package: &str) -> bool {
-    package.split('.').next() == Some(ROOT)
+    is_within(package, ROOT)
+}
+
+/// Whether a package is `scope` or below it.
+pub fn is_within(package: &str, scope: &str) -> bool {
+    let below = package.strip_prefix(scope);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Domain of one of our packages: `orders` of `outcry.orders.v1`.

@@ -140,12 +140,10 @@ fn write_oneof(out: &mut String, redacted: &Redacted, oneof: &OneofDescriptor) {
 fn shown(field: &FieldDescriptor) -> String {
     let name = naming::identifier(field.name());
     match field.kind() {
-        Kind::Enum(enumeration)
-            if !field.is_list() && !field.is_map() && !field.supports_presence() =>
-        {
+        Kind::Enum(enumeration) if !field.is_list() && !field.supports_presence() => {
+            let path = naming::enum_path(&enumeration);
             format!(
-                "&<{}>::try_from(self.{name}).map_err(|unknown| unknown.0)",
-                naming::enum_path(&enumeration)
+                "<{path}>::try_from(self.{name}).as_ref().map_or(&self.{name} as &dyn ::core::fmt::Debug, |known| known)"
             )
         }
         _ => format!("&self.{name}"),

@@ -5,6 +5,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, OneofDescriptor, Valu
 use regex::Regex;
 
 use crate::generator::contract::extension;
+use crate::generator::numbers::{Bounds, read_number};
 use crate::generator::{Refusals, naming};
 
 const FIELD: &str = "buf.validate.field";
@@ -177,10 +178,7 @@ impl Reader<'_> {
                 "bytes" => read_bytes(name, value),
                 "bool" => read_bool(name, value),
                 "enum" => self.read_enum(name, value),
-                number if bounds.take(name, value) => {
-                    debug_assert!(number.contains("int"), "only whole numbers have bounds");
-                    Some(Vec::new())
-                }
+                _ if bounds.take(name, value) => Some(Vec::new()),
                 number => read_number(number, name, value),
             };
             match read {
@@ -348,90 +346,8 @@ fn read_bool(name: &str, value: &Value) -> Option<Vec<Check>> {
     }
 }
 
-fn read_number(kind: &str, name: &str, value: &Value) -> Option<Vec<Check>> {
-    let id = format!("{kind}.{name}");
-    match (name, value) {
-        ("const", value) => {
-            let number = integer(value)?;
-            Some(vec![check(
-                &id,
-                format!("value != {number}"),
-                format!("must be {number}"),
-            )])
-        }
-        ("in" | "not_in", Value::List(items)) => {
-            let numbers: Vec<i128> = items.iter().map(integer).collect::<Option<_>>()?;
-            let shown: Vec<String> = numbers.iter().map(i128::to_string).collect();
-            Some(vec![membership(
-                &id,
-                name,
-                &format!("{numbers:?}"),
-                &shown.join(", "),
-            )])
-        }
-        _ => None,
-    }
-}
-
-/// Upper and lower bound of a number. Together they make one rule: the range between them,
-/// or everything but that range when the lower bound is above the upper one.
-#[derive(Default)]
-struct Bounds {
-    upper: Option<(&'static str, i128)>,
-    lower: Option<(&'static str, i128)>,
-}
-
-impl Bounds {
-    /// Takes a bound in; false if the rule is none.
-    fn take(&mut self, name: &str, value: &Value) -> bool {
-        let Some(number) = integer(value) else {
-            return false;
-        };
-        match name {
-            "lt" => self.upper = Some(("lt", number)),
-            "lte" => self.upper = Some(("lte", number)),
-            "gt" => self.lower = Some(("gt", number)),
-            "gte" => self.lower = Some(("gte", number)),
-            _ => return false,
-        }
-        true
-    }
-
-    fn check(&self, kind: &str) -> Option<Check> {
-        let fails = |(name, bound): (&str, i128)| match name {
-            "lt" => format!("value >= {bound}"),
-            "lte" => format!("value > {bound}"),
-            "gt" => format!("value <= {bound}"),
-            _ => format!("value < {bound}"),
-        };
-        let words = |(name, bound): (&str, i128)| match name {
-            "lt" => format!("less than {bound}"),
-            "lte" => format!("at most {bound}"),
-            "gt" => format!("greater than {bound}"),
-            _ => format!("at least {bound}"),
-        };
-        Some(match (self.lower, self.upper) {
-            (None, None) => return None,
-            (Some(only), None) | (None, Some(only)) => check(
-                &format!("{kind}.{}", only.0),
-                fails(only),
-                format!("must be {}", words(only)),
-            ),
-            (Some(lower), Some(upper)) if upper.1 >= lower.1 => check(
-                &format!("{kind}.{}_{}", lower.0, upper.0),
-                format!("{} || {}", fails(lower), fails(upper)),
-                format!("must be {} and {}", words(lower), words(upper)),
-            ),
-            (Some(lower), Some(upper)) => check(
-                &format!("{kind}.{}_{}_exclusive", lower.0, upper.0),
-                format!("{} && {}", fails(lower), fails(upper)),
-                format!("must be {} or {}", words(lower), words(upper)),
-            ),
-        })
-    }
-}
-
-fn check(id: &str, fails: String, message: String) -> Check {
+/// A check by a Rust expression.
+pub fn check(id: &str, fails: String, message: String) -> Check {
     Check {
         id: id.to_owned(),
         fails: Fails::If(fails),
@@ -440,7 +356,7 @@ fn check(id: &str, fails: String, message: String) -> Check {
 }
 
 /// `in` and `not_in` of any type.
-fn membership(id: &str, name: &str, list: &str, shown: &str) -> Check {
+pub fn membership(id: &str, name: &str, list: &str, shown: &str) -> Check {
     if name == "in" {
         check(
             id,
@@ -470,14 +386,4 @@ fn well_known(id: &str, function: &str, message: &str) -> Vec<Check> {
             message.to_owned(),
         ),
     ]
-}
-
-fn integer(value: &Value) -> Option<i128> {
-    match value {
-        Value::I32(number) => Some(i128::from(*number)),
-        Value::I64(number) => Some(i128::from(*number)),
-        Value::U32(number) => Some(i128::from(*number)),
-        Value::U64(number) => Some(i128::from(*number)),
-        _ => None,
-    }
 }

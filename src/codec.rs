@@ -9,6 +9,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::validate::{Validate, Violations};
 
+#[cfg(test)]
+mod tests;
+
 /// Largest request, in bytes: far above any command, far below what could exhaust a server
 /// that reads many at once.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
@@ -89,7 +92,8 @@ where
     }
 }
 
-/// Writes messages up to a limit.
+/// Writes messages up to a limit. A larger one is not sent; tonic reports that as `INTERNAL`,
+/// because it is a fault of the side that wrote it.
 #[derive(Debug)]
 pub struct BoundedEncoder<T> {
     limit: usize,

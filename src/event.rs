@@ -29,6 +29,9 @@ pub trait Event: prost::Message + prost::Name + Default + Validate {
     fn subjects(&self) -> Vec<&str>;
 }
 
+/// Whether a payload keeps the rules, unless it is no protobuf of its type at all.
+pub type Verdict = Result<Result<(), Violations>, DecodeError>;
+
 /// What the contract says about one event, for code that does not know its type.
 #[derive(Debug, Clone, Copy)]
 pub struct EventFacts {
@@ -47,7 +50,7 @@ pub struct EventFacts {
     /// [`Event::EXTENSION`].
     pub extension: bool,
     /// Decodes a payload and validates it.
-    pub validate: fn(&[u8]) -> Result<Result<(), Violations>, DecodeError>,
+    pub validate: fn(&[u8]) -> Verdict,
     /// Decodes a payload and lists [`Event::subjects`].
     pub subjects: fn(&[u8]) -> Result<Vec<String>, DecodeError>,
 }
@@ -83,11 +86,92 @@ impl EventFacts {
     }
 }
 
-fn validate_payload<E: Event>(payload: &[u8]) -> Result<Result<(), Violations>, DecodeError> {
+fn validate_payload<E: Event>(payload: &[u8]) -> Verdict {
     E::decode(payload).map(|event| event.validate())
 }
 
 fn subjects_of_payload<E: Event>(payload: &[u8]) -> Result<Vec<String>, DecodeError> {
     let event = E::decode(payload)?;
     Ok(event.subjects().into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::sample::v1::GreetingSentEvent;
+
+    mod sample {
+        use super::*;
+
+        include!(concat!(env!("OUT_DIR"), "/samples/events.rs"));
+    }
+
+    fn greeting(receiver: &str) -> GreetingSentEvent {
+        GreetingSentEvent {
+            greeting_id: "g-1".to_owned(),
+            sender_id: "u-1".to_owned(),
+            receiver_id: receiver.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_event_knows_its_place_and_whom_it_is_about() {
+        let event = greeting("u-2");
+
+        assert_eq!(GreetingSentEvent::TOPIC, "greeting.sent");
+        assert_eq!(GreetingSentEvent::OWNER, "greetings");
+        assert_eq!(GreetingSentEvent::AGGREGATE, "greeting");
+        assert_eq!(GreetingSentEvent::SCHEMA_VERSION, 1);
+        const { assert!(GreetingSentEvent::EXTENSION) };
+        assert_eq!(
+            (event.aggregate_id(), event.partition_key()),
+            ("g-1", "u-1")
+        );
+        assert_eq!(event.subjects(), ["u-1", "u-2"]);
+    }
+
+    #[test]
+    fn an_event_is_not_about_users_it_does_not_name() {
+        assert_eq!(greeting("").subjects(), ["u-1"]);
+    }
+
+    #[test]
+    fn events_are_validated_and_attributed_by_their_bytes_alone() {
+        let [facts] = sample::EVENTS else {
+            panic!("{:?}", sample::EVENTS);
+        };
+        let valid = greeting("u-2").encode_to_vec();
+
+        assert_eq!(
+            facts.type_url,
+            "type.googleapis.com/outcry.sample.v1.GreetingSentEvent"
+        );
+        assert_eq!((facts.validate)(&valid), Ok(Ok(())));
+        assert_eq!((facts.subjects)(&valid).unwrap(), ["u-1", "u-2"]);
+        let violations = (facts.validate)(&[]).unwrap().unwrap_err();
+        assert_eq!(violations.list[0].field, "greeting_id");
+        assert!((facts.validate)(&[0xff]).is_err());
+        assert!((facts.subjects)(&[0xff]).is_err());
+    }
+
+    #[test]
+    fn every_event_of_the_contract_is_found_by_topic_and_by_type() {
+        for event in EVENTS {
+            assert_eq!(
+                EventFacts::of_topic(event.topic).map(|e| e.full_name),
+                Some(event.full_name)
+            );
+            assert_eq!(
+                EventFacts::of_type_url(event.type_url).map(|e| e.topic),
+                Some(event.topic)
+            );
+            assert_eq!(
+                event.type_url,
+                format!("type.googleapis.com/{}", event.full_name)
+            );
+        }
+        assert!(EventFacts::of_topic("nothing.happened").is_none());
+    }
 }

@@ -33,3 +33,55 @@ impl MethodFacts {
         METHODS.get(index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    mod sample {
+        use super::*;
+
+        include!(concat!(env!("OUT_DIR"), "/samples/methods.rs"));
+    }
+
+    #[test]
+    fn methods_say_who_may_call_them_and_what_a_retry_does() {
+        let [greet, greet_all, greet_often] = sample::METHODS else {
+            panic!("{:?}", sample::METHODS);
+        };
+
+        assert_eq!(
+            *greet,
+            MethodFacts {
+                path: "/outcry.sample.v1.GreetService/Greet",
+                service_owner: "sample",
+                public: true,
+                roles: &[],
+                callers: &[],
+                idempotent: true,
+                server_streaming: false,
+            }
+        );
+        assert_eq!(
+            (greet_all.callers, greet_all.public),
+            (&["gateway"][..], false)
+        );
+        assert_eq!(
+            (greet_often.roles, greet_often.idempotent),
+            (&[Role::User][..], false)
+        );
+        assert!(greet_often.server_streaming);
+    }
+
+    #[test]
+    fn every_method_of_the_contract_is_found_by_its_path() {
+        for method in METHODS {
+            assert_eq!(MethodFacts::at(method.path), Some(method));
+            assert!(method.public || !method.roles.is_empty() || !method.callers.is_empty());
+        }
+        assert_eq!(
+            MethodFacts::at("/outcry.orders.v1.OrderService/Nothing"),
+            None
+        );
+    }
+}

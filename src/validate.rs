@@ -1,23 +1,19 @@
 //! What a message must hold to be accepted. The rules stand in the `.proto` files
 //! (`buf.validate`); their meaning is that of protovalidate.
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
-use std::hash::Hash;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
-mod formats;
+#[allow(dead_code, reason = "a contract need not use every rule it could")]
+mod checks;
 #[cfg(test)]
 mod tests;
 
 /// What the build script wrote: one implementation of [`Validate`] per message.
 #[allow(unused_comparisons, unused_imports, clippy::all)]
 mod contract {
-    use super::formats::{is_email, is_uuid};
-    use super::{Path, Pattern, Validate, Violations, has_repeats, pattern};
+    use super::checks::{Pattern, has_repeats, is_email, is_uuid, pattern};
+    use super::{Path, Validate, Violations};
 
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
 }
@@ -25,8 +21,8 @@ mod contract {
 #[cfg(test)]
 #[allow(unused_comparisons, clippy::all)]
 mod sample {
-    use super::formats::{is_email, is_uuid};
-    use super::{Path, Pattern, Validate, Violations, has_repeats, pattern};
+    use super::checks::{Pattern, has_repeats, is_email, is_uuid, pattern};
+    use super::{Path, Validate, Violations};
 
     include!(concat!(env!("OUT_DIR"), "/samples/validators.rs"));
 }
@@ -161,22 +157,4 @@ impl fmt::Display for Path<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Whether an item occurs twice.
-fn has_repeats<T: Hash + Eq>(items: &[T]) -> bool {
-    let mut seen = HashSet::with_capacity(items.len());
-    !items.iter().all(|item| seen.insert(item))
-}
-
-/// A regular expression, compiled when it is first needed.
-type Pattern = LazyLock<Regex>;
-
-/// Compiles a pattern of the contract.
-#[expect(
-    clippy::expect_used,
-    reason = "the build script refuses patterns that do not compile"
-)]
-fn pattern(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the contract holds only patterns that compile")
 }

@@ -18,6 +18,10 @@ import protovalidate
 SAMPLES = pathlib.Path("build/samples")
 PROTOS = ["rules.proto", "buf/validate/validate.proto", "outcry/options/v1/options.proto"]
 
+RULED = [
+    "Strings", "Integers", "Numbers", "Others", "Lists", "Leaf", "Tree", "Presence", "Required", "Choices",
+]
+
 TEXTS = [
     "", "a", "ab", "abc", "abcd", "abcde", "ä", "äää", "ääää", "e\u0301", "😀😀", "1.0", "1.00", "A", "ABC", "ABCD", "ABC\n",
     "x", "z", "bad", "a\nc", "xxaäcxx",
@@ -61,9 +65,8 @@ def single_values(field):
 
 def cases(sample, accepts):
     """Each message empty, and with each field in turn at each value, the others being valid."""
-    for name, descriptor in sample.DESCRIPTOR.message_types_by_name.items():
-        if name in ("Secrets", "Free"):
-            continue
+    for name in RULED:
+        descriptor = sample.DESCRIPTOR.message_types_by_name[name]
         message_type = getattr(sample, name)
         yield message_type()
         plain = [field for field in descriptor.fields if not field.message_type]

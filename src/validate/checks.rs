@@ -1,4 +1,11 @@
-//! Known formats of strings, as protovalidate defines them.
+//! What the generated validators call where an operator does not do: known formats of
+//! strings as protovalidate defines them, patterns, and repeated items.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// Lengths of the groups of a UUID's text form.
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
@@ -35,6 +42,24 @@ pub fn is_uuid(text: &str) -> bool {
             group.len() == *length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
         })
     }) && groups.next().is_none()
+}
+
+/// Whether an item occurs twice.
+pub fn has_repeats<T: Hash + Eq>(items: &[T]) -> bool {
+    let mut seen = HashSet::with_capacity(items.len());
+    !items.iter().all(|item| seen.insert(item))
+}
+
+/// A regular expression, compiled when it is first needed.
+pub type Pattern = LazyLock<Regex>;
+
+/// Compiles a pattern of the contract.
+#[expect(
+    clippy::expect_used,
+    reason = "the build script refuses patterns that do not compile"
+)]
+pub fn pattern(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the contract holds only patterns that compile")
 }
 
 #[cfg(test)]
