@@ -140,12 +140,12 @@ impl Reader<'_> {
                 ("min_items", Value::U64(count)) => rules.checks.push(check(
                     "repeated.min_items",
                     format!("(value.len() as u64) < {count}"),
-                    format!("must have at least {count} items"),
+                    format!("must have at least {}", counted(*count, "item")),
                 )),
                 ("max_items", Value::U64(count)) => rules.checks.push(check(
                     "repeated.max_items",
                     format!("(value.len() as u64) > {count}"),
-                    format!("must have at most {count} items"),
+                    format!("must have at most {}", counted(*count, "item")),
                 )),
                 ("unique", Value::Bool(false)) => {}
                 ("unique", Value::Bool(true)) => match self.rule_type() {
@@ -205,18 +205,18 @@ impl Reader<'_> {
                 vec![check(
                     &id,
                     format!("{length} != {n}"),
-                    format!("must have {n} characters"),
+                    format!("must have {}", counted(*n, "character")),
                 )]
             }
             ("min_len", Value::U64(n)) => vec![check(
                 &id,
                 format!("{length} < {n}"),
-                format!("must have at least {n} characters"),
+                format!("must have at least {}", counted(*n, "character")),
             )],
             ("max_len", Value::U64(n)) => vec![check(
                 &id,
                 format!("{length} > {n}"),
-                format!("must have at most {n} characters"),
+                format!("must have at most {}", counted(*n, "character")),
             )],
             ("pattern", Value::String(pattern)) => {
                 self.check_pattern(pattern);
@@ -319,17 +319,17 @@ fn read_bytes(name: &str, value: &Value) -> Option<Vec<Check>> {
         "len" => check(
             &id,
             format!("{length} != {n}"),
-            format!("must have {n} bytes"),
+            format!("must have {}", counted(*n, "byte")),
         ),
         "min_len" => check(
             &id,
             format!("{length} < {n}"),
-            format!("must have at least {n} bytes"),
+            format!("must have at least {}", counted(*n, "byte")),
         ),
         "max_len" => check(
             &id,
             format!("{length} > {n}"),
-            format!("must have at most {n} bytes"),
+            format!("must have at most {}", counted(*n, "byte")),
         ),
         _ => return None,
     }])
@@ -370,6 +370,12 @@ pub fn membership(id: &str, name: &str, list: &str, shown: &str) -> Check {
             format!("must not be one of: {shown}"),
         )
     }
+}
+
+/// `1 item`, `2 items`.
+fn counted(count: u64, unit: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 /// A known format has an id of its own for the empty string.

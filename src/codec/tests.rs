@@ -90,7 +90,7 @@ async fn an_invalid_request_is_refused_with_every_field_that_is_wrong() {
     assert_eq!(
         fields,
         [
-            ("name", "must have at least 1 characters"),
+            ("name", "must have at least 1 character"),
             ("times", "must be at most 3")
         ]
     );
