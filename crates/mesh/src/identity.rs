@@ -11,6 +11,9 @@ use crate::refusal;
 /// The caller name of the public edge.
 pub const EDGE: &str = "edge";
 
+/// Metadata key of the address a client called the public edge from.
+pub const CLIENT_ADDRESS: &str = "outcry-client-address";
+
 /// Who made a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -93,6 +96,16 @@ pub fn subject<T>(request: &Request<T>, named: &str) -> Result<String, Status> {
     }
 }
 
+/// The address the client called from, as the public edge saw it; `None` for calls between services.
+pub fn client_address<T>(request: &Request<T>) -> Option<&str> {
+    // Only the edge's word counts: it takes away what clients claim about themselves.
+    identity(request)
+        .caller
+        .as_deref()
+        .filter(|caller| *caller == EDGE)?;
+    request.metadata().get(CLIENT_ADDRESS)?.to_str().ok()
+}
+
 /// Makes an outgoing request on behalf of a user.
 pub fn acting_for<T>(request: &mut Request<T>, user: &User) {
     request.extensions_mut().insert(ActingFor(user.clone()));
@@ -168,6 +181,19 @@ mod tests {
             subject(&service, "").unwrap_err().code(),
             Code::InvalidArgument
         );
+    }
+
+    #[test]
+    fn only_the_edge_is_believed_about_addresses() {
+        let mut request = called_by(None);
+        let address = "203.0.113.7".parse().unwrap();
+        request.metadata_mut().insert(CLIENT_ADDRESS, address);
+        assert_eq!(client_address(&request), Some("203.0.113.7"));
+        request.extensions_mut().insert(Identity {
+            caller: Some("orders".into()),
+            user: None,
+        });
+        assert_eq!(client_address(&request), None);
     }
 
     #[test]

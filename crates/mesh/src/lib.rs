@@ -31,7 +31,8 @@ pub use correlation::{
 };
 pub use directory::{Directory, RegisterError};
 pub use identity::{
-    EDGE, Identity, User, acting_for, forward_for, identity, role_name, role_of, subject, user,
+    CLIENT_ADDRESS, EDGE, Identity, User, acting_for, client_address, forward_for, identity,
+    role_name, role_of, subject, user,
 };
 pub use outcry_contracts::options::v1::Role;
 pub use refusal::Refusal;
