@@ -1,0 +1,85 @@
+//! One resting order.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::command::{Side, Terms};
+use super::event::Execution;
+use super::fees::FeeAccount;
+
+/// An order while it stands in the book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Id of the order.
+    pub order_id: Uuid,
+    /// Whose order it is.
+    pub owner: Uuid,
+    /// Which way it trades.
+    pub side: Side,
+    /// Its limit, in ten-thousandths.
+    pub price: i64,
+    /// Total shares wanted.
+    pub quantity: i64,
+    /// Shares traded so far.
+    pub executed: i64,
+    /// Σ price × shares traded so far, in ten-thousandths.
+    pub notional: i128,
+    /// When it stops being good, if ever.
+    pub expires_at: Option<SystemTime>,
+    /// It must never take.
+    pub post_only: bool,
+    pub(super) fees: FeeAccount,
+}
+
+impl Order {
+    pub(super) fn placed(terms: &Terms) -> Order {
+        Order {
+            order_id: terms.order_id,
+            owner: terms.owner,
+            side: terms.side,
+            price: terms.limit(),
+            quantity: terms.quantity,
+            executed: 0,
+            notional: 0,
+            expires_at: terms.expires_at(),
+            post_only: terms.post_only,
+            fees: FeeAccount::default(),
+        }
+    }
+
+    /// Shares still to trade.
+    pub fn leaves(&self) -> i64 {
+        self.quantity - self.executed
+    }
+
+    /// Fees charged so far, in ten-thousandths.
+    pub fn fees_charged(&self) -> i128 {
+        self.fees.charged()
+    }
+
+    /// Whether its time has come.
+    pub(super) fn is_due(&self, at: SystemTime) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+
+    /// This side of a match of `quantity` shares at `price`.
+    pub(super) fn execution(&self, price: i64, quantity: i64, fee_bps: u32) -> Execution {
+        let notional = i128::from(price) * i128::from(quantity);
+        Execution {
+            order_id: self.order_id,
+            executed: self.executed + quantity,
+            leaves: self.leaves() - quantity,
+            notional: self.notional + notional,
+            // One match is worth at most what one order may be worth, and fees are at most that.
+            fee: i64::try_from(self.fees.next_fee(fee_bps, notional)).unwrap_or(i64::MAX),
+        }
+    }
+
+    pub(super) fn execute(&mut self, execution: &Execution, fee_bps: u32) {
+        self.fees
+            .charge(fee_bps, execution.notional - self.notional, execution.fee);
+        self.executed = execution.executed;
+        self.notional = execution.notional;
+    }
+}

@@ -1,0 +1,3 @@
+//! The trades service: the venue, its books and every trade.
+
+pub mod book;

@@ -1,0 +1,283 @@
+//! Random commands: the book against the reference, and the invariants after every command.
+
+use std::collections::HashMap;
+
+use outcry_trades::book::{
+    Book, BookEvent, CancelReason, Command, FeeSchedule, Match, Pricing, Rules, Side, Terms,
+    TimeInForce,
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::reference::Reference;
+use crate::scenario::{CENT, RULES, at, id, say};
+
+const OWNERS: u64 = 4;
+const ORDERS: u64 = 40;
+const SECONDS: u64 = 12;
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Buy), Just(Side::Sell)]
+}
+
+/// Prices close together so that orders meet, now and then off the tick.
+fn price() -> impl Strategy<Value = i64> {
+    prop_oneof![30 => (95..106i64).prop_map(|cents| cents * CENT), 1 => Just(10_050), 1 => Just(0)]
+}
+
+fn quantity() -> impl Strategy<Value = i64> {
+    prop_oneof![20 => 1..60i64, 1 => Just(0), 1 => Just(2_000_000)]
+}
+
+fn time_in_force() -> impl Strategy<Value = TimeInForce> {
+    prop_oneof![
+        6 => Just(TimeInForce::GoodTillCancel),
+        3 => (0..SECONDS + 2).prop_map(|second| TimeInForce::GoodUntil(at(second))),
+        2 => Just(TimeInForce::ImmediateOrCancel),
+        2 => Just(TimeInForce::FillOrKill),
+    ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    (
+        (0..ORDERS, 0..OWNERS),
+        side(),
+        price(),
+        prop::bool::weighted(0.15),
+        quantity(),
+        time_in_force(),
+        prop::bool::weighted(0.15),
+    )
+        .prop_map(
+            |((order, owner), side, price, market, quantity, time_in_force, post_only)| Terms {
+                order_id: id(order),
+                owner: id(owner),
+                side,
+                pricing: if market {
+                    Pricing::Market { collar: price }
+                } else {
+                    Pricing::Limit(price)
+                },
+                quantity,
+                time_in_force,
+                post_only,
+            },
+        )
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        20 => terms().prop_map(Command::Submit),
+        5 => (0..ORDERS).prop_map(|order| Command::Cancel { order_id: id(order) }),
+        8 => (0..ORDERS, quantity(), price())
+            .prop_map(|(order, quantity, price)| Command::Replace { order_id: id(order), quantity, price }),
+        2 => Just(Command::Expire),
+        1 => Just(Command::Halt),
+        2 => Just(Command::Resume),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    (prop::option::of(50..1_000u32), 0..40u32, 0..40u32).prop_map(
+        |(band_bps, maker_bps, taker_bps)| Rules {
+            band_bps,
+            fees: FeeSchedule {
+                maker_bps,
+                taker_bps,
+            },
+            ..RULES
+        },
+    )
+}
+
+/// Commands with the second at which each arrives; time never goes back.
+fn journal() -> impl Strategy<Value = Vec<(u64, Command)>> {
+    prop::collection::vec((0..SECONDS, command()), 1..120).prop_map(|mut journal| {
+        let mut seconds: Vec<u64> = journal.iter().map(|(second, _)| *second).collect();
+        seconds.sort_unstable();
+        for (entry, second) in journal.iter_mut().zip(seconds) {
+            entry.0 = second;
+        }
+        journal
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_book_does_what_the_reference_does(rules in rules(), journal in journal()) {
+        let mut book = Book::new(rules);
+        let mut reference = Reference::new(rules);
+        for (second, command) in &journal {
+            let expected = reference.apply(at(*second), command);
+            let before = book.digest();
+            let decided = book.decide(at(*second), command);
+            prop_assert_eq!(book.digest(), before, "deciding changed the book");
+            let said = match &decided {
+                Ok(events) => events.iter().map(say).collect(),
+                Err(rejection) => vec![format!("rejected: {rejection:?}")],
+            };
+            prop_assert_eq!(said, expected, "at {} {:?}", second, command);
+            for event in decided.into_iter().flatten() {
+                book.evolve(&event);
+            }
+            for side in [Side::Buy, Side::Sell] {
+                let ours: Vec<_> = book.orders(side).map(|o| (o.order_id, o.price, o.leaves())).collect();
+                let theirs: Vec<_> =
+                    reference.side(side).iter().map(|o| (o.id, o.price, o.leaves())).collect();
+                prop_assert_eq!(ours, theirs);
+            }
+        }
+    }
+
+    #[test]
+    fn invariants_hold_after_every_command(rules in rules(), journal in journal()) {
+        let mut book = Book::new(rules);
+        let mut history = History { fees: rules.fees, ..History::default() };
+        let mut events = Vec::new();
+        for (second, command) in &journal {
+            for event in book.decide(at(*second), command).into_iter().flatten() {
+                history.note(*second, &book, &event)?;
+                book.evolve(&event);
+                events.push(event);
+            }
+            history.check_book(&book)?;
+        }
+        // I13: the events alone give the same book.
+        let mut replayed = Book::new(rules);
+        for event in &events {
+            replayed.evolve(event);
+        }
+        prop_assert_eq!(replayed.digest(), book.digest());
+    }
+}
+
+/// What is known of each order from the events alone.
+#[derive(Default)]
+struct History {
+    orders: HashMap<Uuid, Known>,
+    fees: FeeSchedule,
+}
+
+struct Known {
+    terms: Terms,
+    limit: i64,
+    quantity: i64,
+    executed: i64,
+    notional: i128,
+    /// Basis points × notional.
+    fees_due: i128,
+    fees: i128,
+}
+
+impl History {
+    /// Checks an event against the book just before it.
+    fn note(&mut self, second: u64, book: &Book, event: &BookEvent) -> Result<(), TestCaseError> {
+        match event {
+            BookEvent::Placed(terms) => {
+                let known = Known {
+                    limit: terms.limit(),
+                    quantity: terms.quantity,
+                    executed: 0,
+                    notional: 0,
+                    fees_due: 0,
+                    fees: 0,
+                    terms: terms.clone(),
+                };
+                self.orders.insert(terms.order_id, known);
+            }
+            BookEvent::Matched(matched) => self.note_match(second, book, matched)?,
+            BookEvent::Replaced(replacement) => {
+                let known = self.orders.get_mut(&replacement.order_id).unwrap();
+                prop_assert!(replacement.quantity >= known.executed, "I8");
+                (known.quantity, known.limit) = (replacement.quantity, replacement.price);
+            }
+            BookEvent::Cancelled {
+                order_id,
+                leaves,
+                reason,
+            } => {
+                let known = &self.orders[order_id];
+                prop_assert_eq!(*leaves, known.quantity - known.executed, "I8");
+                if *reason == CancelReason::FillOrKill {
+                    prop_assert_eq!(known.executed, 0, "I11");
+                }
+            }
+            BookEvent::Refused { .. } | BookEvent::Halted | BookEvent::Resumed => {}
+        }
+        Ok(())
+    }
+
+    fn note_match(
+        &mut self,
+        second: u64,
+        book: &Book,
+        matched: &Match,
+    ) -> Result<(), TestCaseError> {
+        let maker = book.order(matched.maker.order_id).unwrap();
+        let taker = book.order(matched.taker.order_id).unwrap();
+        prop_assert_eq!(maker.side, taker.side.opposite());
+        prop_assert_eq!(matched.price, maker.price, "I9");
+        prop_assert_ne!(maker.owner, taker.owner, "I12");
+        prop_assert!(!taker.post_only, "I11");
+        let first = book.orders(maker.side).next().unwrap();
+        prop_assert_eq!(first.order_id, maker.order_id, "I10");
+        let fees = self.fees;
+        for (execution, bps) in [
+            (&matched.maker, fees.maker_bps),
+            (&matched.taker, fees.taker_bps),
+        ] {
+            let known = self.orders.get_mut(&execution.order_id).unwrap();
+            prop_assert!(known.terms.side.accepts(known.limit, matched.price), "I9");
+            prop_assert!(
+                known
+                    .terms
+                    .expires_at()
+                    .is_none_or(|expiry| expiry > at(second)),
+                "I11"
+            );
+            known.executed += matched.quantity;
+            let notional = i128::from(matched.price) * i128::from(matched.quantity);
+            known.notional += notional;
+            known.fees_due += notional * i128::from(bps);
+            known.fees += i128::from(execution.fee);
+            prop_assert_eq!(execution.executed, known.executed, "I8");
+            prop_assert_eq!(execution.leaves, known.quantity - known.executed, "I8");
+            prop_assert_eq!(execution.notional, known.notional, "I8");
+            prop_assert!(execution.fee >= 0);
+            // I9: however often it was filled, an order pays its exact fee rounded up once.
+            prop_assert_eq!(known.fees, (known.fees_due + 9_999) / 10_000);
+        }
+        Ok(())
+    }
+
+    fn check_book(&self, book: &Book) -> Result<(), TestCaseError> {
+        if let (Some(bid), Some(ask)) = (book.best_price(Side::Buy), book.best_price(Side::Sell)) {
+            prop_assert!(bid < ask, "I10: crossed");
+        }
+        for side in [Side::Buy, Side::Sell] {
+            let mut levels: Vec<(i64, i64, u32)> = Vec::new();
+            for order in book.orders(side) {
+                let known = &self.orders[&order.order_id];
+                prop_assert!(known.terms.may_rest(), "I11");
+                prop_assert_eq!(order.executed, known.executed);
+                prop_assert!(order.leaves() > 0);
+                match levels.last_mut() {
+                    Some(level) if level.0 == order.price => {
+                        level.1 += order.leaves();
+                        level.2 += 1;
+                    }
+                    _ => levels.push((order.price, order.leaves(), 1)),
+                }
+            }
+            let depth: Vec<_> = book
+                .depth(side, usize::MAX)
+                .iter()
+                .map(|l| (l.price, l.quantity, l.orders))
+                .collect();
+            prop_assert_eq!(depth, levels, "I10: a level is the sum of its orders");
+        }
+        Ok(())
+    }
+}
