@@ -25,6 +25,7 @@ pub mod refusal;
 mod server;
 pub mod token;
 
+pub use authorize::Rules;
 pub use channel::Channel;
 pub use correlation::{
     CAUSATION_ID, CORRELATION_ID, INTERNAL_PREFIX, REQUEST_ID, TRACEPARENT, cause, correlate,
