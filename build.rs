@@ -77,7 +77,9 @@ impl Contract {
         compiler
             .include_imports(true)
             .include_source_info(true)
-            .open_files(&files)?;
+            .open_files(&files)
+            // The debug form is the one that names the file and line.
+            .map_err(|error| format!("{error:?}"))?;
         // Encoded by protox itself: prost's own types would lose the custom options.
         let descriptors = compiler.encode_file_descriptor_set();
         let pool = DescriptorPool::decode(descriptors.as_slice())?;
