@@ -1,0 +1,49 @@
+//! The Store seam: commits as values, streams, views, timers and parked events; with its SQLite form.
+//!
+//! Owns: everything a service keeps. What a decision leads to is one [`Commit`], applied whole or
+//! not at all.
+//!
+//! Rooms, in reading order:
+//! - [`commit`] – what is written: a value, judged before it is applied
+//! - [`store`] – the seam itself: how a commit is applied and what can be read
+//! - [`view`] – read models: rows with secondary orders, read page by page
+//! - [`timer`] – things to do at a time
+//! - [`parking`] – events put aside with their keys, and how they come back
+//! - [`error`] – why not
+//! - [`limits`] – how large anything may be
+//! - [`sqlite`] – the store in one SQLite file
+//! - [`conformance`] – what every store must do, as tests
+//!
+//! Invariants:
+//! 1. A commit is applied whole or not at all, and is durable when answered.
+//! 2. The events of a stream are numbered 1, 2, 3 … without gaps, and each event's envelope says
+//!    its number.
+//! 3. Positions grow in the order commits take effect; whoever has read up to a position never
+//!    finds an event before it later.
+//! 4. An event is unsent until it was marked sent; unsent ones are given out in commit order.
+//! 5. A group handles an event at most once, and an answer is given at most once.
+//! 6. While a key of a group has parked events, no other event of that key is handled; parked ones
+//!    come back from the front.
+
+pub mod commit;
+pub mod store;
+
+pub mod view;
+
+pub mod timer;
+
+pub mod parking;
+
+pub mod error;
+
+pub mod limits;
+
+pub use commit::{Answer, Append, Commit, Handled};
+pub use error::{CommitError, Conflict, Duplicate, InvalidCommit, StoreError};
+pub use parking::{
+    Asked, AuditAction, AuditEntry, AuditFilter, ParkWrite, Parked, ParkedEvent, ParkedFilter,
+    Redrive, RedriveRequest, RedriveScope,
+};
+pub use store::{ReadAll, Store, StoredEvent};
+pub use timer::{Timer, TimerWrite};
+pub use view::{Change, Expect, Scan, ViewRow, ViewWrite};
