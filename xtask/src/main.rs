@@ -1,2 +1,89 @@
-//! Project tasks.
-fn main() {}
+//! The project's own tasks.
+//!
+//! `cargo xtask test` is the one test command: everything a change must pass, from formatting to
+//! stories over real servers. What it needs beyond the Rust toolchain it installs below `.tools`.
+
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs everything a change must pass.
+    Test,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test => test(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Quick checks first, so that a slip is reported before the long ones start.
+fn test() -> Result<(), String> {
+    run::cargo("formatting", &["fmt", "--all", "--check"])?;
+    contract()?;
+    run::cargo(
+        "lints",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    run::cargo("tests", &["test", "--workspace"])?;
+    dependencies()
+}
+
+/// Lints the contract and compares it with the one on `main`.
+fn contract() -> Result<(), String> {
+    let Some(buf) = tools::buf()? else {
+        // A machine with nothing but Rust cannot get buf; continuous integration must have it.
+        eprintln!("xtask: buf lint and buf breaking are NOT run: they need python3, go or npm");
+        return Ok(());
+    };
+    run::program("contract lint", &buf, &["lint"])?;
+    run::program(
+        "contract format",
+        &buf,
+        &["format", "--diff", "--exit-code", "--path", "proto/outcry"],
+    )?;
+    match run::base_revision()? {
+        Some(revision) => run::program(
+            "contract compatibility",
+            &buf,
+            &["breaking", "--against", &format!(".git#ref={revision}")],
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Licences, sources, bans and, where the database can be had, advisories of all dependencies.
+fn dependencies() -> Result<(), String> {
+    let deny = tools::cargo_deny()?;
+    run::program(
+        "dependencies",
+        &deny,
+        &["--offline", "check", "bans", "licenses", "sources"],
+    )
+}

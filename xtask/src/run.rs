@@ -1,0 +1,67 @@
+//! Running programs in the project's folder, one step after the other.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// The project's folder: the one above this package.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+        .to_owned()
+}
+
+/// Runs cargo, the one that runs this.
+pub(crate) fn cargo(step: &str, arguments: &[&str]) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    program(step, Path::new(&cargo), arguments)
+}
+
+/// Runs a program as one step: its output goes to the terminal, its failure ends the task.
+pub(crate) fn program(step: &str, program: &Path, arguments: &[&str]) -> Result<(), String> {
+    let line = format!("{} {}", program.display(), arguments.join(" "));
+    println!("== {step}: {line}");
+    let start = Instant::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{step}: cannot run {line}: {error}"))?;
+    if !status.success() {
+        return Err(format!(
+            "{step} failed ({status}); run it alone with: {line}"
+        ));
+    }
+    println!("== {step}: passed in {} s", start.elapsed().as_secs());
+    Ok(())
+}
+
+/// Runs a program quietly and says whether it went well.
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// The commit a change is compared with: where it left `main`, or the commit before it.
+pub(crate) fn base_revision() -> Result<Option<String>, String> {
+    for revision in ["origin/main", "HEAD~1"] {
+        let output = Command::new("git")
+            .args(["rev-parse", "--verify", "--quiet", revision])
+            .current_dir(root())
+            .output()
+            .map_err(|error| format!("cannot run git: {error}"))?;
+        let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let has_contract = || {
+            let tree = format!("{commit}:proto/outcry/orders/v1/events.proto");
+            succeeds("git", &["cat-file", "-e", &tree])
+        };
+        if output.status.success() && !commit.is_empty() && has_contract() {
+            return Ok(Some(commit));
+        }
+    }
+    Ok(None)
+}

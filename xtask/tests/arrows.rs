@@ -1,0 +1,108 @@
+//! Which crate may know which: the arrows of ARCHITECTURE.md, held.
+
+use std::collections::{BTreeMap, BTreeSet};
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::process::Command;
+
+const SERVICES: [&str; 10] = [
+    "users",
+    "orders",
+    "trades",
+    "funds",
+    "payments",
+    "ledger",
+    "portfolio",
+    "reports",
+    "notifications",
+    "gateway",
+];
+
+/// Normal and build dependencies between the project's own packages.
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo metadata failed");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let own: BTreeSet<String> = packages
+        .iter()
+        .map(|package| package["name"].as_str().unwrap().to_owned())
+        .collect();
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            let names = dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"].as_str() != Some("dev"))
+                .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+                .filter(|name| own.contains(name))
+                .collect();
+            (package["name"].as_str().unwrap().to_owned(), names)
+        })
+        .collect()
+}
+
+/// What the library crates may depend on, directly.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("outcry-contracts", vec![]),
+        ("outcry-sqlite", vec![]),
+        ("outcry-events", vec!["outcry-contracts"]),
+        (
+            "outcry-store",
+            vec!["outcry-contracts", "outcry-events", "outcry-sqlite"],
+        ),
+        (
+            "outcry-broker",
+            vec!["outcry-contracts", "outcry-events", "outcry-sqlite"],
+        ),
+        ("outcry-mesh", vec!["outcry-contracts", "outcry-events"]),
+        ("xtask", vec![]),
+    ])
+}
+
+#[test]
+fn library_crates_know_only_what_is_below_them() {
+    let arrows = arrows();
+    for (package, may) in allowed() {
+        for dependency in &arrows[package] {
+            assert!(
+                may.contains(&dependency.as_str()),
+                "{package} must not depend on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn services_meet_in_the_contract_and_never_depend_on_each_other() {
+    let arrows = arrows();
+    for service in SERVICES {
+        let package = format!("outcry-{service}");
+        for other in SERVICES {
+            assert!(
+                !arrows[&package].contains(&format!("outcry-{other}")),
+                "{package} must not depend on outcry-{other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_binary_knows_the_services() {
+    for (package, dependencies) in arrows() {
+        if package == "outcry" {
+            continue;
+        }
+        for service in SERVICES {
+            assert!(
+                !dependencies.contains(&format!("outcry-{service}")),
+                "{package} must not depend on outcry-{service}"
+            );
+        }
+    }
+}
