@@ -1,8 +1,8 @@
 //! Which crate may know which: the arrows of ARCHITECTURE.md, held.
 
-use std::collections::{BTreeMap, BTreeSet};
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 const SERVICES: [&str; 10] = [
@@ -21,7 +21,13 @@ const SERVICES: [&str; 10] = [
 /// Normal and build dependencies between the project's own packages.
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "cargo metadata failed");
