@@ -1,0 +1,79 @@
+//! What every part of a running service is handed.
+
+use std::sync::Arc;
+
+use outcry_mesh::{Channel, Directory};
+use outcry_store::Store;
+
+use crate::clock::Clock;
+use crate::key_lock::KeyLocks;
+use crate::metrics::Metrics;
+use crate::state_cache::StateCache;
+
+/// A service's own store, the clock, and the way to the other services. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Name of the service.
+    pub service: &'static str,
+    /// The service's own store; nobody else writes to it.
+    pub store: Arc<dyn Store>,
+    /// Time and ids.
+    pub clock: Arc<dyn Clock>,
+    /// The services that can be called.
+    pub directory: Directory,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a context have in common.
+#[derive(Default)]
+struct Shared {
+    states: StateCache,
+    streams: KeyLocks,
+    requests: KeyLocks,
+    metrics: Metrics,
+}
+
+// === impl Context ===
+
+impl Context {
+    /// The context of `service`.
+    pub fn new(
+        service: &'static str,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        directory: Directory,
+    ) -> Self {
+        Self {
+            service,
+            store,
+            clock,
+            directory,
+            shared: Arc::default(),
+        }
+    }
+
+    /// A channel to the service `target`, which sees this service as its caller.
+    pub fn channel(&self, target: &'static str) -> Channel {
+        self.directory.channel(self.service, target)
+    }
+
+    /// What this service has counted since it started.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Folded states by stream.
+    pub(crate) fn states(&self) -> &StateCache {
+        &self.shared.states
+    }
+
+    /// Whoever executes a command on a stream holds the stream's name meanwhile.
+    pub(crate) fn streams(&self) -> &KeyLocks {
+        &self.shared.streams
+    }
+
+    /// Whoever works on a request holds its id meanwhile.
+    pub(crate) fn requests(&self) -> &KeyLocks {
+        &self.shared.requests
+    }
+}

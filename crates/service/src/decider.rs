@@ -1,0 +1,43 @@
+//! The shape of a decision: state, command, event, rejection. Pure and synchronous.
+
+use outcry_events::EventSet;
+use outcry_mesh::refusal::Refusal;
+
+/// An aggregate that decides: from its state and a command to events, from events to its state.
+///
+/// Pure: no clock, no randomness, no IO, no await. Facts a decision needs arrive in the command.
+/// `default()` is the state before the first event.
+pub trait Decider: Default + Clone + Send + Sync + 'static {
+    /// Kind of aggregate and prefix of its streams, as the contract declares it for its events.
+    const AGGREGATE: &'static str = <Self::Event as EventSet>::AGGREGATE;
+
+    /// Whether all events of a stream belong to the flow (correlation id) of its first event.
+    ///
+    /// `true` for what is itself one flow, an order for example: an event caused from another
+    /// flow then names the stream's last event as its cause, so that every flow stays one tree
+    /// that starts at one command. `false` for what outlives flows, an account for example: each
+    /// event then belongs to the flow of the command that caused it.
+    const OWN_FLOW: bool = false;
+
+    /// What can be asked.
+    type Command: Send + Sync;
+    /// What can have happened.
+    type Event: EventSet + Send + Sync;
+    /// Why the answer can be no.
+    type Rejection: Refusal + Send + Sync + 'static;
+
+    /// What happens because of `command`; no events when it already is as wished.
+    ///
+    /// # Errors
+    /// The business reason for a no. Unknown combinations are refused, not ignored.
+    fn decide(&self, command: &Self::Command) -> Result<Vec<Self::Event>, Self::Rejection>;
+
+    /// The state after `event`. Total: history is not argued with.
+    #[must_use]
+    fn evolve(self, event: &Self::Event) -> Self;
+}
+
+/// Name of the stream of aggregate `id`.
+pub fn stream<D: Decider>(id: &str) -> String {
+    format!("{}-{id}", D::AGGREGATE)
+}

@@ -1,0 +1,42 @@
+//! What a service is written against: deciders, reactions, the relay, timers and drain.
+//!
+//! Owns: the runtime of a service. Consumes and emits nothing of its own.
+//!
+//! - [`decider`], [`history`], [`execute`]: a command to events, and events to state.
+//! - [`answers`]: requests with an id are carried out once.
+//! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
+//! - [`service`]: a service as a value.
+//! - [`testing`]: the vocabulary of tests.
+//!
+//! Invariants:
+//! 1. An event has its effect in a group once, however often it is delivered.
+//! 2. Events of one key are handled in order; a parked event parks its key, redrive included.
+//! 3. An event is acknowledged only when its effect, or its parking, is durable.
+//! 4. An event counts as sent only when the broker confirmed and routed it.
+//! 5. A timer fires until a commit cleared or re-set it.
+
+pub mod answers;
+pub mod backoff;
+pub mod clock;
+pub mod context;
+pub mod decider;
+pub mod execute;
+pub mod history;
+pub mod metrics;
+pub mod reaction;
+pub mod service;
+pub mod testing;
+pub mod timer;
+
+mod faults;
+mod key_lock;
+mod state_cache;
+
+pub use clock::{Clock, SystemClock};
+pub use context::Context;
+pub use decider::Decider;
+pub use execute::{CommandError, Executed, decide, execute, plan};
+pub use history::{LoadError, Loaded, load};
+pub use reaction::{Fault, GroupSpec, Reaction, Retry, Unknown};
+pub use service::{Service, Task};
+pub use timer::TimerHandler;

@@ -1,0 +1,109 @@
+//! What a running service has counted: plain atomics that an exporter reads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The counters of one service.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Of its relay.
+    pub relay: RelayMetrics,
+    /// Of its timers.
+    pub timers: TimerMetrics,
+    groups: Mutex<BTreeMap<&'static str, Arc<GroupMetrics>>>,
+}
+
+/// The counters of the relay, which takes events from the store to the broker.
+#[derive(Debug, Default)]
+pub struct RelayMetrics {
+    /// Events confirmed and routed by the broker.
+    pub published: Value,
+    /// Events the broker did not take; each is tried again.
+    pub failed: Value,
+    /// Events waiting to be published, as last seen.
+    pub unsent: Value,
+    /// Age of the oldest of them, in milliseconds, as last seen.
+    pub oldest_unsent_ms: Value,
+}
+
+/// The counters of the timers.
+#[derive(Debug, Default)]
+pub struct TimerMetrics {
+    /// Timers that fired and whose commit is durable.
+    pub fired: Value,
+    /// Tries that failed; each is tried again.
+    pub retried: Value,
+}
+
+/// The counters of a consumer group.
+#[derive(Debug, Default)]
+pub struct GroupMetrics {
+    /// Events whose commit is durable.
+    pub handled: Value,
+    /// Events delivered again after they were handled.
+    pub duplicates: Value,
+    /// Tries that failed and were repeated.
+    pub retried: Value,
+    /// Events parked, those behind a parked one included.
+    pub parked: Value,
+    /// Events of a type or version this build does not know, skipped.
+    pub skipped: Value,
+    /// Events a reaction discarded.
+    pub discarded: Value,
+    /// Parked events that a redrive brought through.
+    pub redriven: Value,
+    /// Times the group waited because its store did not answer.
+    pub paused: Value,
+    /// Events waiting at the broker, as last seen.
+    pub lag: Value,
+    /// Keys with parked events, as last seen.
+    pub parked_keys: Value,
+}
+
+/// One number, counted up or set.
+#[derive(Debug, Default)]
+pub struct Value(AtomicU64);
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// The counters of `group`, made when first asked for.
+    pub fn group(&self, group: &'static str) -> Arc<GroupMetrics> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(groups.entry(group).or_default())
+    }
+
+    /// All groups of the service by name.
+    pub fn groups(&self) -> Vec<(&'static str, Arc<GroupMetrics>)> {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups
+            .iter()
+            .map(|(name, group)| (*name, Arc::clone(group)))
+            .collect()
+    }
+}
+
+// === impl Value ===
+
+impl Value {
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts `more` on top.
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Counts one on top.
+    pub(crate) fn count(&self) {
+        self.add(1);
+    }
+
+    /// Replaces the number.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
