@@ -1,0 +1,282 @@
+//! The public edge: one port for gRPC, gRPC-Web, health, reflection and two plain pages.
+
+mod admission;
+mod connection;
+mod forward;
+mod framing;
+mod health;
+mod outcome;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use outcry_mesh::token::jwks;
+use outcry_mesh::{CORRELATION_ID, Directory};
+use outcry_service::{Clock, Context, GroupSpec};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, ServiceExt};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use self::admission::Admission;
+use self::forward::Forwarder;
+use self::session::Sessions;
+use crate::config::Config;
+use crate::event_log::Consumers;
+use crate::keys::Keys;
+use crate::revocation::Revocations;
+
+/// How long browsers may remember what other origins are allowed to do.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
+
+/// The public edge, ready to be served. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge {
+    directory: Directory,
+    clock: Arc<dyn Clock>,
+    keys: Keys,
+    revocations: Revocations,
+    consumers: Consumers,
+    config: Arc<Config>,
+}
+
+/// Why the edge cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An entry of [`Config::allowed_origins`] is not an origin.
+    #[error("`{0}` is not an origin: write it as `https://host[:port]`, or `*` for any")]
+    Origin(String),
+    /// The contract cannot be offered by reflection.
+    #[error("setting up reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
+
+impl Edge {
+    pub(crate) fn new(
+        ctx: &Context,
+        keys: Keys,
+        revocations: Revocations,
+        consumers: Consumers,
+        config: Config,
+    ) -> Edge {
+        Edge {
+            directory: ctx.directory.clone(),
+            clock: Arc::clone(&ctx.clock),
+            keys,
+            revocations,
+            consumers,
+            config: Arc::new(config),
+        }
+    }
+
+    /// Tells the event log which groups consume what, for its list of event types.
+    pub fn announce(&self, groups: impl IntoIterator<Item = GroupSpec>) {
+        self.consumers.announce(groups);
+    }
+
+    /// Everything the port answers; `stop` ends open streams.
+    fn app(&self, health: Routes, stop: &CancellationToken) -> Result<Router, ServeError> {
+        let forwarder = Forwarder {
+            directory: self.directory.clone(),
+            clock: Arc::clone(&self.clock),
+            sessions: Sessions {
+                keys: self.keys.clone(),
+                revocations: self.revocations.clone(),
+                clock: Arc::clone(&self.clock),
+                stop: stop.clone(),
+            },
+            admission: Admission::new(&self.config),
+            config: Arc::clone(&self.config),
+        };
+        let grpc = with_reflection(health, self.config.reflection)?
+            .into_axum_router()
+            .fallback_service(forwarder.map_request(|request: Request| request.map(Body::new)));
+        let grpc = GrpcWebLayer::new().layer(grpc);
+        let app = Router::new()
+            .route("/.well-known/jwks.json", get(key_set))
+            .route("/healthz", get(healthz))
+            .fallback_service(grpc)
+            .layer(axum::middleware::from_fn(explain_strangers))
+            .with_state(Pages {
+                edge: self.clone(),
+                stop: stop.clone(),
+            });
+        Ok(match cross_origin(&self.config.allowed_origins)? {
+            Some(layer) => app.layer(layer),
+            None => app,
+        })
+    }
+}
+
+/// Serves the edge on a bound socket until `shutdown`, then lets calls in progress end
+/// for at most [`Config::drain_ms`].
+///
+/// # Errors
+/// [`ServeError`] when the settings cannot be followed; nothing is served then.
+pub async fn serve(
+    edge: Edge,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    // Streams end when the drain begins: nothing else would ever end them.
+    let (health, keeper) = health::of(&edge.directory);
+    let app = edge.app(health, &shutdown)?;
+    let keeping = keeper.keep(shutdown.clone());
+    let serving = connection::serve(listener, app, &edge.config, shutdown.clone());
+    tokio::join!(keeping, serving);
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Pages {
+    edge: Edge,
+    stop: CancellationToken,
+}
+
+/// The keys tokens are verified with, for other systems that accept our tokens.
+async fn key_set(State(pages): State<Pages>) -> Response {
+    match pages.edge.keys.published().await {
+        Ok(keys) => {
+            let cached = [(
+                CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=300"),
+            )];
+            (cached, Json(jwks(&keys))).into_response()
+        }
+        Err(status) => {
+            let body = Json(json!({ "error": status.message() }));
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    }
+}
+
+/// Whether this gateway takes calls, and for which services.
+async fn healthz(State(pages): State<Pages>) -> Response {
+    let stopping = pages.stop.is_cancelled();
+    let (code, status) = if stopping {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "serving")
+    };
+    let services = pages.edge.directory.names();
+    (
+        code,
+        Json(json!({ "status": status, "services": services })),
+    )
+        .into_response()
+}
+
+/// Answers those who come with something else than gRPC, instead of with an empty page.
+async fn explain_strangers(request: Request, next: Next) -> Response {
+    let is_page = matches!(request.uri().path(), "/.well-known/jwks.json" | "/healthz");
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_page || is_grpc || request.method() == Method::OPTIONS {
+        return next.run(request).await;
+    }
+    let text = "This port speaks gRPC and gRPC-Web (content type application/grpc or application/grpc-web).\n\
+                Pages: /healthz and /.well-known/jwks.json\n";
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+fn with_reflection(routes: Routes, wanted: bool) -> Result<Routes, ServeError> {
+    if !wanted {
+        return Ok(routes);
+    }
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(outcry_contracts::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Older tools only know the alpha version.
+    let current = builder().build_v1().map_err(ServeError::Reflection)?;
+    let older = builder().build_v1alpha().map_err(ServeError::Reflection)?;
+    Ok(routes.add_service(current).add_service(older))
+}
+
+/// What web pages of other origins may do; `None` when no other origin is allowed.
+fn cross_origin(allowed: &[String]) -> Result<Option<CorsLayer>, ServeError> {
+    if allowed.is_empty() {
+        return Ok(None);
+    }
+    let origins = if allowed.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let origins: Result<Vec<HeaderValue>, ServeError> =
+            allowed.iter().map(|origin| parse_origin(origin)).collect();
+        AllowOrigin::list(origins?)
+    };
+    let sent = [
+        "authorization",
+        "content-type",
+        "grpc-timeout",
+        "x-grpc-web",
+        "x-user-agent",
+        "traceparent",
+    ];
+    let shown = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        CORRELATION_ID,
+    ];
+    Ok(Some(
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([Method::POST, Method::GET])
+            .allow_headers(sent.map(HeaderName::from_static))
+            .expose_headers(shown.map(HeaderName::from_static))
+            .max_age(PREFLIGHT_AGE),
+    ))
+}
+
+fn parse_origin(origin: &str) -> Result<HeaderValue, ServeError> {
+    let wrong = || ServeError::Origin(origin.to_owned());
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
+        .ok_or_else(wrong)?;
+    if host.is_empty() || host.contains('/') {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(origin).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        for good in ["https://desk.example", "http://localhost:5173"] {
+            assert!(parse_origin(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "desk.example",
+            "https://",
+            "https://desk.example/",
+            "ftp://desk.example",
+        ] {
+            let error = parse_origin(bad).unwrap_err().to_string();
+            assert!(error.contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_other_origin_is_allowed_unless_named() {
+        assert!(cross_origin(&[]).unwrap().is_none());
+        assert!(cross_origin(&["*".to_owned()]).unwrap().is_some());
+    }
+}

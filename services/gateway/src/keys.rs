@@ -1,0 +1,258 @@
+//! The keys tokens are verified with: learnt from the users service, kept, and learnt again when a new one turns up.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use outcry_mesh::refusal;
+use outcry_mesh::token::{Claims, PublicKey, TokenError, Verifier};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+/// Keys older than this are asked for again, so that a withdrawn one stops counting. Until the
+/// users service answers, the old ones count on.
+const AGE_MAX: Duration = Duration::from_secs(300);
+/// Wait between two fetches: tokens that name invented keys cause no more than this.
+const COOLDOWN: Duration = Duration::from_secs(10);
+/// The same after a failed fetch: the users service may only be starting.
+const FAILED_COOLDOWN: Duration = Duration::from_millis(250);
+
+/// Asks the users service for its keys.
+pub(crate) type Fetch =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>, Status>> + Send + Sync>;
+
+/// The known keys. Cheap to clone; all clones share them.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fetch: Fetch,
+    known: RwLock<Option<Arc<Known>>>,
+    /// Held while fetching; when the next fetch is allowed.
+    fetching: Mutex<Option<Instant>>,
+}
+
+struct Known {
+    verifier: Verifier,
+    keys: Vec<PublicKey>,
+    fetched: Instant,
+}
+
+impl Keys {
+    pub(crate) fn new(fetch: Fetch) -> Keys {
+        Keys {
+            inner: Arc::new(Inner {
+                fetch,
+                known: RwLock::default(),
+                fetching: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The claims of a token that counts at `now`.
+    pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, Status> {
+        let known = self.current().await?;
+        let verified = match known.verifier.verify(token, now) {
+            Err(TokenError::UnknownKey) => match self.fetch_after(Some(&known)).await {
+                Ok(newer) => newer.verifier.verify(token, now),
+                Err(_still_the_same) => Err(TokenError::UnknownKey),
+            },
+            verified => verified,
+        };
+        verified.map_err(|error| refused(&error))
+    }
+
+    /// The known keys, for publishing.
+    pub(crate) async fn published(&self) -> Result<Vec<PublicKey>, Status> {
+        Ok(self.current().await?.keys.clone())
+    }
+
+    /// The known keys, fetched when there are none or they are old.
+    async fn current(&self) -> Result<Arc<Known>, Status> {
+        let known = self.known();
+        match known {
+            Some(known) if known.fetched.elapsed() < AGE_MAX => Ok(known),
+            Some(known) => Ok(self.fetch_after(Some(&known)).await.unwrap_or(known)),
+            None => self.fetch_after(None).await,
+        }
+    }
+
+    /// Fetches keys newer than `seen`, unless somebody else just did or it is too early.
+    async fn fetch_after(&self, seen: Option<&Arc<Known>>) -> Result<Arc<Known>, Status> {
+        let mut not_before = self.inner.fetching.lock().await;
+        if let Some(known) = self.known()
+            && seen.is_none_or(|seen| !Arc::ptr_eq(seen, &known))
+        {
+            return Ok(known);
+        }
+        if not_before.is_some_and(|at| Instant::now() < at) {
+            return Err(unavailable());
+        }
+        match (self.inner.fetch)().await {
+            Ok(keys) => {
+                *not_before = Some(Instant::now() + COOLDOWN);
+                let verifier = Verifier::new(&keys);
+                let known = Arc::new(Known {
+                    verifier,
+                    keys,
+                    fetched: Instant::now(),
+                });
+                *self
+                    .inner
+                    .known
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&known));
+                Ok(known)
+            }
+            Err(status) => {
+                *not_before = Some(Instant::now() + FAILED_COOLDOWN);
+                tracing::warn!(code = ?status.code(), message = status.message(), "fetching the signing keys failed");
+                Err(unavailable())
+            }
+        }
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        self.inner
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// The status of a token that does not count.
+pub(crate) fn refused(error: &TokenError) -> Status {
+    use outcry_mesh::Refusal as _;
+    let advice = match error {
+        TokenError::Expired | TokenError::Revoked => "refresh it or sign in again",
+        TokenError::NotYetValid => "check this machine's clock",
+        _ => "sign in again",
+    };
+    refusal::with_reason(error.code(), error.reason(), format!("{error}; {advice}"))
+}
+
+fn unavailable() -> Status {
+    refusal::retry_after(
+        Code::Unavailable,
+        "SIGNING_KEYS_UNAVAILABLE",
+        "tokens cannot be verified right now: the users service does not answer",
+        FAILED_COOLDOWN,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::UNIX_EPOCH;
+
+    use outcry_mesh::Role;
+    use outcry_mesh::token::SigningKey;
+    use uuid::Uuid;
+
+    use super::*;
+
+    type Answer = Arc<std::sync::Mutex<Result<Vec<PublicKey>, Status>>>;
+
+    struct Rig {
+        keys: Keys,
+        answer: Answer,
+        fetches: Arc<AtomicUsize>,
+    }
+
+    fn rig(first: Result<Vec<PublicKey>, Status>) -> Rig {
+        let answer: Answer = Arc::new(std::sync::Mutex::new(first));
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let (given, count) = (Arc::clone(&answer), Arc::clone(&fetches));
+        let fetch: Fetch = Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer = given.lock().unwrap().clone();
+            Box::pin(async move { answer })
+        });
+        Rig {
+            keys: Keys::new(fetch),
+            answer,
+            fetches,
+        }
+    }
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    fn token(key: &SigningKey) -> String {
+        let lifetime = Duration::from_secs(900);
+        key.sign(&Claims::new(
+            "u1",
+            &[Role::User],
+            0,
+            Uuid::nil(),
+            now(),
+            lifetime,
+        ))
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rotated_key_is_learnt_when_it_turns_up() {
+        let rig = rig(Ok(vec![key(1).public_key()]));
+        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        *rig.answer.lock().unwrap() = Ok(vec![key(1).public_key(), key(2).public_key()]);
+        tokio::time::advance(COOLDOWN).await;
+        rig.keys.verify(&token(&key(2)), now()).await.unwrap();
+        assert_eq!(rig.fetches.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_invented_keys_cause_one_fetch() {
+        let rig = rig(Ok(vec![key(1).public_key()]));
+        for seed in 2..102 {
+            let refused = rig
+                .keys
+                .verify(&token(&key(seed)), now())
+                .await
+                .unwrap_err();
+            assert_eq!(refused.code(), Code::Unauthenticated);
+        }
+        assert_eq!(rig.fetches.load(Ordering::Relaxed), 1);
+        tokio::time::advance(COOLDOWN).await;
+        for seed in 2..102 {
+            rig.keys
+                .verify(&token(&key(seed)), now())
+                .await
+                .unwrap_err();
+        }
+        assert_eq!(rig.fetches.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn known_keys_count_on_while_the_users_service_is_away() {
+        let rig = rig(Err(Status::unavailable("starting")));
+        let early = rig.keys.verify(&token(&key(1)), now()).await.unwrap_err();
+        assert_eq!(early.code(), Code::Unavailable);
+        *rig.answer.lock().unwrap() = Ok(vec![key(1).public_key()]);
+        tokio::time::advance(FAILED_COOLDOWN).await;
+        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        *rig.answer.lock().unwrap() = Err(Status::unavailable("gone"));
+        tokio::time::advance(AGE_MAX * 2).await;
+        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        assert_eq!(rig.keys.published().await.unwrap(), [key(1).public_key()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_withdrawn_key_stops_counting() {
+        let rig = rig(Ok(vec![key(1).public_key()]));
+        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        *rig.answer.lock().unwrap() = Ok(vec![key(2).public_key()]);
+        tokio::time::advance(AGE_MAX).await;
+        let refused = rig.keys.verify(&token(&key(1)), now()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+    }
+}
