@@ -180,14 +180,8 @@ pub enum InvalidCommit {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database failed.
-    #[error("the store failed to {doing}")]
-    Backend {
-        /// What it was doing, for example `commit`.
-        doing: &'static str,
-        /// What the database said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error("the store's database failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The tables could not be brought up to date.
     #[error("the tables of {service} cannot be used")]
     Tables {

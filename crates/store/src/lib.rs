@@ -38,12 +38,15 @@ pub mod error;
 
 pub mod limits;
 
+pub mod sqlite;
+
 pub use commit::{Answer, Append, Commit, Handled};
 pub use error::{CommitError, Conflict, Duplicate, InvalidCommit, StoreError};
 pub use parking::{
     Asked, AuditAction, AuditEntry, AuditFilter, ParkWrite, Parked, ParkedEvent, ParkedFilter,
     Redrive, RedriveRequest, RedriveScope,
 };
+pub use sqlite::SqliteStore;
 pub use store::{ReadAll, Store, StoredEvent};
 pub use timer::{Timer, TimerWrite};
 pub use view::{Change, Expect, Scan, ViewRow, ViewWrite};

@@ -1,8 +1,7 @@
 //! How large anything may be. A store refuses more, so that no single write holds up all others
 //! and no single read fills the memory.
 
-/// Bytes of one event. Far above any event of the contract; what is larger belongs into a view.
-pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+pub use outcry_events::sealed::EVENT_BYTES_MAX;
 
 /// Bytes of one view row. Room for a rendered report.
 pub const VIEW_BYTES_MAX: usize = 8 * 1024 * 1024;

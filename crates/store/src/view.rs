@@ -1,9 +1,13 @@
 //! Read models: rows of JSON under a key, listed in any of several orders, page by page.
 
+mod cursor;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
+
+pub(crate) use self::cursor::{Bounds, Place};
 
 /// Rows of a page when nothing else is asked for.
 const SCAN_LIMIT: usize = 50;

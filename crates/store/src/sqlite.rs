@@ -1,0 +1,247 @@
+//! The store in one SQLite file, shared by all services of a process.
+//!
+//! Each service has its own tables, named after it. A commit is one job of the writer thread, so
+//! positions are given out in commit order and nothing is read that is not durable.
+
+mod answers;
+mod errors;
+mod events;
+mod inbox;
+mod parking;
+mod tables;
+mod timers;
+mod views;
+
+#[cfg(test)]
+mod plans;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use outcry_sqlite::Database;
+use outcry_sqlite::rusqlite::Connection;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use self::tables::Tables;
+use crate::commit::{Answer, Commit};
+use crate::error::{CommitError, StoreError};
+use crate::limits::PAGE_MAX;
+use crate::parking::{AuditEntry, AuditFilter, Parked, ParkedFilter, Redrive};
+use crate::store::{ReadAll, Store, StoredEvent};
+use crate::timer::Timer;
+use crate::view::{Scan, ViewRow};
+
+/// The store of one service in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    database: Database,
+    tables: Arc<Tables>,
+    news: watch::Sender<u64>,
+}
+
+// === impl SqliteStore ===
+
+impl SqliteStore {
+    /// Opens the tables of `service`, making them or bringing them up to date when needed. Open one
+    /// store per service and share it: another one does not hear of this one's commits.
+    ///
+    /// # Errors
+    /// The tables are newer than this version, or the file is open for reading only and they are
+    /// older or missing, or `service` is not a plain name (`a` to `z`, `0` to `9`, `_`).
+    pub async fn open(database: &Database, service: &'static str) -> Result<Self, StoreError> {
+        let schema = tables::schema(service)?;
+        database
+            .migrate(schema)
+            .await
+            .map_err(|source| StoreError::Tables {
+                service: service.to_owned(),
+                source: source.into(),
+            })?;
+        Ok(Self {
+            database: database.clone(),
+            tables: Arc::new(Tables::of(service)),
+            news: watch::Sender::new(0),
+        })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection, &Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let tables = Arc::clone(&self.tables);
+        self.database
+            .read(move |connection| job(connection, &tables))
+            .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection, &Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let tables = Arc::clone(&self.tables);
+        self.database
+            .write(move |connection| job(connection, &tables))
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        commit.check()?;
+        if commit.is_empty() {
+            return Ok(());
+        }
+        let is_news = commit.is_news();
+        let tables = Arc::clone(&self.tables);
+        let news = self.news.clone();
+        self.database
+            .write_then(
+                move |connection| tables.apply(connection, &commit),
+                move |()| {
+                    if is_news {
+                        news.send_modify(|commits| *commits += 1);
+                    }
+                },
+            )
+            .await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let stream = stream.to_owned();
+        self.read(move |connection, tables| {
+            tables
+                .events
+                .stream(connection, &stream, after, page(limit))
+        })
+        .await
+    }
+
+    async fn read_all(&self, filter: &ReadAll) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection, tables| {
+            let limit = page(filter.limit);
+            match &filter.partition_key {
+                Some(key) => tables.events.of_key(connection, key, filter.after, limit),
+                None => tables.events.all(connection, filter.after, limit),
+            }
+        })
+        .await
+    }
+
+    async fn unsent(&self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection, tables| tables.events.unsent(connection, page(limit)))
+            .await
+    }
+
+    async fn mark_sent(&self, positions: Vec<u64>) -> Result<(), StoreError> {
+        self.write(move |connection, tables| tables.events.mark_sent(connection, &positions))
+            .await
+    }
+
+    async fn oldest_unsent(&self) -> Result<Option<(SystemTime, u64)>, StoreError> {
+        self.read(|connection, tables| tables.events.oldest_unsent(connection))
+            .await
+    }
+
+    async fn view(&self, view: &str, key: &str) -> Result<Option<ViewRow>, StoreError> {
+        let (view, key) = (view.to_owned(), key.to_owned());
+        self.read(move |connection, tables| tables.views.row(connection, &view, &key))
+            .await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<ViewRow>, StoreError> {
+        let scan = scan.clone();
+        self.read(move |connection, tables| tables.views.scan(connection, &scan))
+            .await
+    }
+
+    async fn answer(
+        &self,
+        principal: &str,
+        method: &str,
+        request_id: &str,
+    ) -> Result<Option<Answer>, StoreError> {
+        let (principal, method) = (principal.to_owned(), method.to_owned());
+        let request_id = request_id.to_owned();
+        self.read(move |connection, tables| {
+            tables
+                .answers
+                .find(connection, &principal, &method, &request_id)
+        })
+        .await
+    }
+
+    async fn is_handled(&self, group: &str, event_id: Uuid) -> Result<bool, StoreError> {
+        let group = group.to_owned();
+        self.read(move |connection, tables| tables.inbox.contains(connection, &group, event_id))
+            .await
+    }
+
+    async fn timers_due(&self, now: SystemTime, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        self.read(move |connection, tables| tables.timers.due(connection, now, page(limit)))
+            .await
+    }
+
+    async fn next_timer(&self) -> Result<Option<SystemTime>, StoreError> {
+        self.read(|connection, tables| tables.timers.next(connection))
+            .await
+    }
+
+    async fn parked(&self, filter: &ParkedFilter) -> Result<Vec<Parked>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection, tables| tables.parking.list(connection, &filter))
+            .await
+    }
+
+    async fn parked_keys(&self, group: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        let group = group.to_owned();
+        self.read(move |connection, tables| tables.parking.keys(connection, &group))
+            .await
+    }
+
+    async fn first_parked(&self, group: &str, key: &str) -> Result<Option<u64>, StoreError> {
+        let (group, key) = (group.to_owned(), key.to_owned());
+        self.read(move |connection, tables| tables.parking.first(connection, &group, &key))
+            .await
+    }
+
+    async fn redrives(&self, group: &str, limit: usize) -> Result<Vec<Redrive>, StoreError> {
+        let group = group.to_owned();
+        self.read(move |connection, tables| {
+            tables.parking.redrives(connection, &group, page(limit))
+        })
+        .await
+    }
+
+    async fn parking_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |connection, tables| tables.parking.audit(connection, &filter))
+            .await
+    }
+
+    async fn forget(&self, before: SystemTime, limit: usize) -> Result<u64, StoreError> {
+        self.write(move |connection, tables| {
+            let limit = page(limit);
+            let marks = tables.inbox.forget(connection, before, limit)?;
+            let answers = tables.answers.forget(connection, before, limit)?;
+            Ok(marks + answers)
+        })
+        .await
+    }
+
+    fn commits(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+}
+
+fn page(limit: usize) -> usize {
+    limit.min(PAGE_MAX)
+}
