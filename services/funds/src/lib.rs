@@ -1,1 +1,3 @@
-//! The funds service.
+//! The funds service: custody of cash and shares.
+
+pub mod domain;

@@ -1,0 +1,5 @@
+//! Custody under any order of arrival: invariants I2 to I7, and rebuilding.
+
+mod desk;
+mod given;
+mod properties;
