@@ -1,1 +1,3 @@
 //! The ledger service.
+
+pub mod domain;

@@ -1,0 +1,274 @@
+//! Every template balances; the chain notices every change.
+
+use std::collections::BTreeMap;
+
+use outcry_contracts::funds::v1::{
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent, LockPurpose, ReleaseReason,
+};
+use outcry_contracts::types::v1::{AssetAmount, Money, Shares, asset_amount};
+use outcry_events::money::Amount;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::verification::Problem;
+use super::*;
+
+const BUYER: &str = "00000000-0000-0000-0000-00000000000b";
+const SELLER: &str = "00000000-0000-0000-0000-00000000000a";
+
+fn money(units: i32) -> Money {
+    Amount::from_units(units).to_money()
+}
+
+fn cash(units: i32) -> Option<AssetAmount> {
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Cash(money(units))),
+    })
+}
+
+fn shares(quantity: i64) -> Option<AssetAmount> {
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Shares(Shares {
+            symbol: "ACME".to_owned(),
+            quantity,
+        })),
+    })
+}
+
+fn deposited(user: &str, amount: Option<AssetAmount>, method: DepositMethod) -> FundsEvent {
+    FundsEvent::Deposited(FundsDepositedEvent {
+        user_id: user.to_owned(),
+        available: amount.clone(),
+        amount,
+        method: method.into(),
+        reference: format!("ref-{user}"),
+    })
+}
+
+fn locked(user: &str, lock: &str, purpose: LockPurpose, amount: Option<AssetAmount>) -> FundsEvent {
+    FundsEvent::Locked(FundsLockedEvent {
+        user_id: user.to_owned(),
+        lock_id: lock.to_owned(),
+        purpose: purpose.into(),
+        remaining: amount.clone(),
+        amount,
+        revision: 0,
+    })
+}
+
+/// One of every kind, in an order in which they can happen.
+fn story() -> Vec<FundsEvent> {
+    vec![
+        deposited(BUYER, cash(1000), DepositMethod::Payment),
+        deposited(SELLER, shares(50), DepositMethod::Issue),
+        locked(BUYER, "o-1", LockPurpose::Order, cash(210)),
+        locked(SELLER, "o-2", LockPurpose::Order, shares(10)),
+        FundsEvent::Settled(FundsSettledEvent {
+            match_id: "ACME-1".to_owned(),
+            symbol: "ACME".to_owned(),
+            quantity: 10,
+            price: Some(money(20)),
+            notional: Some(money(200)),
+            buyer_user_id: BUYER.to_owned(),
+            buyer_order_id: "o-1".to_owned(),
+            buyer_fee: Some(money(2)),
+            seller_user_id: SELLER.to_owned(),
+            seller_order_id: "o-2".to_owned(),
+            seller_fee: Some(money(3)),
+        }),
+        FundsEvent::Released(FundsReleasedEvent {
+            user_id: BUYER.to_owned(),
+            lock_id: "o-1".to_owned(),
+            purpose: LockPurpose::Order.into(),
+            amount: cash(8),
+            remaining: cash(0),
+            reason: ReleaseReason::Filled.into(),
+        }),
+        locked(SELLER, "w-1", LockPurpose::Withdrawal, cash(100)),
+        FundsEvent::Withdrawn(FundsWithdrawnEvent {
+            user_id: SELLER.to_owned(),
+            withdrawal_id: "w-1".to_owned(),
+            amount: cash(100),
+            available: cash(97),
+            destination_last4: "1234".to_owned(),
+        }),
+    ]
+}
+
+fn book(events: &[FundsEvent]) -> Vec<Transaction> {
+    let mut head = Head::ORIGIN;
+    let mut balances = BTreeMap::new();
+    let mut journal = Vec::new();
+    for (sequence, event) in (1..).zip(events) {
+        let posting = event.posting(sequence).unwrap();
+        let id = Uuid::from_u128(u128::from(sequence));
+        let at_ns = 1_000 * i64::try_from(sequence).unwrap();
+        let transaction = record(&head, &posting, id, at_ns, &balances).unwrap();
+        for (account, balance) in transaction.balances() {
+            balances.insert(account.clone(), balance);
+        }
+        head = transaction.head();
+        journal.push(transaction);
+    }
+    journal
+}
+
+fn verify(journal: &[Transaction]) -> Result<Verification, Broken> {
+    let mut verification = Verification::default();
+    for transaction in journal {
+        verification.follow(transaction)?;
+    }
+    Ok(verification)
+}
+
+#[test]
+fn every_kind_of_event_is_booked_under_its_key_and_balances() {
+    let journal = book(&story());
+    let keys: Vec<&str> = journal.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "pay:ref-00000000-0000-0000-0000-00000000000b",
+            "issue:ACME:ref-00000000-0000-0000-0000-00000000000a",
+            "lock:o-1:0",
+            "lock:o-2:0",
+            "match:ACME-1",
+            "rel:o-1:6",
+            "wd:w-1:lock",
+            "wd:w-1:post",
+        ]
+    );
+    for transaction in &journal {
+        assert_eq!(transaction.balanced(), Ok(()), "{}", transaction.key);
+    }
+}
+
+#[test]
+fn the_balances_after_a_story_are_what_everybody_has() {
+    let verification = verify(&book(&story())).unwrap();
+    let units = |units: i64| units * 10_000;
+    let expected: BTreeMap<AccountName, i64> = [
+        (AccountName::available(BUYER, "USD"), units(798)),
+        (AccountName::locked(BUYER, "USD"), 0),
+        (AccountName::available(BUYER, "ACME"), 10),
+        (AccountName::available(SELLER, "USD"), units(97)),
+        (AccountName::locked(SELLER, "USD"), 0),
+        (AccountName::available(SELLER, "ACME"), 40),
+        (AccountName::locked(SELLER, "ACME"), 0),
+        (AccountName::fees(), units(5)),
+        (AccountName::world("USD"), units(-900)),
+        (AccountName::issuer("ACME"), -50),
+    ]
+    .into();
+    assert_eq!(verification.balances(), &expected);
+}
+
+#[test]
+fn each_asset_sums_to_zero_after_every_transaction() {
+    let journal = book(&story());
+    let mut verification = Verification::default();
+    for transaction in &journal {
+        verification.follow(transaction).unwrap();
+        for asset in ["USD", "ACME"] {
+            let sum: i64 = verification
+                .balances()
+                .iter()
+                .filter(|(account, _)| account.asset() == asset)
+                .map(|(_, balance)| balance)
+                .sum();
+            assert_eq!(sum, 0, "{asset} after {}", transaction.number);
+        }
+    }
+}
+
+#[test]
+fn a_user_never_holds_less_than_nothing() {
+    let posting = locked(BUYER, "o-1", LockPurpose::Order, cash(1))
+        .posting(1)
+        .unwrap();
+    let refused = record(&Head::ORIGIN, &posting, Uuid::nil(), 0, &BTreeMap::new());
+    assert!(matches!(refused, Err(JournalError::Overdrawn { .. })));
+}
+
+#[test]
+fn a_notional_that_is_not_price_times_quantity_is_not_booked() {
+    let Some(FundsEvent::Settled(mut event)) = story().into_iter().nth(4) else {
+        panic!("the fifth event is the settlement");
+    };
+    event.quantity = 11;
+    let refused = FundsEvent::Settled(event).posting(1);
+    assert!(matches!(refused, Err(PostingError::Notional)));
+}
+
+#[test]
+fn amounts_that_are_missing_negative_or_in_a_symbol_called_like_the_currency_are_not_booked() {
+    let mut named_usd = shares(1);
+    if let Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Shares(shares)),
+    }) = &mut named_usd
+    {
+        shares.symbol = "USD".to_owned();
+    }
+    for amount in [None, cash(0), cash(-1), shares(-1), named_usd] {
+        let event = deposited(BUYER, amount.clone(), DepositMethod::Payment);
+        assert!(event.posting(1).is_err(), "{amount:?}");
+    }
+}
+
+#[test]
+fn a_missing_or_exchanged_transaction_is_found() {
+    let journal = book(&story());
+    let mut missing = journal.clone();
+    missing.remove(3);
+    let broken = verify(&missing).unwrap_err();
+    assert_eq!(broken.number, 4);
+    let shorter = verify(&journal[..5]).unwrap();
+    let end = journal.last().unwrap().head();
+    let broken = shorter.finish(&BTreeMap::new(), &end).unwrap_err();
+    assert_eq!((broken.number, broken.problem), (6, Problem::Missing(8)));
+}
+
+#[test]
+fn a_kept_balance_that_entries_do_not_lead_to_is_found() {
+    let journal = book(&story());
+    let verification = verify(&journal).unwrap();
+    let mut kept = verification.balances().clone();
+    assert_eq!(verification.finish(&kept, verification.head()), Ok(()));
+    kept.insert(AccountName::fees(), 1);
+    let broken = verification.finish(&kept, verification.head()).unwrap_err();
+    assert!(matches!(broken.problem, Problem::KeptBalance { .. }));
+}
+
+#[test]
+fn time_in_the_journal_never_goes_back() {
+    let first = &book(&story())[0];
+    let posting = deposited(SELLER, cash(1), DepositMethod::Payment)
+        .posting(1)
+        .unwrap();
+    let earlier = record(&first.head(), &posting, Uuid::nil(), 1, &BTreeMap::new()).unwrap();
+    assert_eq!(earlier.at_ns, first.at_ns);
+}
+
+proptest! {
+    /// Whichever byte of the journal is changed, it is noticed: by the chain, or because it cannot
+    /// be read any more.
+    #[test]
+    fn a_changed_byte_is_found(place in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let journal = book(&story());
+        let mut bytes = serde_json::to_vec(&journal).unwrap();
+        let index = place.index(bytes.len());
+        bytes[index] ^= 1 << bit;
+        let Ok(changed) = serde_json::from_slice::<Vec<Transaction>>(&bytes) else {
+            return Ok(());
+        };
+        prop_assume!(changed != journal);
+        let noticed = match verify(&changed) {
+            Err(_) => true,
+            Ok(verification) => {
+                verification.finish(verification.balances(), &journal.last().unwrap().head()).is_err()
+            }
+        };
+        prop_assert!(noticed, "{changed:?}");
+    }
+}
