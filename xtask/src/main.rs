@@ -84,6 +84,6 @@ fn dependencies() -> Result<(), String> {
     run::program(
         "dependencies",
         &deny,
-        &["--offline", "check", "bans", "licenses", "sources"],
+        &["check", "bans", "licenses", "sources"],
     )
 }
