@@ -1,5 +1,7 @@
 //! Calls from one service to another through the in-process channel, with real generated clients and servers.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -103,9 +103,13 @@ impl Forwarder {
         let request = request.map(|body| Body::new(BoundedMessages::new(body, message_bytes_max)));
         let end = (kind == Kind::Stream).then(|| self.sessions.end(claims));
         let mut channel = self.directory.channel(EDGE, server_of(rule));
-        let response = match channel.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        // A stream has no deadline once it runs, but it must begin: a client that never sends its
+        // request would hold its place for ever.
+        let answer = tokio::time::timeout(self.config.call_deadline(), channel.call(request));
+        let response = match answer.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_elapsed) => return Err(deadline::exceeded()),
         };
         Ok(complete(response, correlation_id, Some(ticket), end))
     }

@@ -123,3 +123,70 @@ fn resume_from(status: Status, sent: u64) -> Status {
         [(RESUME_AFTER.to_owned(), sent.to_string())],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use outcry_contracts::users::v1::UserPasswordChangedEvent;
+    use outcry_events::{Cause, SealedEvent, Stamp, seal};
+    use outcry_sqlite::Database;
+    use outcry_store::SqliteStore;
+    use tonic_types::StatusExt;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::archive::{Archive, Filter};
+
+    fn event(id: u128) -> SealedEvent {
+        let user_id = Uuid::from_u128(1).to_string();
+        let cause = Cause::root(Uuid::from_u128(2), "service:users");
+        let stamp = Stamp {
+            event_id: Uuid::from_u128(id),
+            sequence: 1,
+            occurred_at: UNIX_EPOCH,
+            recorded_at: UNIX_EPOCH,
+            cause: &cause,
+        };
+        seal(
+            &UserPasswordChangedEvent {
+                user_id,
+                token_epoch: 1,
+            },
+            stamp,
+        )
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_who_takes_nothing_is_told_where_to_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("outcry.db")).unwrap();
+        let store = SqliteStore::open(&database, "gateway").await.unwrap();
+        let archive = Archive::open(Arc::new(store)).await.unwrap();
+        for id in 1..=200 {
+            archive.write(&event(id)).await.unwrap().unwrap();
+            archive.written(&event(id));
+        }
+        tokio::time::pause();
+        let reader = Reader::new(archive.clone(), Filter::default(), 0);
+        let mut events = std::pin::pin!(open(reader, archive.end(), false));
+        // Lets the feed run into its bound and then the time pass.
+        tokio::time::sleep(STALLED_AFTER * 2).await;
+        let mut last = 0;
+        let status = loop {
+            match events.next().await.unwrap() {
+                Ok(event) => last = event.logged.unwrap().position,
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(last, WAITING_MAX as u64);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(
+            (status.code(), info.reason.as_str()),
+            (Code::ResourceExhausted, "SUBSCRIBER_TOO_SLOW")
+        );
+        assert_eq!(info.metadata[RESUME_AFTER], last.to_string());
+        assert!(events.next().await.is_none());
+    }
+}

@@ -1,0 +1,11 @@
+//! The gateway as its clients meet it: over sockets, with tokens, and reading events.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
+
+mod browsers;
+mod calls;
+mod dead_letters;
+mod events;
+mod rig;
+mod streams;
+mod users;
