@@ -73,7 +73,7 @@ fn is_store_trouble(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(store) = error.downcast_ref::<StoreError>() {
-            return matches!(store, StoreError::Backend { .. });
+            return matches!(store, StoreError::Backend(_));
         }
         cause = error.source();
     }

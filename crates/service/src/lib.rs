@@ -5,7 +5,7 @@
 //! - [`decider`], [`history`], [`execute`]: a command to events, and events to state.
 //! - [`answers`]: requests with an id are carried out once.
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
-//! - [`service`]: a service as a value.
+//! - [`service`], [`run`]: a service as a value, and its life from start to drain.
 //! - [`testing`]: the vocabulary of tests.
 //!
 //! Invariants:
@@ -24,12 +24,17 @@ pub mod execute;
 pub mod history;
 pub mod metrics;
 pub mod reaction;
+pub mod run;
 pub mod service;
 pub mod testing;
 pub mod timer;
 
+mod consumer;
+mod dead_letters;
 mod faults;
 mod key_lock;
+mod relay;
+mod retention;
 mod state_cache;
 
 pub use clock::{Clock, SystemClock};
@@ -38,5 +43,6 @@ pub use decider::Decider;
 pub use execute::{CommandError, Executed, decide, execute, plan};
 pub use history::{LoadError, Loaded, load};
 pub use reaction::{Fault, GroupSpec, Reaction, Retry, Unknown};
+pub use run::{RunError, declare, run};
 pub use service::{Service, Task};
 pub use timer::TimerHandler;

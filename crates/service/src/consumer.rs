@@ -1,0 +1,115 @@
+//! A consumer group at work: inbox, reaction, commit; and what happens when that fails.
+//!
+//! The store is the judge of every race: it refuses to handle an event whose key is parked, and to
+//! park one behind a key that has become free meanwhile. So nothing here holds a lock.
+
+mod attempt;
+mod parking;
+mod partition;
+mod redrive;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outcry_store::{Commit, CommitError, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::backoff::Backoff;
+use crate::context::Context;
+use crate::faults::chain;
+use crate::metrics::GroupMetrics;
+use crate::reaction::{GroupSpec, Reaction};
+
+/// Waits while the store does not answer.
+const STORE_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    most: Duration::from_secs(5),
+};
+
+/// One consumer group of one service: shared by its partitions and its redriver.
+pub(crate) struct Consumer {
+    ctx: Context,
+    reaction: Arc<dyn Reaction>,
+    spec: GroupSpec,
+    metrics: Arc<GroupMetrics>,
+}
+
+/// The service is stopping: what was begun is given up, to be delivered again.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+// === impl Consumer ===
+
+impl Consumer {
+    pub(crate) fn new(ctx: Context, reaction: Arc<dyn Reaction>) -> Self {
+        let spec = reaction.group();
+        let metrics = ctx.metrics().group(spec.name);
+        Self {
+            ctx,
+            reaction,
+            spec,
+            metrics,
+        }
+    }
+
+    /// Name, topics and manners of the group.
+    pub(crate) fn spec(&self) -> &GroupSpec {
+        &self.spec
+    }
+
+    /// Asks the store until it answers.
+    async fn insist<T, Answer>(
+        &self,
+        stop: &CancellationToken,
+        ask: impl Fn() -> Answer,
+    ) -> Result<T, Stopped>
+    where
+        Answer: Future<Output = Result<T, StoreError>>,
+    {
+        let mut failures = 0;
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    failures += 1;
+                    self.pause(failures, &chain(&error), stop).await?;
+                }
+            }
+        }
+    }
+
+    /// Has the store commit until it answers; its answer may be no.
+    async fn insist_commit(
+        &self,
+        stop: &CancellationToken,
+        commit: &Commit,
+    ) -> Result<Result<(), CommitError>, Stopped> {
+        self.insist(stop, || async {
+            match self.ctx.store.commit(commit.clone()).await {
+                Err(CommitError::Store(error)) => Err(error),
+                answer => Ok(answer),
+            }
+        })
+        .await
+    }
+
+    /// Waits for a store that does not answer: nothing is acknowledged, parked or given up.
+    async fn pause(
+        &self,
+        failures: u32,
+        reason: &str,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        self.metrics.paused.count();
+        warn!(
+            group = self.spec.name,
+            failures, reason, "consumer waits for the store"
+        );
+        if STORE_BACKOFF.wait(failures, stop).await {
+            Ok(())
+        } else {
+            Err(Stopped)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Parked events brought through again: in order, key by key, when somebody asked for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outcry_events::SealedEvent;
+use outcry_store::limits::TEXT_BYTES_MAX;
+use outcry_store::{Commit, CommitError, ParkWrite, Parked, ParkedFilter, Redrive};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use super::attempt::Effect;
+use super::parking::shortened;
+use super::{Consumer, Stopped};
+use crate::faults::{Trouble, chain, unknown};
+
+/// How often requests are looked for without being woken.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Requests read at a time; each is one key.
+const REQUESTS_MAX: usize = 100;
+
+/// What comes after one parked event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The next event of the key, if there is one.
+    Event,
+    /// Another key.
+    Key,
+}
+
+impl Consumer {
+    /// Carries out requested redrives until `stop`.
+    ///
+    /// Requests are rows of the store, so they survive a crash; each event leaves its row in the
+    /// commit that holds its effect, so it has that effect once.
+    pub(crate) async fn redrive(self: Arc<Self>, stop: CancellationToken) {
+        let mut commits = self.ctx.store.commits();
+        while !stop.is_cancelled() {
+            // Seen before looking: a request made during the look wakes the next one.
+            commits.mark_unchanged();
+            if let Err(Stopped) = self.redrive_requested(&stop).await {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = commits.changed() => {}
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+        }
+    }
+
+    /// Carries out the requests there are. Doing so is news, so if there are more they come next.
+    async fn redrive_requested(&self, stop: &CancellationToken) -> Result<(), Stopped> {
+        let requests = self
+            .insist(stop, || {
+                self.ctx.store.redrives(self.spec.name, REQUESTS_MAX)
+            })
+            .await?;
+        for request in &requests {
+            let span = info_span!("redrive", group = self.spec.name, key = request.key);
+            self.redrive_key(request, stop).instrument(span).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the events of one key through from the front, until none is left or one fails.
+    async fn redrive_key(
+        &self,
+        request: &Redrive,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let pause = pace(request.per_second);
+        loop {
+            if stop.is_cancelled() {
+                return Err(Stopped);
+            }
+            let Some(row) = self.front(&request.key, stop).await? else {
+                return self.withdraw(request, stop).await;
+            };
+            if request.only.is_some_and(|only| only != row.position) {
+                // The one asked for has gone another way.
+                return self.withdraw(request, stop).await;
+            }
+            let span = info_span!("parked", position = row.position, topic = row.topic, event_id = %row.event_id);
+            let next = self.redrive_event(&row, stop).instrument(span).await?;
+            if next == Next::Key || request.only.is_some() {
+                return Ok(());
+            }
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = stop.cancelled() => return Err(Stopped),
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+
+    /// The first parked event of a key.
+    async fn front(&self, key: &str, stop: &CancellationToken) -> Result<Option<Parked>, Stopped> {
+        let filter = ParkedFilter {
+            group: Some(self.spec.name.to_owned()),
+            key: Some(key.to_owned()),
+            limit: 1,
+            ..ParkedFilter::default()
+        };
+        let rows = self.insist(stop, || self.ctx.store.parked(&filter)).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Lets the reaction see one parked event again.
+    async fn redrive_event(&self, row: &Parked, stop: &CancellationToken) -> Result<Next, Stopped> {
+        let event = match SealedEvent::open(row.bytes.clone()) {
+            Ok(event) => event,
+            Err(error) => return self.failed_again(row, &chain(&error), stop).await,
+        };
+        if let Some(reason) = unknown(&event) {
+            return self.failed_again(row, &reason, stop).await;
+        }
+        let mut pauses = 0;
+        loop {
+            match self.attempt(&event, Some(row.position)).await {
+                Ok(Effect::Committed) => {
+                    self.metrics.redriven.count();
+                    info!("parked event handled");
+                    return Ok(Next::Event);
+                }
+                // Somebody else is at this key: the sweep comes back to what they leave.
+                Ok(Effect::AlreadyDone | Effect::KeyParked(_) | Effect::RowMoved) => {
+                    return Ok(Next::Key);
+                }
+                Err(Trouble::Store(reason)) => {
+                    pauses += 1;
+                    self.pause(pauses, &reason, stop).await?;
+                }
+                Err(Trouble::Retry(reason) | Trouble::Park(reason)) => {
+                    return self.failed_again(row, &reason, stop).await;
+                }
+                Err(Trouble::Discard(reason)) => {
+                    info!(reason, "event discarded");
+                    let mut commit = Commit::default();
+                    self.finish(&mut commit, &event, Some(row.position));
+                    self.settle_row(&commit, stop).await?;
+                    return Ok(Next::Event);
+                }
+            }
+        }
+    }
+
+    /// Keeps a row whose event failed again; its key stops here.
+    async fn failed_again(
+        &self,
+        row: &Parked,
+        reason: &str,
+        stop: &CancellationToken,
+    ) -> Result<Next, Stopped> {
+        warn!(reason, "parked event failed again; its key stays parked");
+        let commit = Commit {
+            parked: vec![ParkWrite::FailedAgain {
+                position: row.position,
+                reason: shortened(reason, TEXT_BYTES_MAX).to_owned(),
+                attempts: 1,
+                at: self.ctx.clock.now(),
+            }],
+            ..Commit::default()
+        };
+        self.settle_row(&commit, stop).await?;
+        Ok(Next::Key)
+    }
+
+    /// Ends a request that has nothing left to do.
+    async fn withdraw(&self, request: &Redrive, stop: &CancellationToken) -> Result<(), Stopped> {
+        let commit = Commit {
+            parked: vec![ParkWrite::CancelRedrive {
+                group: request.group.clone(),
+                key: request.key.clone(),
+                asked: request.asked.clone(),
+            }],
+            ..Commit::default()
+        };
+        self.settle_row(&commit, stop).await
+    }
+
+    /// Commits a change of rows; that they have changed otherwise meanwhile is fine.
+    async fn settle_row(&self, commit: &Commit, stop: &CancellationToken) -> Result<(), Stopped> {
+        match self.insist_commit(stop, commit).await? {
+            Ok(()) => {}
+            Err(CommitError::Invalid(error)) => {
+                warn!(error = chain(&error), "parked event could not be changed");
+            }
+            Err(overtaken) => debug!(reason = chain(&overtaken), "row has changed meanwhile"),
+        }
+        Ok(())
+    }
+}
+
+/// The pause between two events of a key.
+fn pace(per_second: u32) -> Duration {
+    match per_second {
+        0 => Duration::ZERO,
+        limit => Duration::from_secs(1) / limit,
+    }
+}

@@ -1,0 +1,262 @@
+//! From the store to the broker: events leave in commit order, and count as sent when confirmed and routed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outcry_broker::{Broker, Message};
+use outcry_store::{StoreError, StoredEvent};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::backoff::Backoff;
+use crate::context::Context;
+use crate::faults::chain;
+
+/// Events published together. The larger, the fewer round trips; the smaller, the sooner the first
+/// of them counts as sent.
+const BATCH: usize = 256;
+
+/// Most unsent events looked at when the first ones are held back: how far the relay sees past a
+/// key the broker refuses.
+const WINDOW_MAX: usize = 16_384;
+
+/// How often the relay looks without being woken: a commit of another process does not wake it.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Waits before a key the broker did not take is tried again.
+const HELD_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    most: Duration::from_secs(5),
+};
+
+/// Waits while the store does not answer.
+const STORE_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    most: Duration::from_secs(5),
+};
+
+/// Takes the events of one service to the broker.
+pub(crate) struct Relay {
+    ctx: Context,
+    broker: Arc<dyn Broker>,
+    held: HeldKeys,
+}
+
+/// Keys whose first unsent event the broker did not take. Nothing of a key overtakes it.
+#[derive(Debug, Default)]
+struct HeldKeys {
+    keys: HashMap<String, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    failures: u32,
+    until: Instant,
+}
+
+/// What one look at the store came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Pass {
+    /// There may be more to send at once.
+    More,
+    /// Nothing can be sent now.
+    Done,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    pub(crate) fn new(ctx: Context, broker: Arc<dyn Broker>) -> Self {
+        Self {
+            ctx,
+            broker,
+            held: HeldKeys::default(),
+        }
+    }
+
+    /// Publishes until `stop`, then until nothing unsent is left. The caller bounds the latter.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut commits = self.ctx.store.commits();
+        let mut store_failures = 0;
+        loop {
+            // Seen before looking: a commit during the look wakes the next one.
+            commits.mark_unchanged();
+            match self.pass().await {
+                Ok(Pass::More) => {
+                    store_failures = 0;
+                    continue;
+                }
+                Ok(Pass::Done) => store_failures = 0,
+                Err(error) => {
+                    store_failures += 1;
+                    warn!(
+                        service = self.ctx.service,
+                        error = chain(&error),
+                        "relay waits for the store"
+                    );
+                    tokio::time::sleep(STORE_BACKOFF.after(store_failures)).await;
+                    continue;
+                }
+            }
+            self.measure().await;
+            if stop.is_cancelled() && self.held.keys.is_empty() {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                _ = commits.changed() => {}
+                () = tokio::time::sleep_until(self.held.next_due(Instant::now() + SWEEP)) => {}
+            }
+        }
+    }
+
+    /// Publishes one batch.
+    async fn pass(&mut self) -> Result<Pass, StoreError> {
+        let mut window = BATCH;
+        let now = Instant::now();
+        let (batch, seen_all) = loop {
+            let rows = self.ctx.store.unsent(window).await?;
+            let seen_all = rows.len() < window;
+            let batch = self.held.sendable(rows, now);
+            if !batch.is_empty() || seen_all || window >= WINDOW_MAX {
+                break (batch, seen_all);
+            }
+            // All of it is held back: look further.
+            window = (window * 4).min(WINDOW_MAX);
+        };
+        if batch.is_empty() {
+            return Ok(Pass::Done);
+        }
+        let all_sent = self.publish(batch).await?;
+        Ok(if all_sent && seen_all {
+            Pass::Done
+        } else {
+            Pass::More
+        })
+    }
+
+    /// Publishes `batch` and marks what was confirmed; whether that was all of it.
+    async fn publish(&mut self, batch: Vec<StoredEvent>) -> Result<bool, StoreError> {
+        let size = batch.len();
+        let mut sent = Vec::with_capacity(size);
+        for wave in waves(batch) {
+            self.publish_wave(wave, &mut sent).await;
+        }
+        let all_sent = sent.len() == size;
+        self.ctx.metrics().relay.published.add(sent.len() as u64);
+        if !sent.is_empty() {
+            debug!(service = self.ctx.service, events = sent.len(), "published");
+            self.ctx.store.mark_sent(sent).await?;
+        }
+        Ok(all_sent)
+    }
+
+    /// Publishes events of different keys; adds the positions of the confirmed ones to `sent`.
+    async fn publish_wave(&mut self, mut wave: Vec<StoredEvent>, sent: &mut Vec<u64>) {
+        let now = Instant::now();
+        wave.retain(|row| self.held.may_send(row.event.partition_key(), now));
+        if wave.is_empty() {
+            return;
+        }
+        let messages = wave.iter().map(|row| Message::from(&row.event)).collect();
+        let results = self.broker.publish(messages).await;
+        for (row, result) in wave.iter().zip(results) {
+            let key = row.event.partition_key();
+            let Err(error) = result else {
+                sent.push(row.position);
+                self.held.release(key);
+                continue;
+            };
+            let failures = self.held.hold(key, Instant::now());
+            self.ctx.metrics().relay.failed.count();
+            warn!(
+                service = self.ctx.service,
+                topic = row.event.topic(),
+                event_id = %row.event.id(),
+                failures,
+                error = chain(&error),
+                "broker did not take an event; its key waits"
+            );
+        }
+    }
+
+    /// Notes how much waits and for how long. Failing to measure is no reason to stop relaying.
+    async fn measure(&self) {
+        let oldest = if self.held.keys.is_empty() {
+            None
+        } else {
+            match self.ctx.store.oldest_unsent().await {
+                Ok(oldest) => oldest,
+                Err(_) => return,
+            }
+        };
+        let relay = &self.ctx.metrics().relay;
+        let (age, count) = oldest.map_or((Duration::ZERO, 0), |(since, count)| {
+            let age = self.ctx.clock.now().duration_since(since);
+            (age.unwrap_or_default(), count)
+        });
+        relay.unsent.set(count);
+        relay
+            .oldest_unsent_ms
+            .set(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Splits events into waves, each with at most one event of a key: the next one of a key leaves
+/// only when the one before is confirmed, or it would overtake one that is not.
+fn waves(batch: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
+    let mut waves: Vec<Vec<StoredEvent>> = Vec::new();
+    let mut next_wave: HashMap<String, usize> = HashMap::new();
+    for row in batch {
+        let index = next_wave
+            .entry(row.event.partition_key().to_owned())
+            .or_default();
+        match waves.get_mut(*index) {
+            Some(wave) => wave.push(row),
+            None => waves.push(vec![row]),
+        }
+        *index += 1;
+    }
+    waves
+}
+
+// === impl HeldKeys ===
+
+impl HeldKeys {
+    /// The first events of `rows` that may be sent now, at most [`BATCH`], in their order.
+    fn sendable(&self, rows: Vec<StoredEvent>, now: Instant) -> Vec<StoredEvent> {
+        rows.into_iter()
+            .filter(|row| self.may_send(row.event.partition_key(), now))
+            .take(BATCH)
+            .collect()
+    }
+
+    fn may_send(&self, key: &str, now: Instant) -> bool {
+        self.keys.get(key).is_none_or(|held| held.until <= now)
+    }
+
+    /// Holds `key` back, longer each time; how often it has failed now.
+    fn hold(&mut self, key: &str, now: Instant) -> u32 {
+        let held = self.keys.entry(key.to_owned()).or_insert(Held {
+            failures: 0,
+            until: now,
+        });
+        held.failures += 1;
+        held.until = now + HELD_BACKOFF.after(held.failures);
+        held.failures
+    }
+
+    fn release(&mut self, key: &str) {
+        self.keys.remove(key);
+    }
+
+    /// When the next key may be tried again, at the latest `latest`.
+    fn next_due(&self, latest: Instant) -> Instant {
+        self.keys
+            .values()
+            .map(|held| held.until)
+            .fold(latest, Instant::min)
+    }
+}
