@@ -58,6 +58,28 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The first setting that would keep everybody out.
+    pub(crate) fn zero(&self) -> Option<&'static str> {
+        [
+            ("connections_max", self.connections_max),
+            (
+                "calls_per_connection_max",
+                self.calls_per_connection_max as usize,
+            ),
+            ("calls_max", self.calls_max),
+            ("calls_per_caller_max", self.calls_per_caller_max),
+            ("streams_max", self.streams_max),
+            ("streams_per_caller_max", self.streams_per_caller_max),
+            ("message_bytes_max", self.message_bytes_max as usize),
+            (
+                "call_deadline_ms",
+                usize::try_from(self.call_deadline_ms).unwrap_or(usize::MAX),
+            ),
+        ]
+        .into_iter()
+        .find_map(|(name, value)| (value == 0).then_some(name))
+    }
+
     /// [`Config::call_deadline_ms`].
     pub(crate) fn call_deadline(&self) -> Duration {
         Duration::from_millis(self.call_deadline_ms)
@@ -66,5 +88,29 @@ impl Config {
     /// [`Config::drain_ms`].
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_refused_and_missing_ones_have_defaults() {
+        let read = |text: &str| serde_json::from_str::<Config>(text);
+        assert_eq!(read("{}").unwrap(), Config::default());
+        assert!(read(r#"{"reflection": true}"#).unwrap().reflection);
+        let error = read(r#"{"reflecton": true}"#).unwrap_err().to_string();
+        assert!(error.contains("reflecton"), "{error}");
+    }
+
+    #[test]
+    fn a_bound_of_zero_is_found() {
+        assert_eq!(Config::default().zero(), None);
+        let config = Config {
+            streams_max: 0,
+            ..Config::default()
+        };
+        assert_eq!(config.zero(), Some("streams_max"));
     }
 }

@@ -58,6 +58,9 @@ pub enum ServeError {
     /// An entry of [`Config::allowed_origins`] is not an origin.
     #[error("`{0}` is not an origin: write it as `https://host[:port]`, or `*` for any")]
     Origin(String),
+    /// A bound is 0, which would refuse everybody.
+    #[error("`{0}` must be at least 1: with 0 nobody could call")]
+    Zero(&'static str),
     /// The contract cannot be offered by reflection.
     #[error("setting up reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -130,6 +133,9 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    if let Some(setting) = edge.config.zero() {
+        return Err(ServeError::Zero(setting));
+    }
     // Streams end when the drain begins: nothing else would ever end them.
     let (health, keeper) = health::of(&edge.directory);
     let app = edge.app(health, &shutdown)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use futures::future::BoxFuture;
 use outcry_mesh::refusal;
 use outcry_mesh::token::{Claims, PublicKey, TokenError, Verifier};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -17,6 +17,9 @@ const AGE_MAX: Duration = Duration::from_secs(300);
 const COOLDOWN: Duration = Duration::from_secs(10);
 /// The same after a failed fetch: the users service may only be starting.
 const FAILED_COOLDOWN: Duration = Duration::from_millis(250);
+
+/// How long a fetch may take: whoever brings a new key waits for it.
+const FETCH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Asks the users service for its keys.
 pub(crate) type Fetch =
@@ -72,17 +75,28 @@ impl Keys {
 
     /// The known keys, fetched when there are none or they are old.
     async fn current(&self) -> Result<Arc<Known>, Status> {
-        let known = self.known();
-        match known {
+        match self.known() {
             Some(known) if known.fetched.elapsed() < AGE_MAX => Ok(known),
-            Some(known) => Ok(self.fetch_after(Some(&known)).await.unwrap_or(known)),
+            // One caller fetches; all others go on with what there is.
+            Some(known) => match self.inner.fetching.try_lock() {
+                Ok(turn) => Ok(self.fetch(turn, Some(&known)).await.unwrap_or(known)),
+                Err(_being_fetched) => Ok(known),
+            },
             None => self.fetch_after(None).await,
         }
     }
 
     /// Fetches keys newer than `seen`, unless somebody else just did or it is too early.
     async fn fetch_after(&self, seen: Option<&Arc<Known>>) -> Result<Arc<Known>, Status> {
-        let mut not_before = self.inner.fetching.lock().await;
+        let turn = self.inner.fetching.lock().await;
+        self.fetch(turn, seen).await
+    }
+
+    async fn fetch(
+        &self,
+        mut not_before: MutexGuard<'_, Option<Instant>>,
+        seen: Option<&Arc<Known>>,
+    ) -> Result<Arc<Known>, Status> {
         if let Some(known) = self.known()
             && seen.is_none_or(|seen| !Arc::ptr_eq(seen, &known))
         {
@@ -91,7 +105,9 @@ impl Keys {
         if not_before.is_some_and(|at| Instant::now() < at) {
             return Err(unavailable());
         }
-        match (self.inner.fetch)().await {
+        let fetched = tokio::time::timeout(FETCH_WITHIN, (self.inner.fetch)()).await;
+        match fetched.unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("no answer in time")))
+        {
             Ok(keys) => {
                 *not_before = Some(Instant::now() + COOLDOWN);
                 let verifier = Verifier::new(&keys);
@@ -244,6 +260,34 @@ mod tests {
         tokio::time::advance(AGE_MAX * 2).await;
         rig.keys.verify(&token(&key(1)), now()).await.unwrap();
         assert_eq!(rig.keys.published().await.unwrap(), [key(1).public_key()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_users_service_that_hangs_holds_up_one_caller_and_not_for_long() {
+        let rig = rig(Ok(vec![key(1).public_key()]));
+        let (token, keys) = (token(&key(1)), &rig.keys);
+        keys.verify(&token, now()).await.unwrap();
+        let hanging: Fetch = Arc::new(|| Box::pin(std::future::pending()));
+        let known = keys.known();
+        let fetching = Mutex::default();
+        let inner = Inner {
+            fetch: hanging,
+            known: RwLock::new(known),
+            fetching,
+        };
+        let keys = Keys {
+            inner: Arc::new(inner),
+        };
+        tokio::time::advance(AGE_MAX).await;
+        let began = Instant::now();
+        let (first, second) = tokio::join!(keys.verify(&token, now()), async {
+            let verified = keys.verify(&token, now()).await;
+            (verified, began.elapsed())
+        });
+        first.unwrap();
+        second.0.unwrap();
+        assert_eq!(second.1, Duration::ZERO);
+        assert!(began.elapsed() <= FETCH_WITHIN + Duration::from_millis(1));
     }
 
     #[tokio::test(start_paused = true)]
