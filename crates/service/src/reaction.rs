@@ -53,6 +53,8 @@ pub enum Unknown {
     Skip,
     /// Park its key: for consumers that move money.
     Park,
+    /// Hand it to the reaction like any other: for consumers that only keep what they are given.
+    Handle,
 }
 
 /// How a retryable fault is tried again, in place: its partition waits, other partitions go on.

@@ -40,7 +40,7 @@ struct Epoch {
 #[async_trait]
 impl Reaction for Recorder {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(SERVICE, &["#"], Unknown::Skip)
+        GroupSpec::new(SERVICE, &["#"], Unknown::Handle)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

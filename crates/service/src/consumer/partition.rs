@@ -64,7 +64,7 @@ impl Consumer {
                 return self.park(parcel, stop).await;
             }
         };
-        let unknown = unknown(&event);
+        let unknown = unknown(&event).filter(|_| self.spec.unknown != Unknown::Handle);
         if let Some(reason) = &unknown
             && self.spec.unknown == Unknown::Skip
         {

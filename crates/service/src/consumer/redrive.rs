@@ -13,6 +13,7 @@ use super::attempt::Effect;
 use super::parking::shortened;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
+use crate::reaction::Unknown;
 
 /// How often requests are looked for without being woken.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -114,7 +115,9 @@ impl Consumer {
             Ok(event) => event,
             Err(error) => return self.failed_again(row, &chain(&error), stop).await,
         };
-        if let Some(reason) = unknown(&event) {
+        if self.spec.unknown != Unknown::Handle
+            && let Some(reason) = unknown(&event)
+        {
             return self.failed_again(row, &reason, stop).await;
         }
         let mut pauses = 0;

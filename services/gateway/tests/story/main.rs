@@ -7,5 +7,6 @@ mod calls;
 mod dead_letters;
 mod events;
 mod rig;
+mod running;
 mod streams;
 mod users;
