@@ -16,9 +16,11 @@
 mod caller;
 mod decisions;
 mod fake_clock;
+mod platform;
 mod waiting;
 
 pub use caller::Caller;
 pub use decisions::{Given, When, given};
 pub use fake_clock::FakeClock;
+pub use platform::Platform;
 pub use waiting::{eventually, found};

@@ -1,0 +1,15 @@
+//! Stories of the runtime: real SQLite files, the embedded broker, toy services with real events.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a story that cannot go on is a failed test"
+)]
+
+mod answers;
+mod dead_letters;
+mod delivery;
+mod drain;
+mod obstacles;
+mod relay;
+mod timers;
+mod toys;
