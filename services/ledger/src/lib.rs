@@ -1,3 +1,52 @@
-//! The ledger service.
+//! The ledger service: an independent double-entry journal of everything that moves.
+//!
+//! Owns: the journal, its accounts and balances.
+//! Consumes: `funds.deposited`, `funds.withdrawn`, `funds.locked`, `funds.released`,
+//! `funds.settled`, in one order.
+//! Emits: nothing. Nobody can post: transactions follow events.
+//!
+//! - [`domain`]: what each event is booked as, how transactions are chained, and how that is verified
+//! - [`books`]: what is kept
+//! - `reactions`: booking
+//! - `api`: reading and verifying
+//!
+//! Invariants:
+//! 1. Every transaction sums to zero in each asset, so all accounts together do (I1).
+//! 2. Transactions are numbered 1, 2, 3 … and each holds the hash of the one before.
+//! 3. A fact is booked once: no two transactions have the same key.
+//! 4. No account of a user holds less than nothing (I2).
+//! 5. A transaction, once booked, is never changed.
 
+pub mod books;
 pub mod domain;
+
+mod api;
+mod reactions;
+
+use std::convert::Infallible;
+
+use outcry_contracts::ledger::v1::ledger_service_server::LedgerServiceServer;
+use outcry_service::{Context, Service};
+use serde::{Deserialize, Serialize};
+use tonic::service::Routes;
+
+use self::api::Api;
+use self::reactions::Bookkeeper;
+
+/// Name of the service and of its consumer group.
+pub const NAME: &str = "ledger";
+
+/// Settings of the service: there is nothing to set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {}
+
+/// The service.
+///
+/// # Errors
+/// None: it has no settings that could be wrong.
+pub fn service(ctx: Context, _config: Config) -> Result<Service, Infallible> {
+    Ok(Service::new(NAME)
+        .serves(Routes::new(LedgerServiceServer::new(Api::new(ctx.clone()))))
+        .reacts(Bookkeeper::new(ctx)))
+}

@@ -43,6 +43,9 @@ pub enum Rejection {
     /// A lock that fills have used ends with its order's last event, not by a call.
     #[error("fills have used the lock; it ends when the order does")]
     LockInUse,
+    /// Shares were issued under this reference before.
+    #[error("shares were issued under this request id before; use a new one")]
+    ReferenceUsed,
     /// The numbers do not allow it.
     #[error(transparent)]
     Breach(#[from] Breach),
@@ -68,6 +71,7 @@ impl Refusal for Rejection {
             | Self::LockMismatch
             | Self::LockInUse => Code::FailedPrecondition,
             Self::NotPositive => Code::InvalidArgument,
+            Self::ReferenceUsed => Code::AlreadyExists,
             Self::SettlementBehind { .. } => Code::Unavailable,
             Self::Breach(Breach::TooMuch { .. }) => Code::OutOfRange,
             Self::Breach(_) => Code::Internal,
@@ -85,6 +89,7 @@ impl Refusal for Rejection {
             Self::LockMismatch => "LOCK_MISMATCH",
             Self::SettlementBehind { .. } => "SETTLEMENT_BEHIND",
             Self::LockInUse => "LOCK_IN_USE",
+            Self::ReferenceUsed => "REFERENCE_USED",
             Self::Breach(Breach::TooMuch { .. }) => "TOO_LARGE",
             Self::Breach(_) => "CUSTODY_BREACH",
         }
