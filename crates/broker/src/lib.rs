@@ -9,6 +9,7 @@
 //! - [`subscription`] – what a group receives, and how it answers
 //! - [`error`] – why not
 //! - [`limits`] – how large anything may be
+//! - [`embedded`] – the broker inside the process
 //!
 //! Invariants:
 //! 1. A message counts as published when it is durable and at least one group will get it.
@@ -32,7 +33,10 @@ pub mod error;
 
 pub mod limits;
 
+pub mod embedded;
+
 pub use broker::{Broker, GroupStatus};
+pub use embedded::EmbeddedBroker;
 pub use error::{BrokerError, PublishError};
 pub use group::{Group, partition_of};
 pub use message::{CloudEvents, Message};
