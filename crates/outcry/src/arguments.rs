@@ -1,0 +1,282 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Outcry: an event-driven trading platform.
+#[derive(Debug, Parser)]
+#[command(name = "outcry", version, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole platform in this process, with its data in one folder.
+    Up(Up),
+    /// Play recorded market data as real users' orders through the public API.
+    Replay(Replay),
+    /// Recompute the platform's invariants from its events; exit 1 when one is broken.
+    Audit(Audit),
+    /// Read events.
+    #[command(subcommand)]
+    Events(Events),
+    /// Show every event of one flow as a tree of causes.
+    Trace(Trace),
+    /// Look after events that could not be handled.
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// Show or export the contract.
+    #[command(subcommand)]
+    Schema(Schema),
+    /// Print the configuration as it takes effect, secrets hidden.
+    Config(Settings),
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Settings {
+    /// Configuration file (TOML).
+    #[arg(long, env = "OUTCRY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the platform's data.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Address of the public edge.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// Which running platform to talk to, and as whom.
+///
+/// Without any of these: the one whose data is in the configured folder, as its administrator.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The platform's address, for example `http://127.0.0.1:7400`.
+    #[arg(long, env = "OUTCRY_ADDRESS", value_name = "URL")]
+    pub address: Option<String>,
+    /// E-mail address to sign in with.
+    #[arg(long, env = "OUTCRY_EMAIL", requires = "password")]
+    pub email: Option<String>,
+    /// Password to sign in with; better given in the environment than typed.
+    #[arg(
+        long,
+        env = "OUTCRY_PASSWORD",
+        hide_env_values = true,
+        requires = "email"
+    )]
+    pub password: Option<String>,
+}
+
+/// `outcry up`
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Add demo users and a small simulated market.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `outcry replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// LOBSTER message file; its order book file is expected beside it.
+    pub file: PathBuf,
+    /// Order book file, when it is not beside the message file under its usual name.
+    #[arg(long, value_name = "FILE")]
+    pub book: Option<PathBuf>,
+    /// Symbol to trade; taken from the file's name when left out.
+    #[arg(long)]
+    pub symbol: Option<String>,
+    /// Play only so many messages.
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// Names the replay. The same name goes on where an interrupted replay stopped: what was
+    /// already sent is answered from memory.
+    #[arg(long, default_value = "replay")]
+    pub run: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry audit`
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `outcry events`
+#[derive(Debug, Subcommand)]
+pub enum Events {
+    /// Print events as they happen, or from a position on.
+    Tail(Tail),
+    /// Write every archived event as one JSON line, oldest first.
+    Export(Export),
+}
+
+/// `outcry events tail`
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// Topic patterns; `*` is one word, `#` any number of words. All when left out.
+    pub topics: Vec<String>,
+    /// Start behind this position instead of now; 0 is the beginning.
+    #[arg(long, value_name = "POSITION")]
+    pub from: Option<u64>,
+    /// Only events with this partition key.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Stop after so many events.
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<u64>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry events export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// File to write; standard output when left out.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry trace`
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// Correlation id of the flow, as an order shows it.
+    pub correlation_id: uuid::Uuid,
+    /// Print the tree as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry dlq`
+#[derive(Debug, Subcommand)]
+pub enum Dlq {
+    /// List parked events, or what was done with them.
+    List(DlqList),
+    /// Show one parked event with its content.
+    Show(DlqShow),
+    /// Hand parked events to their consumer again, in order.
+    Redrive(DlqRedrive),
+    /// Give one parked event up for good.
+    Discard(DlqDiscard),
+}
+
+/// `outcry dlq list`
+#[derive(Debug, Args)]
+pub struct DlqList {
+    /// Only this consumer group.
+    #[arg(long)]
+    pub group: Option<String>,
+    /// Only this key.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Only this topic.
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// List redrives and discards instead.
+    #[arg(long)]
+    pub audit: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry dlq show`
+#[derive(Debug, Args)]
+pub struct DlqShow {
+    /// Consumer group.
+    pub group: String,
+    /// Position, as `dlq list` shows it.
+    pub position: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry dlq redrive`
+#[derive(Debug, Args)]
+pub struct DlqRedrive {
+    /// Consumer group.
+    pub group: String,
+    /// Only the event at this position.
+    #[arg(long, conflicts_with_all = ["key", "all"])]
+    pub position: Option<u64>,
+    /// Only the events of this key.
+    #[arg(long, conflicts_with = "all")]
+    pub key: Option<String>,
+    /// Everything the group has parked.
+    #[arg(long)]
+    pub all: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// At most so many events a second.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub rate: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry dlq discard`
+#[derive(Debug, Args)]
+pub struct DlqDiscard {
+    /// Consumer group.
+    pub group: String,
+    /// Position, as `dlq list` shows it.
+    pub position: u64,
+    /// Why it is given up; kept in the audit.
+    #[arg(long)]
+    pub reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry schema`
+#[derive(Debug, Subcommand)]
+pub enum Schema {
+    /// List the event types with publisher, version and consumers.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the descriptor set and the catalog into a folder.
+    Export {
+        /// Folder to write to; made when it is not there.
+        folder: PathBuf,
+    },
+}

@@ -1,0 +1,85 @@
+//! What the audit found.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::history::History;
+
+/// Breaches named at most: the first ones tell what is wrong, the rest only that much is.
+const BREACHES_MAX: usize = 1000;
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Its number, for example `I8`.
+    pub invariant: &'static str,
+    /// What it is broken for: a stream, an order, an account.
+    pub subject: String,
+    /// How.
+    pub what: String,
+}
+
+/// What the audit found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Things checked, by invariant.
+    pub checked: BTreeMap<&'static str, u64>,
+    /// What is broken.
+    pub breaches: Vec<Breach>,
+    /// What is still on its way, by what it waits for.
+    pub pending: BTreeMap<String, u64>,
+}
+
+// === impl Findings ===
+
+impl Findings {
+    /// Checks one thing.
+    pub fn expect(
+        &mut self,
+        invariant: &'static str,
+        holds: bool,
+        subject: impl Display,
+        what: impl FnOnce() -> String,
+    ) {
+        *self.checked.entry(invariant).or_default() += 1;
+        if !holds && self.breaches.len() < BREACHES_MAX {
+            self.breaches.push(Breach {
+                invariant,
+                subject: subject.to_string(),
+                what: what(),
+            });
+        }
+    }
+
+    /// Counts something that is on its way.
+    pub fn wait_for(&mut self, what: impl Into<String>) {
+        *self.pending.entry(what.into()).or_default() += 1;
+    }
+
+    /// For people.
+    pub fn lines(&self, history: &History) -> String {
+        let mut text = format!("{} events\n", history.events.len());
+        for (invariant, count) in &self.checked {
+            let broken = self
+                .breaches
+                .iter()
+                .filter(|breach| breach.invariant == *invariant)
+                .count();
+            let verdict = if broken == 0 { "holds" } else { "BROKEN" };
+            text.push_str(&format!("{invariant:<9} {verdict:<7} {count} checks\n"));
+        }
+        for (what, count) in &self.pending {
+            text.push_str(&format!("pending   {count} × {what}\n"));
+        }
+        for breach in &self.breaches {
+            text.push_str(&format!(
+                "breach of {} at {}: {}\n",
+                breach.invariant, breach.subject, breach.what
+            ));
+        }
+        if self.breaches.is_empty() {
+            text.push_str("no breach\n");
+        }
+        text
+    }
+}

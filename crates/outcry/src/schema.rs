@@ -1,0 +1,93 @@
+//! `outcry schema`: the contract, for people and programs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use outcry_contracts::FILE_DESCRIPTOR_SET;
+use outcry_events::catalog::{catalog, topic_matches};
+use serde_json::{Value, json};
+
+use crate::arguments::Schema;
+use crate::services;
+use crate::text;
+
+/// `outcry schema …`
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn run(schema: Schema) -> anyhow::Result<()> {
+    match schema {
+        Schema::List { json } => list(json),
+        Schema::Export { folder } => export(&folder),
+    }
+}
+
+/// Names of the groups that get events of a topic.
+fn consumers(topic: &str) -> Vec<&'static str> {
+    services::consumers()
+        .into_iter()
+        .filter(|(_, patterns)| patterns.iter().any(|pattern| topic_matches(pattern, topic)))
+        .map(|(group, _)| group)
+        .collect()
+}
+
+fn list(as_json: bool) -> anyhow::Result<()> {
+    let events = &catalog().events;
+    if as_json {
+        let rows: Vec<Value> = events
+            .iter()
+            .map(|event| {
+                json!({
+                    "topic": event.topic,
+                    "message": event.full_name,
+                    "owner": event.owner,
+                    "aggregate": event.aggregate,
+                    "version": event.version,
+                    "origin": if event.extension { "extension" } else { "record" },
+                    "consumers": consumers(event.topic),
+                    "description": event.description,
+                    "fingerprint": event.fingerprint,
+                })
+            })
+            .collect();
+        return Ok(text::print_json(&Value::Array(rows))?);
+    }
+    let rows: Vec<Vec<String>> = events
+        .iter()
+        .map(|event| {
+            let origin = if event.extension {
+                "extension"
+            } else {
+                "record"
+            };
+            vec![
+                event.topic.to_owned(),
+                event.owner.to_owned(),
+                format!("v{}", event.version),
+                origin.to_owned(),
+                consumers(event.topic).join(" "),
+            ]
+        })
+        .collect();
+    text::print_table(&["TOPIC", "OWNER", "VERSION", "ORIGIN", "CONSUMERS"], &rows)?;
+    let extensions = events.iter().filter(|event| event.extension).count();
+    println!(
+        "{} events of the decision record, {extensions} extensions",
+        events.len() - extensions
+    );
+    Ok(())
+}
+
+fn export(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        println!("wrote {}", path.display());
+        anyhow::Ok(())
+    };
+    write("outcry.binpb", FILE_DESCRIPTOR_SET)?;
+    let catalog = serde_json::to_vec_pretty(catalog()).context("writing the catalog")?;
+    write("catalog.json", &catalog)
+}

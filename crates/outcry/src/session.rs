@@ -1,0 +1,128 @@
+//! A signed-in connection from the command line to a running platform.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use outcry_contracts::users::v1::LoginRequest;
+use outcry_contracts::users::v1::user_service_client::UserServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::arguments::Target;
+use crate::config::Config;
+use crate::folder::Folder;
+
+/// How long connecting may take: the platform is near, or it is not running.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// A transport for generated clients that signs every call.
+pub type SignedChannel = InterceptedService<Channel, Bearer>;
+
+/// Adds the access token to every call.
+#[derive(Clone)]
+pub struct Bearer {
+    header: MetadataValue<Ascii>,
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let header = self.header.clone();
+        request.metadata_mut().insert("authorization", header);
+        Ok(request)
+    }
+}
+
+/// Connects to the platform at `address`, without signing in.
+///
+/// # Errors
+/// The address is malformed, or nothing answers there.
+pub async fn connect(address: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(address.to_owned())
+        .with_context(|| format!("`{address}` is not an address like http://127.0.0.1:7400"))?
+        .connect_timeout(CONNECT_MAX);
+    endpoint.connect().await.with_context(|| {
+        format!("nothing answers at {address}; start the platform with `outcry up`")
+    })
+}
+
+/// Signs in on a connection.
+///
+/// # Errors
+/// The platform refuses the credentials.
+pub async fn sign_in(
+    channel: Channel,
+    email: &str,
+    password: &str,
+) -> anyhow::Result<SignedChannel> {
+    let request = LoginRequest {
+        email: email.to_owned(),
+        password: password.to_owned(),
+    };
+    let reply = UserServiceClient::new(channel.clone())
+        .login(request)
+        .await
+        .with_context(|| format!("signing in as {email}"))?
+        .into_inner();
+    let token = reply.tokens.context("the sign-in gave no token")?;
+    let header = format!("Bearer {}", token.access_token)
+        .parse()
+        .context("the access token cannot be sent as a header")?;
+    Ok(InterceptedService::new(channel, Bearer { header }))
+}
+
+/// Connects to the platform the arguments name and signs in.
+///
+/// # Errors
+/// No platform is named or running, or the credentials are missing or refused.
+pub async fn open(target: &Target) -> anyhow::Result<SignedChannel> {
+    let (_, channel) = open_with_address(target).await?;
+    Ok(channel)
+}
+
+/// The same, with the platform's address.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with_address(target: &Target) -> anyhow::Result<(String, SignedChannel)> {
+    let (address, email, password) = credentials(target)?;
+    let channel = sign_in(connect(&address).await?, &email, &password).await?;
+    Ok((address, channel))
+}
+
+/// Address, e-mail and password: from the arguments, else from the data folder.
+fn credentials(target: &Target) -> anyhow::Result<(String, String, String)> {
+    let config = Config::load(&target.settings)?;
+    let folder = Folder::at(&config.data);
+    let address = match &target.address {
+        Some(address) => address.clone(),
+        None => running_at(&folder)?,
+    };
+    if let (Some(email), Some(password)) = (&target.email, &target.password) {
+        return Ok((address, email.clone(), password.clone()));
+    }
+    let admin = folder.administrator()?.with_context(|| {
+        format!(
+            "no administrator is known in {}; give --email and OUTCRY_PASSWORD, or --data with \
+             the folder the platform runs in",
+            folder.path().display()
+        )
+    })?;
+    Ok((address, admin.email, admin.password))
+}
+
+fn running_at(folder: &Folder) -> anyhow::Result<String> {
+    if let Some(address) = folder.address()? {
+        return Ok(address);
+    }
+    let path: &Path = folder.path();
+    bail!(
+        "no platform is running in {}; start one with `outcry up --data {}`, or name one with \
+         --address",
+        path.display(),
+        path.display()
+    )
+}
