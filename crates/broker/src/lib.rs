@@ -10,6 +10,7 @@
 //! - [`error`] – why not
 //! - [`limits`] – how large anything may be
 //! - [`embedded`] – the broker inside the process
+//! - [`conformance`] – what every broker must do, as tests
 //!
 //! Invariants:
 //! 1. A message counts as published when it is durable and at least one group will get it.
@@ -34,6 +35,8 @@ pub mod error;
 pub mod limits;
 
 pub mod embedded;
+
+pub mod conformance;
 
 pub use broker::{Broker, GroupStatus};
 pub use embedded::EmbeddedBroker;
