@@ -81,7 +81,9 @@ impl Relay {
         let mut commits = self.ctx.store.commits();
         let mut store_failures = 0;
         loop {
-            // Seen before looking: a commit during the look wakes the next one.
+            // Seen before looking: a commit during the look wakes the next one, and what was
+            // committed before the stop is looked for after it.
+            let stopping = stop.is_cancelled();
             commits.mark_unchanged();
             match self.pass().await {
                 Ok(Pass::More) => {
@@ -101,11 +103,11 @@ impl Relay {
                 }
             }
             self.measure().await;
-            if stop.is_cancelled() && self.held.keys.is_empty() {
+            if stopping && self.held.keys.is_empty() {
                 return;
             }
             tokio::select! {
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = stop.cancelled(), if !stopping => {}
                 _ = commits.changed() => {}
                 () = tokio::time::sleep_until(self.held.next_due(Instant::now() + SWEEP)) => {}
             }

@@ -9,7 +9,7 @@ use outcry_service::{Context, Unknown};
 use prost::Message as _;
 use tonic::Code;
 
-use crate::toys::{Act, Script, deposit, funds, id, journal, ledger};
+use crate::toys::{Act, Script, deposit, funds, id, journal, ledger, repeated};
 
 struct Stage {
     platform: Platform,
@@ -243,7 +243,7 @@ async fn a_discarded_event_is_audited_and_does_not_come_back() {
     let again = stage
         .platform
         .broker()
-        .publish(vec![Message::from(&events[0])])
+        .publish(vec![repeated(&events[0])])
         .await;
     assert!(again[0].is_ok());
     stage.redrive(whole_group()).await;
@@ -334,6 +334,10 @@ async fn unknown_events_are_skipped_or_parked_as_the_group_says() {
         )
         .await;
         let events = deposit(&stage.funds, 1, &["r1"]).await;
+        eventually("the known one is handled", async || {
+            journal(&stage.ledger, 1).await == ["r1"]
+        })
+        .await;
         let strange = from_the_future(&Message::from(&events[0]));
         assert!(stage.platform.broker().publish(vec![strange]).await[0].is_ok());
         let counts = stage.ledger.metrics().group("ledger");

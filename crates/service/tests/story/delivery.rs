@@ -1,10 +1,11 @@
 //! Events reach consumers in order and have their effect once.
 
-use outcry_broker::Message;
 use outcry_service::testing::{Platform, eventually, found};
 use outcry_service::{Unknown, load};
 
-use crate::toys::{Account, Act, Script, capture, deposit, funds, id, journal, ledger, payments};
+use crate::toys::{
+    Account, Act, Script, capture, deposit, funds, id, journal, ledger, payments, repeated,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_captured_payment_is_credited_and_written_down_in_one_flow() {
@@ -64,10 +65,7 @@ async fn an_event_delivered_again_has_its_effect_once() {
     })
     .await;
     for _ in 0..3 {
-        let again = platform
-            .broker()
-            .publish(vec![Message::from(&events[0])])
-            .await;
+        let again = platform.broker().publish(vec![repeated(&events[0])]).await;
         assert!(again.iter().all(Result::is_ok));
     }
     let counts = l.metrics().group("ledger");

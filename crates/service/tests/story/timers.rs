@@ -23,10 +23,12 @@ struct Bell {
 impl TimerHandler for Bell {
     async fn fire(&self, timer: &Timer) -> Result<Commit, Fault> {
         self.rang.lock().unwrap().push(timer.id.clone());
-        let failing = self.failures.load(Ordering::SeqCst);
-        if failing > 0 {
-            self.failures.store(failing - 1, Ordering::SeqCst);
-            assert!(failing.is_multiple_of(2), "a bug");
+        let one_less = |left: u32| left.checked_sub(1);
+        if let Ok(left) = self
+            .failures
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+        {
+            assert!(left.is_multiple_of(2), "a bug");
             return Err(Fault::retry("not now"));
         }
         let mut commit = Commit::default();

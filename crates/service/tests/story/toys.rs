@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use outcry_broker::Message;
 use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent};
 use outcry_contracts::payments::v1::PaymentSuccessEvent;
 use outcry_contracts::types::v1::{AssetAmount, asset_amount::Asset};
@@ -245,6 +246,15 @@ pub async fn deposit(ctx: &Context, user: u128, references: &[&str]) -> Vec<Seal
         events.extend(done.events);
     }
     events
+}
+
+/// The message of `event` once more, as a relay sends it that crashed before it could note the
+/// first time; under another message id, because the embedded broker knows its own repeats.
+pub fn repeated(event: &SealedEvent) -> Message {
+    Message {
+        event_id: Uuid::now_v7().to_string(),
+        ..Message::from(event)
+    }
 }
 
 // === ledger ===
