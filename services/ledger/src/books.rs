@@ -9,8 +9,9 @@ use futures::future::try_join_all;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::domain::{AccountName, Entry, Head, Posting, Transaction};
+use crate::domain::{AccountName, Entry, Head, Posting, Recorded, Transaction, Waiting};
 
 /// View of [`Transaction`]s by number, in twenty digits.
 pub const JOURNAL: &str = "journal";
@@ -29,6 +30,9 @@ pub const BALANCES: &str = "balances";
 
 /// View with one row: the [`Head`].
 pub const HEAD: &str = "head";
+
+/// View of [`Waiting`] postings by event id.
+pub const WAITING: &str = "waiting";
 
 /// Key of the one row of [`HEAD`].
 const THE_HEAD: &str = "head";
@@ -90,13 +94,19 @@ pub async fn balance(
     one(store, BALANCES, account.as_str()).await
 }
 
-/// What the accounts of a posting hold.
-pub(crate) async fn balances_for(
+/// What waits to be covered, the oldest event first, at most `limit`. Empty on a quiet platform.
+pub async fn waiting(store: &dyn Store, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+    let rows = store.scan(&Scan::new(WAITING).limit(limit)).await?;
+    rows.iter().map(ViewRow::decode).collect()
+}
+
+/// What the accounts of some postings hold.
+pub(crate) async fn balances_for<'a>(
     store: &dyn Store,
-    posting: &Posting,
+    postings: impl Iterator<Item = &'a Posting>,
 ) -> Result<BTreeMap<AccountName, i64>, StoreError> {
-    let transfers = posting.transfers.iter();
-    let accounts: BTreeSet<&AccountName> = transfers
+    let accounts: BTreeSet<&AccountName> = postings
+        .flat_map(|posting| &posting.transfers)
         .flat_map(|transfer| [&transfer.from, &transfer.to])
         .collect();
     let found = accounts.iter().map(|account| balance(store, account));
@@ -108,15 +118,35 @@ pub(crate) async fn balances_for(
         .collect())
 }
 
-/// Everything that is written for a transaction. `version` is that of the end it was made for.
+/// Everything that is written for what an event led to. `version` is that of the end it was made
+/// for.
 pub(crate) fn writes(
-    transaction: &Transaction,
+    event_id: Uuid,
+    recorded: &Recorded,
     version: u64,
 ) -> Result<Vec<ViewWrite>, StoreError> {
+    let mut writes = Vec::new();
+    if let Some(last) = recorded.transactions.last() {
+        writes.push(ViewWrite::put(HEAD, THE_HEAD, &last.head())?.expect(version));
+    }
+    for transaction in &recorded.transactions {
+        writes.extend(transaction_writes(transaction)?);
+        if transaction.event_id != event_id {
+            let key = transaction.event_id.to_string();
+            writes.push(ViewWrite::delete(WAITING, key).expect(1));
+        }
+    }
+    let waits = recorded.waiting.iter();
+    if let Some(new) = waits.into_iter().find(|one| one.event_id == event_id) {
+        writes.push(ViewWrite::put(WAITING, event_id.to_string(), new)?.expect(0));
+    }
+    Ok(writes)
+}
+
+fn transaction_writes(transaction: &Transaction) -> Result<Vec<ViewWrite>, StoreError> {
     let number = transaction.number;
     let place = place(number);
     let mut writes = vec![
-        ViewWrite::put(HEAD, THE_HEAD, &transaction.head())?.expect(version),
         ViewWrite::put(JOURNAL, place.clone(), transaction)?.expect(0),
         ViewWrite::put(KEYS, transaction.key.clone(), &number)?.expect(0),
     ];

@@ -13,7 +13,9 @@ pub mod verification;
 
 pub use chart::AccountName;
 pub use hash::Hash;
-pub use journal::{Entry, Head, JournalError, Transaction, record};
+pub use journal::{
+    Entry, Head, JournalError, Recorded, Transaction, Waiting, record, record_covered,
+};
 pub use posting::{FundsEvent, Posting, PostingError, Transfer};
 pub use verification::{Broken, Verification};
 

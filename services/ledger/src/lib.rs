@@ -2,7 +2,8 @@
 //!
 //! Owns: the journal, its accounts and balances.
 //! Consumes: `funds.deposited`, `funds.withdrawn`, `funds.locked`, `funds.released`,
-//! `funds.settled`, in one order.
+//! `funds.settled`. They come in order per user and per symbol only: what uses something that has
+//! not been booked yet waits for it.
 //! Emits: nothing. Nobody can post: transactions follow events.
 //!
 //! - [`domain`]: what each event is booked as, how transactions are chained, and how that is verified

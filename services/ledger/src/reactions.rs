@@ -5,10 +5,15 @@ use outcry_events::SealedEvent;
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::Commit;
 use outcry_store::timer::nanos;
+use tracing::debug;
 
 use crate::NAME;
 use crate::books;
-use crate::domain::{FundsEvent, record};
+use crate::domain::{FundsEvent, Waiting, record_covered};
+
+/// Postings that may wait at once. Those of events on their way at the same time do, for a moment;
+/// so many mean that something is wrong, and the next one is for a person to look at.
+const WAITING_MAX: usize = 1000;
 
 /// Books what funds says.
 pub(crate) struct Bookkeeper {
@@ -47,14 +52,37 @@ impl Reaction for Bookkeeper {
                 ))),
             };
         }
-        let (head, version) = books::head(store).await?;
-        let balances = books::balances_for(store, &posting).await?;
         let at_ns =
             nanos(event.occurred_at()).ok_or_else(|| Fault::park("the event's time is no time"))?;
-        let transaction =
-            record(&head, &posting, event.id(), at_ns, &balances).map_err(Fault::park)?;
+        let mut waiting = books::waiting(store, WAITING_MAX).await?;
+        if waiting.iter().any(|one| one.posting.key == posting.key) {
+            return Err(Fault::park(format!(
+                "key {} waits to be booked for another event",
+                posting.key
+            )));
+        }
+        let already = waiting.len();
+        let new = Waiting {
+            posting,
+            event_id: event.id(),
+            at_ns,
+        };
+        waiting.insert(0, new);
+        let (head, version) = books::head(store).await?;
+        let postings = waiting.iter().map(|one| &one.posting);
+        let balances = books::balances_for(store, postings).await?;
+        let recorded = record_covered(head, waiting, balances).map_err(Fault::park)?;
+        if recorded.waiting.len() > WAITING_MAX {
+            return Err(Fault::park(format!("{already} events wait to be covered")));
+        }
+        if !recorded.waiting.is_empty() {
+            debug!(
+                waiting = recorded.waiting.len(),
+                "events wait to be covered"
+            );
+        }
         Ok(Commit {
-            views: books::writes(&transaction, version)?,
+            views: books::writes(event.id(), &recorded, version)?,
             ..Commit::default()
         })
     }

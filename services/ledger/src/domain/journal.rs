@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use outcry_contracts::ledger::v1::TransactionKind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,7 +16,8 @@ pub struct Transaction {
     pub number: u64,
     /// Books its fact once.
     pub key: String,
-    /// What kind of fact: a number of [`TransactionKind`].
+    /// What kind of fact: a number of
+    /// [`TransactionKind`](outcry_contracts::ledger::v1::TransactionKind).
     pub kind: i32,
     /// Payment, order, withdrawal or match.
     pub reference: String,
@@ -54,6 +54,29 @@ pub struct Head {
     pub hash: Hash,
     /// Its time.
     pub at_ns: i64,
+}
+
+/// What is to be booked for an event as soon as those who give have what they give.
+///
+/// Events about different users and symbols reach the ledger in no particular order, so a
+/// settlement may come before the lock it uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What is to be booked.
+    pub posting: Posting,
+    /// For which event.
+    pub event_id: Uuid,
+    /// When the event happened, in nanoseconds since 1970.
+    pub at_ns: i64,
+}
+
+/// What could be booked and what could not yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The next transactions of the journal, in order.
+    pub transactions: Vec<Transaction>,
+    /// What still waits, in the order given.
+    pub waiting: Vec<Waiting>,
 }
 
 /// Why a transaction cannot be booked, or should not have been.
@@ -126,7 +149,7 @@ pub fn record(
     let mut transaction = Transaction {
         number: head.number + 1,
         key: posting.key.clone(),
-        kind: posting.kind.into(),
+        kind: posting.kind,
         reference: posting.reference.clone(),
         event_id,
         at_ns: at_ns.max(head.at_ns),
@@ -137,6 +160,42 @@ pub fn record(
     transaction.balanced()?;
     transaction.hash = transaction.computed_hash();
     Ok(transaction)
+}
+
+/// Books everything that is covered, in the order given; what gets covered by it, too. `balances`
+/// are those of the accounts touched.
+///
+/// # Errors
+/// [`JournalError`], except that what is not covered waits.
+pub fn record_covered(
+    mut head: Head,
+    mut waiting: Vec<Waiting>,
+    mut balances: BTreeMap<AccountName, i64>,
+) -> Result<Recorded, JournalError> {
+    let mut recorded = Recorded::default();
+    loop {
+        let before = waiting.len();
+        let mut uncovered = Vec::new();
+        for one in waiting {
+            match record(&head, &one.posting, one.event_id, one.at_ns, &balances) {
+                Ok(transaction) => {
+                    for (account, balance) in transaction.balances() {
+                        balances.insert(account.clone(), balance);
+                    }
+                    head = transaction.head();
+                    recorded.transactions.push(transaction);
+                }
+                Err(JournalError::Overdrawn { .. }) => uncovered.push(one),
+                Err(error) => return Err(error),
+            }
+        }
+        // Each round books something, so there are at most as many as there is waiting.
+        if uncovered.is_empty() || uncovered.len() == before {
+            recorded.waiting = uncovered;
+            return Ok(recorded);
+        }
+        waiting = uncovered;
+    }
 }
 
 /// What an account holds after an entry.
@@ -173,12 +232,6 @@ impl Transaction {
             hash: self.hash,
             at_ns: self.at_ns,
         }
-    }
-
-    /// What kind of fact it is.
-    #[must_use]
-    pub fn kind(&self) -> TransactionKind {
-        TransactionKind::try_from(self.kind).unwrap_or_default()
     }
 
     /// What the accounts it touches hold after it.

@@ -8,6 +8,7 @@ use outcry_contracts::ledger::v1::TransactionKind;
 use outcry_contracts::types::v1::{AssetAmount, Money, asset_amount};
 use outcry_events::money::{Amount, CURRENCY, MoneyError};
 use outcry_events::{Event, PayloadError, SealedEvent};
+use serde::{Deserialize, Serialize};
 
 use super::chart::AccountName;
 
@@ -27,12 +28,12 @@ pub enum FundsEvent {
 }
 
 /// What is to be booked for one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     /// Books it once: no two transactions have the same key.
     pub key: String,
-    /// What kind of fact it is.
-    pub kind: TransactionKind,
+    /// What kind of fact it is: a number of [`TransactionKind`].
+    pub kind: i32,
     /// Payment, order, withdrawal or match.
     pub reference: String,
     /// From one account to another, so that every transaction sums to zero.
@@ -40,7 +41,7 @@ pub struct Posting {
 }
 
 /// So much from one account to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Loses it.
     pub from: AccountName,
@@ -234,7 +235,7 @@ fn settled(event: &FundsSettledEvent) -> Result<Posting, PostingError> {
     });
     Ok(Posting {
         key: format!("match:{}", event.match_id),
-        kind: TransactionKind::Settlement,
+        kind: TransactionKind::Settlement.into(),
         reference: event.match_id.clone(),
         transfers,
     })
@@ -250,7 +251,7 @@ fn one(
 ) -> Posting {
     Posting {
         key,
-        kind,
+        kind: kind.into(),
         reference: reference.to_owned(),
         transfers: vec![Transfer { from, to, amount }],
     }

@@ -251,6 +251,37 @@ fn time_in_the_journal_never_goes_back() {
 }
 
 proptest! {
+    /// In whatever order events arrive, everything is booked in the end, to the same balances, and
+    /// no account of a user is ever below nothing.
+    #[test]
+    fn the_order_of_arrival_does_not_matter(order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle()) {
+        let events = story();
+        let straight = verify(&book(&events)).unwrap();
+        let (mut head, mut waiting) = (Head::ORIGIN, Vec::new());
+        let mut balances = BTreeMap::new();
+        let mut journal = Vec::new();
+        for index in order {
+            let sequence = index as u64 + 1;
+            waiting.insert(0, Waiting {
+                posting: events[index].posting(sequence).unwrap(),
+                event_id: Uuid::from_u128(u128::from(sequence)),
+                at_ns: 0,
+            });
+            let recorded = record_covered(head, waiting, balances.clone()).unwrap();
+            for transaction in &recorded.transactions {
+                for (account, balance) in transaction.balances() {
+                    balances.insert(account.clone(), balance);
+                }
+                head = transaction.head();
+            }
+            journal.extend(recorded.transactions);
+            waiting = recorded.waiting;
+        }
+        prop_assert_eq!(waiting, Vec::new());
+        let shuffled = verify(&journal).unwrap();
+        prop_assert_eq!(shuffled.balances(), straight.balances());
+    }
+
     /// Whichever byte of the journal is changed, it is noticed: by the chain, or because it cannot
     /// be read any more.
     #[test]

@@ -1,0 +1,218 @@
+//! A platform with the ledger, and a funds service that only says what it is told to say.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use outcry_contracts::Event;
+use outcry_contracts::funds::v1::{
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsSettledEvent, LockPurpose,
+};
+use outcry_contracts::ledger::v1 as wire;
+use outcry_contracts::ledger::v1::ledger_service_client::LedgerServiceClient;
+use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
+use outcry_events::money::Amount;
+use outcry_events::{Cause, SealedEvent, Stamp, seal};
+use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
+use outcry_service::{Clock, Context, Service};
+use outcry_store::{Append, Commit};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+pub type Client = LedgerServiceClient<Caller>;
+
+pub const BUYER: &str = "00000000-0000-0000-0000-00000000000b";
+pub const SELLER: &str = "00000000-0000-0000-0000-00000000000a";
+pub const BUY: &str = "00000000-0000-0000-0000-0000000000b1";
+pub const SELL: &str = "00000000-0000-0000-0000-0000000000a1";
+
+/// The ledger, and funds around it.
+pub struct House {
+    folder: TempDir,
+    pub platform: Platform,
+    pub clock: Arc<FakeClock>,
+    pub ctx: Context,
+    funds: Context,
+    sequences: Mutex<BTreeMap<String, u64>>,
+}
+
+pub fn cash(units: i32) -> Option<AssetAmount> {
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Cash(
+            Amount::from_units(units).to_money(),
+        )),
+    })
+}
+
+pub fn shares(quantity: i64) -> Option<AssetAmount> {
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Shares(Shares {
+            symbol: "ACME".to_owned(),
+            quantity,
+        })),
+    })
+}
+
+impl House {
+    pub async fn open() -> House {
+        let clock = Arc::new(FakeClock::default());
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Platform::open_at(folder.path(), clock.clone()).await;
+        House::running(folder, platform, clock, BTreeMap::new()).await
+    }
+
+    pub async fn crash(self) -> House {
+        let platform = self.platform.crash_and_restart().await;
+        let sequences = self.sequences.into_inner().unwrap();
+        House::running(self.folder, platform, self.clock, sequences).await
+    }
+
+    async fn running(
+        folder: TempDir,
+        mut platform: Platform,
+        clock: Arc<FakeClock>,
+        sequences: BTreeMap<String, u64>,
+    ) -> House {
+        let ctx = platform.context(outcry_ledger::NAME).await;
+        let funds = platform.context("funds").await;
+        let ledger = outcry_ledger::service(ctx.clone(), outcry_ledger::Config::default()).unwrap();
+        let services = [
+            (ctx.clone(), ledger),
+            (funds.clone(), Service::new("funds")),
+        ];
+        platform.start(services).await;
+        House {
+            folder,
+            platform,
+            clock,
+            ctx,
+            funds,
+            sequences: Mutex::new(sequences),
+        }
+    }
+
+    pub fn admin(&self) -> Client {
+        LedgerServiceClient::new(self.platform.admin(outcry_ledger::NAME))
+    }
+
+    pub fn user(&self, id: &str) -> Client {
+        LedgerServiceClient::new(self.platform.user(id, outcry_ledger::NAME))
+    }
+
+    pub async fn deposited(
+        &self,
+        user: &str,
+        amount: Option<AssetAmount>,
+        method: DepositMethod,
+        reference: &str,
+    ) -> SealedEvent {
+        let deposited = FundsDepositedEvent {
+            user_id: user.to_owned(),
+            available: amount.clone(),
+            amount,
+            method: method.into(),
+            reference: reference.to_owned(),
+        };
+        self.say(&deposited).await
+    }
+
+    pub async fn locked(&self, user: &str, order: &str, amount: Option<AssetAmount>) {
+        let locked = FundsLockedEvent {
+            user_id: user.to_owned(),
+            lock_id: order.to_owned(),
+            purpose: LockPurpose::Order.into(),
+            remaining: amount.clone(),
+            amount,
+            revision: 0,
+        };
+        self.say(&locked).await;
+    }
+
+    pub async fn settled(&self) {
+        let money = |units| Some(Amount::from_units(units).to_money());
+        let settled = FundsSettledEvent {
+            match_id: "ACME-1".to_owned(),
+            symbol: "ACME".to_owned(),
+            quantity: 10,
+            price: money(20),
+            notional: money(200),
+            buyer_user_id: BUYER.to_owned(),
+            buyer_order_id: BUY.to_owned(),
+            buyer_fee: money(2),
+            seller_user_id: SELLER.to_owned(),
+            seller_order_id: SELL.to_owned(),
+            seller_fee: money(3),
+        };
+        self.say(&settled).await;
+    }
+
+    /// Two deposits, two locks, one settlement: five transactions, a minute apart.
+    pub async fn a_trade(&self) {
+        let minute = std::time::Duration::from_secs(60);
+        self.deposited(BUYER, cash(1000), DepositMethod::Payment, "p-1")
+            .await;
+        self.clock.advance(minute);
+        self.deposited(SELLER, shares(50), DepositMethod::Issue, "i-1")
+            .await;
+        self.clock.advance(minute);
+        self.locked(BUYER, BUY, cash(210)).await;
+        self.clock.advance(minute);
+        self.locked(SELLER, SELL, shares(10)).await;
+        self.clock.advance(minute);
+        self.settled().await;
+        self.booked(5).await;
+    }
+
+    /// Waits until so many transactions are booked.
+    pub async fn booked(&self, number: u64) {
+        eventually("the transactions are booked", async || {
+            let (head, _) = outcry_ledger::books::head(self.ctx.store.as_ref())
+                .await
+                .unwrap();
+            head.number == number
+        })
+        .await;
+    }
+
+    pub async fn verified(&self) -> wire::VerifyJournalResponse {
+        let mut admin = self.admin();
+        let verified = admin.verify_journal(wire::VerifyJournalRequest {}).await;
+        verified.unwrap().into_inner()
+    }
+
+    pub async fn balance(&self, request: wire::GetAccountBalanceRequest) -> i64 {
+        let mut admin = self.admin();
+        let balance = admin.get_account_balance(request).await.unwrap();
+        balance.into_inner().balance
+    }
+
+    async fn say<E: Event>(&self, event: &E) -> SealedEvent {
+        let stream = format!("{}-{}", E::AGGREGATE, event.aggregate_id());
+        let sequence = {
+            let mut sequences = self.sequences.lock().unwrap();
+            let sequence = sequences.entry(stream.clone()).or_default();
+            *sequence += 1;
+            *sequence
+        };
+        let now = self.clock.now();
+        let cause = Cause::root(self.clock.new_id(), "user:somebody");
+        let stamp = Stamp {
+            event_id: self.clock.new_id(),
+            sequence,
+            occurred_at: now,
+            recorded_at: now,
+            cause: &cause,
+        };
+        let sealed = seal(event, stamp).unwrap();
+        let append = Append {
+            stream,
+            expected: sequence - 1,
+            events: vec![sealed.clone()],
+        };
+        let commit = Commit {
+            appends: vec![append],
+            ..Commit::default()
+        };
+        self.funds.store.commit(commit).await.unwrap();
+        sealed
+    }
+}
