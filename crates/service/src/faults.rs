@@ -174,3 +174,43 @@ impl From<Status> for Fault {
 fn status_text(status: &Status) -> String {
     format!("{:?}: {}", status.code(), status.message())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn down() -> StoreError {
+        StoreError::Backend("gone".into())
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_is_found_however_deep_it_hides() {
+        let load = LoadError::Store {
+            stream: "order-1".into(),
+            source: down(),
+        };
+        for fault in [Fault::from(down()), Fault::from(load)] {
+            let trouble = Trouble::from(fault);
+            assert!(matches!(trouble, Trouble::Store(_)), "{trouble:?}");
+        }
+        let trouble = Trouble::from(Fault::from(StoreError::BadCursor));
+        assert!(matches!(trouble, Trouble::Retry(_)), "it answered");
+    }
+
+    #[test]
+    fn a_refused_call_is_parked_when_it_would_be_refused_again() {
+        let park = Fault::from(Status::invalid_argument("no"));
+        assert!(matches!(park, Fault::Park(_)));
+        let retry = Fault::from(Status::unavailable("later"));
+        assert!(matches!(retry, Fault::Retry(_)));
+        let retry = Fault::from(Status::failed_precondition("not yet"));
+        assert!(matches!(retry, Fault::Retry(_)));
+    }
+
+    #[test]
+    fn causes_are_told_from_the_outside_in() {
+        assert_eq!(chain(&down()), "the store's database failed: gone");
+        assert_eq!(panic_text(&"ouch"), "panicked: ouch");
+        assert_eq!(panic_text(&7), "panicked: without a message");
+    }
+}

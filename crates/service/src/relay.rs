@@ -262,3 +262,68 @@ impl HeldKeys {
             .fold(latest, Instant::min)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use outcry_contracts::payments::v1::PaymentExpiredEvent;
+    use outcry_contracts::types::v1::Money;
+    use outcry_events::{Cause, Stamp, seal};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn row(position: u64, key: u128) -> StoredEvent {
+        let event = PaymentExpiredEvent {
+            payment_id: Uuid::from_u128(key).to_string(),
+            user_id: Uuid::nil().to_string(),
+            amount: Some(Money {
+                currency_code: "USD".into(),
+                units: 1,
+                nanos: 0,
+            }),
+        };
+        let cause = Cause::root(Uuid::now_v7(), "service:payments");
+        let stamp = Stamp {
+            event_id: Uuid::now_v7(),
+            sequence: position,
+            occurred_at: SystemTime::now(),
+            recorded_at: SystemTime::now(),
+            cause: &cause,
+        };
+        StoredEvent {
+            position,
+            event: seal(&event, stamp).unwrap(),
+        }
+    }
+
+    fn positions(rows: &[StoredEvent]) -> Vec<u64> {
+        rows.iter().map(|row| row.position).collect()
+    }
+
+    #[test]
+    fn no_wave_holds_two_events_of_a_key_and_all_keep_their_order() {
+        let batch = [(1, 7), (2, 8), (3, 7), (4, 9), (5, 7), (6, 8)];
+        let batch = batch.map(|(position, key)| row(position, key)).into();
+        let waves: Vec<_> = waves(batch).iter().map(|wave| positions(wave)).collect();
+        assert_eq!(waves, [vec![1, 2, 4], vec![3, 6], vec![5]]);
+        assert!(super::waves(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_held_key_is_passed_over_until_its_time_comes() {
+        let mut held = HeldKeys::default();
+        let now = Instant::now();
+        let rows = || vec![row(1, 7), row(2, 8), row(3, 7)];
+        let key = Uuid::from_u128(7).to_string();
+        assert_eq!(held.hold(&key, now), 1);
+        assert_eq!(positions(&held.sendable(rows(), now)), [2]);
+        let later = held.next_due(now + SWEEP);
+        assert!(later > now && later < now + SWEEP);
+        assert_eq!(positions(&held.sendable(rows(), later)), [1, 2, 3]);
+        assert_eq!(held.hold(&key, later), 2);
+        held.release(&key);
+        assert_eq!(positions(&held.sendable(rows(), now)), [1, 2, 3]);
+    }
+}

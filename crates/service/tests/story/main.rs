@@ -6,6 +6,7 @@
 )]
 
 mod answers;
+mod commands;
 mod dead_letters;
 mod delivery;
 mod drain;
