@@ -369,6 +369,8 @@ impl Order {
         .into()
     }
 
+    /// New terms of what is filled already end the order. No fill will tell so any more, hence the
+    /// cancellation of nothing: custody gives the rest of the lock back when it sees an order end.
     fn replace(&self, new: &Replacement) -> Result<Vec<OrderEvent>, Rejection> {
         if new.quantity < self.cumulative {
             return Err(Rejection::contradiction("new terms below what is filled"));
@@ -384,7 +386,11 @@ impl Order {
             cumulative_quantity: self.cumulative,
             kept_priority: new.kept_priority,
         };
-        Ok(vec![replaced.into()])
+        let mut events = vec![replaced.into()];
+        if new.quantity == self.cumulative {
+            events.push(self.cancelled(0, CancelReason::User));
+        }
+        Ok(events)
     }
 
     /// A total that was never the order's belongs to new terms that are not written down yet.
@@ -488,9 +494,6 @@ impl Decider for Order {
                 self.terms.limit_price.clone_from(&event.limit_price);
                 self.quantities.push(event.quantity);
                 self.protection = amount(event.limit_price.as_ref());
-                if event.quantity == self.cumulative {
-                    self.phase = Phase::Filled;
-                }
             }
         }
         self

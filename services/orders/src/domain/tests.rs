@@ -1,5 +1,6 @@
 //! Each transition: given, when, then.
 
+use outcry_events::EventSet;
 use outcry_service::testing::{Given, given};
 
 use super::samples::*;
@@ -242,7 +243,11 @@ fn a_fill_from_before_new_terms_still_counts() {
 
 #[test]
 fn new_terms_of_what_is_filled_already_finish_the_order() {
+    let events = partly_filled().when(replace(1, 30)).then_events();
+    let topics: Vec<_> = events.iter().map(EventSet::topic).collect();
+    assert_eq!(topics, ["order.replaced", "order.cancelled"]);
     let order = then(partly_filled(), replace(1, 30));
-    assert_eq!((order.phase, order.leaves()), (Phase::Filled, 0));
+    assert_eq!((order.phase, order.leaves()), (Phase::Cancelled, 0));
+    assert_eq!((order.terms.quantity, order.cumulative), (30, 30));
     partly_filled().when(replace(1, 29)).then_refused_because("CONTRADICTION");
 }

@@ -1,0 +1,433 @@
+//! The gRPC methods: parse, carry out, answer. Answers are rendered from the order as it then is.
+//!
+//! A stored answer holds nothing but the order's id, which is fixed in the first commit of a
+//! request; a repetition gets that order as it is by then, never a second one. Once an order is
+//! there, a service that does not answer is no error of the call: the answer is the order as far
+//! as it is known, and its timer carries it on.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use outcry_contracts::orders::v1::order_service_server::{OrderService, OrderServiceServer};
+use outcry_contracts::orders::v1::{
+    CancelAllOrdersRequest, CancelAllOrdersResponse, CancelOrderRequest, CancelOrderResponse,
+    CancelReason, GetOrderByClientIdRequest, GetOrderByClientIdResponse, GetOrderRequest,
+    GetOrderResponse, ListOrdersRequest, ListOrdersResponse, Order, OrderTerms, PlaceOrderRequest,
+    PlaceOrderResponse, ReplaceOrderRequest, ReplaceOrderResponse,
+};
+use outcry_contracts::types::v1::PageInfo;
+use outcry_events::{Amount, Cause};
+use outcry_mesh::{Role, User, cause, identity, refusal, subject, user};
+use outcry_service::Context;
+use outcry_service::answers::{self, Lookup, Pending};
+use outcry_store::{Commit, CommitError, StoreError};
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+use tracing::warn;
+
+use crate::cancelling;
+use crate::changes::{Failed, not_committed, store_failed};
+use crate::config::Config;
+use crate::placing::{self, NewOrder, NotCreated};
+use crate::domain::Refused;
+use crate::pretrade::{self, Need, Quote, assess};
+use crate::replacing::{self, Ended};
+use crate::timers::CARRY_ON_AFTER;
+use crate::venue;
+use crate::views::{self, Filter, OrderRow, is_final, shown};
+
+/// Full names of the methods whose answers are kept.
+const PLACE: &str = "/outcry.orders.v1.OrderService/PlaceOrder";
+const CANCEL: &str = "/outcry.orders.v1.OrderService/CancelOrder";
+const CANCEL_ALL: &str = "/outcry.orders.v1.OrderService/CancelAllOrders";
+const REPLACE: &str = "/outcry.orders.v1.OrderService/ReplaceOrder";
+
+/// Cancellations of one request asked of the venue at the same time.
+const CANCELS_AT_ONCE: usize = 16;
+
+/// The methods of this service.
+pub(crate) fn routes(ctx: Context, config: Config) -> Routes {
+    let config = Arc::new(config);
+    Routes::new(OrderServiceServer::new(Api { ctx, config }))
+}
+
+struct Api {
+    ctx: Context,
+    config: Arc<Config>,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// Makes an order and brings it as far as it gets.
+    async fn place(
+        &self,
+        request: &Request<PlaceOrderRequest>,
+        pending: &Pending,
+    ) -> Result<Result<OrderRow, NotCreated>, Status> {
+        let (asked, cause) = (request.get_ref(), cause(request));
+        let user_id = user(request)?.id.clone();
+        let terms = asked.terms.clone().unwrap_or_default();
+        if let Some(malformed) = pretrade::malformed(&terms) {
+            return Err(refusal::invalid(malformed.field, malformed.message));
+        }
+        self.check_client_order_id(&user_id, &asked.client_order_id).await?;
+        let new = NewOrder {
+            order_id: self.ctx.clock.new_id().to_string(),
+            outcome: self.outcome(&user_id, &terms, &cause).await?,
+            user_id,
+            client_order_id: asked.client_order_id.clone(),
+            terms,
+        };
+        let answer = PlaceOrderResponse {
+            order: Some(only_id(&new.order_id)),
+        };
+        let answered = pending.answer(&self.ctx, &answer);
+        let row = match placing::create(&self.ctx, &cause, new, answered).await {
+            Ok(row) => row,
+            Err(not_created) => return Ok(Err(not_created)),
+        };
+        let order_id = &row.order.order_id;
+        let done = vec![placing::job(order_id).clear()];
+        let carried = placing::carry_on(&self.ctx, order_id, &cause, done).await;
+        Ok(Ok(self.as_far_as_known(carried, &row).await))
+    }
+
+    /// What the order needs, or why it is refused at once. A market order needs to know the book.
+    async fn outcome(
+        &self,
+        user_id: &str,
+        terms: &OrderTerms,
+        cause: &Cause,
+    ) -> Result<Result<Need, Refused>, Status> {
+        let status = views::user_status(self.ctx.store.as_ref(), user_id)
+            .await
+            .map_err(failed)?;
+        let known = self.config.instrument(&terms.symbol).is_some();
+        let quote = if known {
+            venue::quote(&self.ctx, cause, terms).await?
+        } else {
+            Quote::default()
+        };
+        Ok(assess(&self.config, status, terms, quote))
+    }
+
+    async fn check_client_order_id(&self, user_id: &str, own: &str) -> Result<(), Status> {
+        if own.is_empty() {
+            return Ok(());
+        }
+        match views::by_client_order_id(self.ctx.store.as_ref(), user_id, own).await {
+            Ok(None) => Ok(()),
+            Ok(Some(order_id)) => Err(taken(own, &order_id)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// What a step led to; when it did not come to an end, the order as it is, never a guess.
+    async fn as_far_as_known(&self, step: Result<OrderRow, Status>, before: &OrderRow) -> OrderRow {
+        let status = match step {
+            Ok(row) => return row,
+            Err(status) => status,
+        };
+        let order_id = &before.order.order_id;
+        warn!(order_id, code = ?status.code(), reason = status.message(), "order waits for its timer");
+        self.row(order_id).await.unwrap_or_else(|_| before.clone())
+    }
+
+    /// Asks the venue to cancel one order.
+    async fn cancel(&self, row: OrderRow, cause: &Cause, reason: CancelReason) -> OrderRow {
+        let order_id = &row.order.order_id;
+        let done = vec![cancelling::job(order_id, reason).clear()];
+        let asked = cancelling::ask_venue(&self.ctx, order_id, cause, done).await;
+        self.as_far_as_known(asked, &row).await
+    }
+
+    /// One of many: also writes the wish down.
+    async fn cancel_one(&self, row: OrderRow, cause: &Cause) -> OrderRow {
+        let order_id = &row.order.order_id;
+        match cancelling::wish(&self.ctx, order_id, CancelReason::User, None).await {
+            Ok(row) => self.cancel(row, cause, CancelReason::User).await,
+            Err(error) => self.as_far_as_known(Err(error.into()), &row).await,
+        }
+    }
+
+    async fn row(&self, order_id: &str) -> Result<OrderRow, Status> {
+        views::order(self.ctx.store.as_ref(), order_id)
+            .await
+            .map_err(failed)?
+            .map(|order| order.row)
+            .ok_or_else(no_such_order)
+    }
+
+    /// An order of the caller, or of anybody when `may` says so. Others' orders are not there.
+    async fn visible<T>(
+        &self,
+        request: &Request<T>,
+        order_id: &str,
+        may: impl Fn(&User) -> bool,
+    ) -> Result<OrderRow, Status> {
+        let row = self.row(order_id).await?;
+        match &identity(request).user {
+            Some(user) if user.id == row.order.user_id || may(user) => Ok(row),
+            _ => Err(no_such_order()),
+        }
+    }
+
+    /// The order a stored answer names, as it is now.
+    async fn now(&self, answered: Option<Order>) -> Result<Option<Order>, Status> {
+        let order_id = answered.unwrap_or_default().order_id;
+        Ok(Some(shown(&self.row(&order_id).await?)))
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Api {
+    async fn place_order(
+        &self,
+        request: Request<PlaceOrderRequest>,
+    ) -> Result<Response<PlaceOrderResponse>, Status> {
+        let request_id = request.get_ref().request_id.clone();
+        let lookup = answers::lookup(&self.ctx, &request, PLACE, &request_id).await?;
+        let order = match lookup {
+            Lookup::Answered(PlaceOrderResponse { order }) => self.now(order).await?,
+            Lookup::New(pending) => match self.place(&request, &pending).await? {
+                Ok(row) => Some(shown(&row)),
+                Err(NotCreated::Failed(error)) => return Err(error.into()),
+                Err(NotCreated::Answered) => {
+                    drop(pending);
+                    match answers::lookup(&self.ctx, &request, PLACE, &request_id).await? {
+                        Lookup::Answered(PlaceOrderResponse { order }) => self.now(order).await?,
+                        Lookup::New(_) => return Err(Failed::Duplicate.into()),
+                    }
+                }
+                Err(NotCreated::ClientOrderIdTaken) => {
+                    let user = &user(&request)?.id;
+                    let own = &request.get_ref().client_order_id;
+                    self.check_client_order_id(user, own).await?;
+                    return Err(Failed::Duplicate.into());
+                }
+            },
+        };
+        Ok(Response::new(PlaceOrderResponse { order }))
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<CancelOrderRequest>,
+    ) -> Result<Response<CancelOrderResponse>, Status> {
+        let asked = request.get_ref();
+        let lookup = answers::lookup(&self.ctx, &request, CANCEL, &asked.request_id).await?;
+        let pending = match lookup {
+            Lookup::New(pending) => pending,
+            Lookup::Answered(CancelOrderResponse { order }) => {
+                let order = self.now(order).await?;
+                return Ok(Response::new(CancelOrderResponse { order }));
+            }
+        };
+        let admin = |user: &User| user.has(Role::Admin);
+        let mut row = self.visible(&request, &asked.order_id, admin).await?;
+        if !row.order.is_final() {
+            let order = Some(only_id(&asked.order_id));
+            let answered = pending.answer(&self.ctx, &CancelOrderResponse { order });
+            let reason = CancelReason::User;
+            row = match cancelling::wish(&self.ctx, &asked.order_id, reason, answered).await {
+                Ok(row) => self.cancel(row, &cause(&request), reason).await,
+                Err(Failed::Duplicate) => self.row(&asked.order_id).await?,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        let order = Some(shown(&row));
+        Ok(Response::new(CancelOrderResponse { order }))
+    }
+
+    async fn cancel_all_orders(
+        &self,
+        request: Request<CancelAllOrdersRequest>,
+    ) -> Result<Response<CancelAllOrdersResponse>, Status> {
+        let asked = request.get_ref();
+        let cause = cause(&request);
+        let lookup = answers::lookup(&self.ctx, &request, CANCEL_ALL, &asked.request_id).await?;
+        let pending = match lookup {
+            Lookup::New(pending) => pending,
+            Lookup::Answered(CancelAllOrdersResponse { orders }) => {
+                let mut now = Vec::with_capacity(orders.len());
+                for order in orders {
+                    now.extend(self.now(Some(order)).await?);
+                }
+                return Ok(Response::new(CancelAllOrdersResponse { orders: now }));
+            }
+        };
+        let filter = Filter {
+            user_id: &user(&request)?.id,
+            symbol: &asked.symbol,
+            open_only: true,
+        };
+        let open = views::orders(self.ctx.store.as_ref(), &filter, None, cancelling::OPEN_MAX)
+            .await
+            .map_err(failed)?;
+        let ids = || open.iter().map(|(row, _)| row.order.order_id.as_str());
+        let answer = CancelAllOrdersResponse {
+            orders: ids().map(only_id).collect(),
+        };
+        let commit = Commit {
+            answered: pending.answer(&self.ctx, &answer),
+            timers: cancelling::timers(&self.ctx, ids(), CancelReason::User, CARRY_ON_AFTER),
+            ..Commit::default()
+        };
+        match self.ctx.store.commit(commit).await {
+            Ok(()) | Err(CommitError::Duplicate(_)) => {}
+            Err(error) => return Err(not_committed("orders", error).into()),
+        }
+        let orders = stream::iter(open)
+            .map(|(row, _)| self.cancel_one(row, &cause))
+            .buffered(CANCELS_AT_ONCE)
+            .map(|row| shown(&row))
+            .collect()
+            .await;
+        Ok(Response::new(CancelAllOrdersResponse { orders }))
+    }
+
+    async fn replace_order(
+        &self,
+        request: Request<ReplaceOrderRequest>,
+    ) -> Result<Response<ReplaceOrderResponse>, Status> {
+        let asked = request.get_ref();
+        let lookup = answers::lookup(&self.ctx, &request, REPLACE, &asked.request_id).await?;
+        let pending = match lookup {
+            Lookup::New(pending) => pending,
+            Lookup::Answered(ReplaceOrderResponse { order }) => {
+                let order = self.now(order).await?;
+                return Ok(Response::new(ReplaceOrderResponse { order }));
+            }
+        };
+        let (order_id, cause) = (&asked.order_id, cause(&request));
+        self.visible(&request, order_id, |_| false).await?;
+        let wish = replacing::Wish {
+            request_id: asked.request_id.clone(),
+            quantity: asked.quantity,
+            limit: limit(asked)?,
+        };
+        let row = replacing::wish(&self.ctx, &self.config, order_id, &wish).await?;
+        let answer = ReplaceOrderResponse {
+            order: Some(only_id(order_id)),
+        };
+        let ended = replacing::ask(
+            &self.ctx,
+            &self.config,
+            order_id,
+            &cause,
+            vec![replacing::job(order_id).clear()],
+            pending.answer(&self.ctx, &answer),
+        );
+        let row = match ended.await {
+            Ok(Ended::Done(row)) => row,
+            Ok(Ended::Refused(status)) => return Err(status),
+            Err(status) => self.as_far_as_known(Err(status), &row).await,
+        };
+        let order = Some(shown(&row));
+        Ok(Response::new(ReplaceOrderResponse { order }))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<GetOrderResponse>, Status> {
+        let order_id = &request.get_ref().order_id;
+        let row = self.visible(&request, order_id, User::is_operator).await?;
+        let order = Some(shown(&row));
+        Ok(Response::new(GetOrderResponse { order }))
+    }
+
+    async fn get_order_by_client_id(
+        &self,
+        request: Request<GetOrderByClientIdRequest>,
+    ) -> Result<Response<GetOrderByClientIdResponse>, Status> {
+        let user = &user(&request)?.id;
+        let own = &request.get_ref().client_order_id;
+        let order_id = views::by_client_order_id(self.ctx.store.as_ref(), user, own)
+            .await
+            .map_err(failed)?
+            .ok_or_else(no_such_order)?;
+        let order = Some(shown(&self.row(&order_id).await?));
+        Ok(Response::new(GetOrderByClientIdResponse { order }))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        let asked = request.get_ref();
+        let filter = Filter {
+            user_id: &subject(&request, &asked.user_id)?,
+            symbol: &asked.symbol,
+            open_only: asked.open_only,
+        };
+        let page = asked.page.clone().unwrap_or_default();
+        let size = page_size(page.size);
+        let after = Some(page.token).filter(|token| !token.is_empty());
+        let rows = views::orders(self.ctx.store.as_ref(), &filter, after, size)
+            .await
+            .map_err(failed)?;
+        let next_token = match rows.last() {
+            Some((_, cursor)) if rows.len() == size => cursor.clone(),
+            _ => String::new(),
+        };
+        let orders = rows
+            .iter()
+            .map(|(row, _)| shown(row))
+            // The venue may be done with one whose last event has not arrived yet.
+            .filter(|order| !(filter.open_only && is_final(order.status())))
+            .collect();
+        let page = Some(PageInfo { next_token });
+        Ok(Response::new(ListOrdersResponse { orders, page }))
+    }
+}
+
+/// Rows of a page: 50 unless asked for, 500 at most, as the contract says.
+fn page_size(asked: i32) -> usize {
+    match usize::try_from(asked) {
+        Ok(0) | Err(_) => 50,
+        Ok(size) => size.min(500),
+    }
+}
+
+/// The limit of a request to change.
+fn limit(asked: &ReplaceOrderRequest) -> Result<Option<Amount>, Status> {
+    let Some(money) = &asked.limit_price else {
+        return Ok(None);
+    };
+    match Amount::from_money(money) {
+        Ok(limit) if limit.is_positive() => Ok(Some(limit)),
+        Ok(_) => Err(refusal::invalid("limit_price", "must be more than nothing")),
+        Err(error) => Err(refusal::invalid("limit_price", error.to_string())),
+    }
+}
+
+fn only_id(order_id: &str) -> Order {
+    Order {
+        order_id: order_id.to_owned(),
+        ..Order::default()
+    }
+}
+
+fn failed(error: StoreError) -> Status {
+    match error {
+        StoreError::BadCursor => refusal::invalid("page.token", "is not a token of this listing"),
+        error => store_failed("orders", error).into(),
+    }
+}
+
+fn no_such_order() -> Status {
+    let message = "there is no such order of yours";
+    refusal::with_reason(Code::NotFound, "ORDER_UNKNOWN", message)
+}
+
+/// Another order of the user has this client order id; the answer names it.
+fn taken(own: &str, order_id: &str) -> Status {
+    refusal::with_metadata(
+        Code::AlreadyExists,
+        "CLIENT_ORDER_ID_TAKEN",
+        format!("client order id {own} belongs to order {order_id}"),
+        [("order_id".to_owned(), order_id.to_owned())],
+    )
+}
