@@ -4,6 +4,9 @@
 //! clock, draws a random number or waits, so the same commands give the same events and the same
 //! events give the same book ([`Book::digest`]).
 //!
+//! One decision holds a bounded number of events. What does not fit is [`Book::backlog`], and
+//! whoever drives the book works that off before anything else.
+//!
 //! Prices are integers, ten-thousandths of a currency unit; quantities are whole shares.
 //!
 //! Invariants, by the numbers the tests use:
@@ -53,6 +56,8 @@ pub struct Book {
     venue_seq: u64,
     last_price: Option<i64>,
     halted: bool,
+    /// The order that came in or was moved last: the only one that can have more to match.
+    incoming: Option<Uuid>,
 }
 
 impl Book {
@@ -68,6 +73,7 @@ impl Book {
             venue_seq: 0,
             last_price: None,
             halted: false,
+            incoming: None,
         }
     }
 
@@ -130,7 +136,10 @@ impl Book {
             self.venue_seq += 1;
         }
         match event {
-            BookEvent::Placed(terms) => self.insert(Order::placed(terms)),
+            BookEvent::Placed(terms) => {
+                self.incoming = Some(terms.order_id);
+                self.insert(Order::placed(terms));
+            }
             BookEvent::Refused { .. } => {}
             BookEvent::Matched(matched) => {
                 self.last_price = Some(matched.price);
@@ -207,6 +216,7 @@ impl Book {
         } else if let Some(mut order) = self.remove(replacement.order_id) {
             order.quantity = replacement.quantity;
             order.price = replacement.price;
+            self.incoming = Some(order.order_id);
             self.insert(order);
         }
     }

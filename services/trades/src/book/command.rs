@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use super::event::CancelReason;
+
 /// Which way an order trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
@@ -84,12 +86,13 @@ impl Terms {
         }
     }
 
-    /// Whether what does not fill at once may stay in the book.
-    pub fn may_rest(&self) -> bool {
+    /// Why what does not fill at once cannot stay in the book; `None` if it may.
+    pub fn immediate(&self) -> Option<CancelReason> {
         match (self.pricing, self.time_in_force) {
-            (Pricing::Market { .. }, _) => false,
-            (_, TimeInForce::GoodTillCancel | TimeInForce::GoodUntil(_)) => true,
-            (_, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill) => false,
+            (_, TimeInForce::FillOrKill) => Some(CancelReason::FillOrKill),
+            (Pricing::Market { .. }, _) => Some(CancelReason::NoLiquidity),
+            (_, TimeInForce::ImmediateOrCancel) => Some(CancelReason::ImmediateOrCancel),
+            (_, TimeInForce::GoodTillCancel | TimeInForce::GoodUntil(_)) => None,
         }
     }
 
@@ -123,8 +126,13 @@ pub enum Command {
         /// The new limit, in ten-thousandths.
         price: i64,
     },
-    /// Takes out every order whose time has come.
+    /// Takes out orders whose time has come. Backlog: see [`Book::backlog`](super::Book::backlog).
     Expire,
+    /// Goes on matching an order that has more to match than fits one decision. Backlog as well.
+    Continue {
+        /// Which order.
+        order_id: Uuid,
+    },
     /// Stops trading: no new orders, no replacements.
     Halt,
     /// Lets trading go on.

@@ -10,8 +10,7 @@ use super::{Book, Order};
 
 impl Book {
     /// What happens at time `at` when this is asked, in order; nothing when it is so already.
-    ///
-    /// Orders that are due leave before anybody trades, so time never has to be told separately.
+    /// Meant for a book without [`Book::backlog`].
     ///
     /// # Errors
     /// A request about an existing order that changes nothing says why. A refused *new* order is
@@ -25,7 +24,8 @@ impl Book {
                 quantity,
                 price,
             } => self.change(at, *order_id, *quantity, *price),
-            Command::Expire => Ok(self.due(at)),
+            Command::Expire => Ok(self.expire(at)),
+            Command::Continue { order_id } => self.resume_matching(at, *order_id),
             Command::Halt if self.halted => Ok(Vec::new()),
             Command::Halt => Ok(vec![BookEvent::Halted]),
             Command::Resume if self.halted => Ok(vec![BookEvent::Resumed]),
@@ -33,31 +33,34 @@ impl Book {
         }
     }
 
+    /// What is left to do at time `at` before the book takes the next command: orders that are
+    /// due leave, and an order that has more to match goes on. Deciding and evolving it, again
+    /// and again, comes to an end.
+    pub fn backlog(&self, at: SystemTime) -> Option<Command> {
+        if self.next_expiry().is_some_and(|due| due <= at) {
+            return Some(Command::Expire);
+        }
+        let order = self.order(self.incoming?)?;
+        let best = self.best_price(order.side.opposite());
+        let crosses = best.is_some_and(|best| order.side.accepts(order.price, best));
+        (crosses || order.immediate.is_some()).then_some(Command::Continue {
+            order_id: order.order_id,
+        })
+    }
+
     fn submit(&self, at: SystemTime, terms: &Terms) -> Vec<BookEvent> {
-        if self.places.contains_key(&terms.order_id) {
+        let order_id = terms.order_id;
+        if self.places.contains_key(&order_id) {
             return Vec::new();
         }
-        let mut events = self.due(at);
         match self.admit(at, terms) {
-            Err(refusal) => events.push(BookEvent::Refused {
-                order_id: terms.order_id,
-                refusal,
-            }),
+            Err(refusal) => vec![BookEvent::Refused { order_id, refusal }],
             Ok((terms, walk)) => {
-                let order_id = terms.order_id;
-                let remainder = terms.remainder(&walk);
-                events.push(BookEvent::Placed(terms));
-                events.extend(walk.matches.into_iter().map(BookEvent::Matched));
-                if let Some(reason) = remainder {
-                    events.push(BookEvent::Cancelled {
-                        order_id,
-                        leaves: walk.leaves,
-                        reason,
-                    });
-                }
+                let mut events = vec![BookEvent::Placed(terms.clone())];
+                events.extend(walk.into_events(&Order::placed(&terms)));
+                events
             }
         }
-        events
     }
 
     /// The terms as accepted, and the matches they lead to.
@@ -72,23 +75,29 @@ impl Book {
         {
             return Err(Refusal::AlreadyExpired);
         }
-        if terms.post_only && !terms.may_rest() {
+        if terms.post_only && terms.immediate().is_some() {
             return Err(Refusal::PostOnlyCannotRest);
         }
         let terms = Terms {
             pricing: self.within_band(terms)?,
             ..terms.clone()
         };
-        let mut walk = self.walk(at, &Order::placed(&terms));
+        let order = Order::placed(&terms);
+        let mut walk = self.walk(at, &order);
         if terms.post_only && walk.meets_somebody() {
             return Err(Refusal::PostOnlyWouldTake);
         }
         if matches!(terms.pricing, Pricing::Market { .. }) && !walk.meets_somebody() {
             return Err(Refusal::NoLiquidity);
         }
-        if terms.time_in_force == TimeInForce::FillOrKill && walk.leaves > 0 {
-            walk.matches.clear();
-            walk.leaves = terms.quantity;
+        if terms.time_in_force == TimeInForce::FillOrKill
+            && let Some(reason) = self.shortfall(at, &order)
+        {
+            walk = Walk {
+                matches: Vec::new(),
+                leaves: order.quantity,
+                end: End::Killed(reason),
+            };
         }
         Ok((terms, walk))
     }
@@ -111,12 +120,7 @@ impl Book {
 
     fn cancel(&self, order_id: Uuid) -> Result<Vec<BookEvent>, Rejection> {
         let order = self.order(order_id).ok_or(Rejection::NotInBook)?;
-        let leaves = order.leaves();
-        Ok(vec![BookEvent::Cancelled {
-            order_id,
-            leaves,
-            reason: CancelReason::Requested,
-        }])
+        Ok(vec![cancelled(order, CancelReason::Requested)])
     }
 
     fn change(
@@ -126,103 +130,105 @@ impl Book {
         quantity: i64,
         price: i64,
     ) -> Result<Vec<BookEvent>, Rejection> {
-        let order = self
-            .order(order_id)
-            .filter(|order| !order.is_due(at))
-            .ok_or(Rejection::NotInBook)?;
+        let order = self.order(order_id).ok_or(Rejection::NotInBook)?;
         if (quantity, price) == (order.quantity, order.price) {
             return Ok(Vec::new());
         }
         if self.halted {
             return Err(Refusal::Halted.into());
         }
-        let mut events = self.due(at);
         if order.executed > 0 && quantity <= order.executed {
-            let (quantity, price) = (order.executed, order.price);
-            let replacement = Replacement {
+            return Ok(vec![BookEvent::Replaced(Replacement {
                 order_id,
-                quantity,
-                price,
+                quantity: order.executed,
+                price: order.price,
                 keeps_priority: true,
-            };
-            events.push(BookEvent::Replaced(replacement));
-            return Ok(events);
+            })]);
         }
         self.rules.check(price, quantity)?;
-        if price != order.price {
-            if let Some((lowest, highest)) = self.rules.band(self.last_price) {
-                if price < lowest || price > highest {
-                    return Err(Refusal::PriceOutsideBand.into());
-                }
-            }
+        let band = self.rules.band(self.last_price);
+        if price != order.price && band.is_some_and(|(low, high)| price < low || price > high) {
+            return Err(Refusal::PriceOutsideBand.into());
         }
-        let keeps_priority = price == order.price && quantity < order.quantity;
-        let walk = self.walk(
-            at,
-            &Order {
-                price,
-                quantity,
-                ..order.clone()
-            },
-        );
+        let moved = Order {
+            price,
+            quantity,
+            ..order.clone()
+        };
+        let walk = self.walk(at, &moved);
         if order.post_only && walk.meets_somebody() {
             return Err(Refusal::PostOnlyWouldTake.into());
         }
-        events.push(BookEvent::Replaced(Replacement {
+        let mut events = vec![BookEvent::Replaced(Replacement {
             order_id,
             quantity,
             price,
-            keeps_priority,
-        }));
-        let stopped = walk.own_order_ahead;
-        events.extend(walk.matches.into_iter().map(BookEvent::Matched));
-        if stopped {
-            let reason = CancelReason::SelfTrade;
-            events.push(BookEvent::Cancelled {
-                order_id,
-                leaves: walk.leaves,
-                reason,
-            });
-        }
+            keeps_priority: price == order.price && quantity < order.quantity,
+        })];
+        events.extend(walk.into_events(&moved));
         Ok(events)
     }
 
-    /// The orders whose time has come, soonest first.
-    fn due(&self, at: SystemTime) -> Vec<BookEvent> {
-        let due = self
-            .expiries
+    fn resume_matching(&self, at: SystemTime, order_id: Uuid) -> Result<Vec<BookEvent>, Rejection> {
+        let order = self.order(order_id).ok_or(Rejection::NotInBook)?;
+        Ok(self.walk(at, order).into_events(order))
+    }
+
+    /// The orders whose time has come, soonest first, as many as one decision holds.
+    fn expire(&self, at: SystemTime) -> Vec<BookEvent> {
+        self.expiries
             .iter()
-            .take_while(|(expires_at, _)| *expires_at <= at);
-        due.filter_map(|(_, order_id)| {
-            let leaves = self.order(*order_id)?.leaves();
-            Some(BookEvent::Cancelled {
-                order_id: *order_id,
-                leaves,
-                reason: CancelReason::Expired,
-            })
-        })
-        .collect()
+            .take_while(|(expires_at, _)| *expires_at <= at)
+            .take(self.rules.step)
+            .filter_map(|(_, order_id)| self.order(*order_id))
+            .map(|order| cancelled(order, CancelReason::Expired))
+            .collect()
+    }
+
+    /// The orders this one may trade with, first those it would trade with first. Orders that are
+    /// due trade no more, even if they have not left yet.
+    fn counterparts(&self, at: SystemTime, order: &Order) -> impl Iterator<Item = &Order> {
+        let (side, limit) = (order.side, order.price);
+        self.orders(side.opposite())
+            .take_while(move |resting| side.accepts(limit, resting.price))
+            .filter(move |resting| !resting.is_due(at))
+    }
+
+    /// Why not everything the order wants can be had at once; `None` if it can.
+    fn shortfall(&self, at: SystemTime, order: &Order) -> Option<CancelReason> {
+        let mut missing = order.leaves();
+        for resting in self.counterparts(at, order) {
+            if resting.owner == order.owner {
+                return Some(CancelReason::SelfTrade);
+            }
+            missing -= resting.leaves();
+            if missing <= 0 {
+                return None;
+            }
+        }
+        Some(CancelReason::FillOrKill)
     }
 
     /// Goes along the other side, best order first, as far as the order's limit and quantity
-    /// reach. An order of the same owner ends the way: what is beyond it has no right to trade
-    /// before it.
+    /// reach and one decision holds. An order of the same owner ends the way: what is beyond it
+    /// has no right to trade before it.
     fn walk(&self, at: SystemTime, order: &Order) -> Walk {
         let mut incoming = order.clone();
         let mut walk = Walk {
             matches: Vec::new(),
             leaves: incoming.leaves(),
-            own_order_ahead: false,
+            end: End::Through,
         };
-        for resting in self
-            .orders(order.side.opposite())
-            .filter(|resting| !resting.is_due(at))
-        {
-            if walk.leaves == 0 || !order.side.accepts(order.price, resting.price) {
+        for resting in self.counterparts(at, order) {
+            if walk.leaves == 0 {
                 break;
             }
             if resting.owner == order.owner {
-                walk.own_order_ahead = true;
+                walk.end = End::OwnOrder;
+                break;
+            }
+            if walk.matches.len() == self.rules.step {
+                walk.end = End::Step;
                 break;
             }
             let quantity = walk.leaves.min(resting.leaves());
@@ -242,36 +248,56 @@ impl Book {
     }
 }
 
+fn cancelled(order: &Order, reason: CancelReason) -> BookEvent {
+    BookEvent::Cancelled {
+        order_id: order.order_id,
+        leaves: order.leaves(),
+        reason,
+    }
+}
+
 /// What an order meets on the other side.
 struct Walk {
     matches: Vec<Match>,
     /// Shares it still has after the matches.
     leaves: i64,
-    /// It stopped before an order of its own owner.
-    own_order_ahead: bool,
+    end: End,
+}
+
+/// Why a walk ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// Nothing more to get, or to want.
+    Through,
+    /// An order of the same owner is next.
+    OwnOrder,
+    /// One decision holds no more; the walk goes on in the next.
+    Step,
+    /// It must fill completely and cannot, so it was not gone at all.
+    Killed(CancelReason),
 }
 
 impl Walk {
     fn meets_somebody(&self) -> bool {
-        self.own_order_ahead || !self.matches.is_empty()
+        self.end == End::OwnOrder || !self.matches.is_empty()
     }
-}
 
-impl Terms {
-    /// Why what is left of this order after its matches cannot stay; `None` if it can, or if
-    /// nothing is left.
-    fn remainder(&self, walk: &Walk) -> Option<CancelReason> {
-        if walk.leaves == 0 {
-            return None;
+    /// The matches, and what becomes of the rest.
+    fn into_events(self, order: &Order) -> Vec<BookEvent> {
+        let reason = match self.end {
+            End::OwnOrder => Some(CancelReason::SelfTrade),
+            End::Through => order.immediate,
+            End::Step => None,
+            End::Killed(reason) => Some(reason),
+        };
+        let mut events: Vec<_> = self.matches.into_iter().map(BookEvent::Matched).collect();
+        if let Some(reason) = reason.filter(|_| self.leaves > 0) {
+            events.push(BookEvent::Cancelled {
+                order_id: order.order_id,
+                leaves: self.leaves,
+                reason,
+            });
         }
-        if walk.own_order_ahead {
-            return Some(CancelReason::SelfTrade);
-        }
-        match (self.pricing, self.time_in_force) {
-            (_, TimeInForce::FillOrKill) => Some(CancelReason::FillOrKill),
-            (Pricing::Market { .. }, _) => Some(CancelReason::NoLiquidity),
-            (_, TimeInForce::ImmediateOrCancel) => Some(CancelReason::ImmediateOrCancel),
-            (_, TimeInForce::GoodTillCancel | TimeInForce::GoodUntil(_)) => None,
-        }
+        events
     }
 }

@@ -38,7 +38,8 @@ fn add_order(hash: &mut Sha256, order: &Order) {
     hash.update(order.quantity.to_be_bytes());
     hash.update(order.executed.to_be_bytes());
     hash.update(order.notional.to_be_bytes());
-    hash.update(order.fees_charged().to_be_bytes());
+    hash.update(order.fees.charged().to_be_bytes());
+    hash.update(order.fees.due().to_be_bytes());
     hash.update(nanoseconds(order.expires_at).to_be_bytes());
 }
 

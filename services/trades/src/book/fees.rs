@@ -33,9 +33,19 @@ impl FeeAccount {
     }
 
     /// Takes over an execution that was charged `fee`.
+    ///
+    /// Past executions may have been charged at other rates. What was charged then stands: only
+    /// the part of the last ten-thousandth that rounding up added is left as credit.
     pub(super) fn charge(&mut self, bps: u32, notional: i128, fee: i64) {
-        self.due += i128::from(bps) * notional;
         self.charged += i128::from(fee);
+        let due = self.due + i128::from(bps) * notional;
+        let most = self.charged * BASIS_POINTS;
+        self.due = due.clamp((most - BASIS_POINTS + 1).max(0), most);
+    }
+
+    /// Σ basis points × notional.
+    pub(super) fn due(&self) -> i128 {
+        self.due
     }
 
     /// Ten-thousandths charged so far.
@@ -62,6 +72,17 @@ mod tests {
         assert_eq!(charge_all(7, &[100_001]), 71);
         assert_eq!(charge_all(7, &[1; 100_001]), 71);
         assert_eq!(charge_all(7, &[33_333, 33_333, 33_335]), 71);
+    }
+
+    #[test]
+    fn what_was_charged_at_another_rate_stands() {
+        for rate_now in [0, 3, 50] {
+            let mut account = FeeAccount::default();
+            account.charge(rate_now, 1_000_000, 1_000);
+            let fee = account.next_fee(rate_now, 1_000_000);
+            let at_the_rate_now = i128::from(rate_now) * 100;
+            assert!((at_the_rate_now - fee).abs() <= 1, "{rate_now}: {fee}");
+        }
     }
 
     #[test]

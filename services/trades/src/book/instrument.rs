@@ -19,6 +19,8 @@ pub struct Rules {
     pub max_order_value: i64,
     /// What the venue charges.
     pub fees: FeeSchedule,
+    /// How many matches, or expiries, one decision may hold; what is beyond becomes backlog.
+    pub step: usize,
 }
 
 impl Rules {

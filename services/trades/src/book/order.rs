@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::command::{Side, Terms};
-use super::event::Execution;
+use super::event::{CancelReason, Execution};
 use super::fees::FeeAccount;
 
 /// An order while it stands in the book.
@@ -29,6 +29,8 @@ pub struct Order {
     pub expires_at: Option<SystemTime>,
     /// It must never take.
     pub post_only: bool,
+    /// Why what does not fill at once cannot stay; `None` if it rests.
+    pub(super) immediate: Option<CancelReason>,
     pub(super) fees: FeeAccount,
 }
 
@@ -44,6 +46,7 @@ impl Order {
             notional: 0,
             expires_at: terms.expires_at(),
             post_only: terms.post_only,
+            immediate: terms.immediate(),
             fees: FeeAccount::default(),
         }
     }
@@ -51,11 +54,6 @@ impl Order {
     /// Shares still to trade.
     pub fn leaves(&self) -> i64 {
         self.quantity - self.executed
-    }
-
-    /// Fees charged so far, in ten-thousandths.
-    pub fn fees_charged(&self) -> i128 {
-        self.fees.charged()
     }
 
     /// Whether its time has come.

@@ -1,5 +1,7 @@
 //! The order book alone: scenarios, and random commands against a slow and obvious matcher.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod properties;
 mod recorded;
 mod reference;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use outcry_trades::book::{Book, BookEvent, Command, FeeSchedule, Rules, Side, Terms, TimeInForce};
 use uuid::Uuid;
 
-use crate::scenario::{With, at, id, order};
+use crate::scenario::{With, id, order, run};
 
 const LEVELS: usize = 10;
 
@@ -95,6 +95,7 @@ impl Market {
             band_bps: None,
             max_order_value: i64::MAX,
             fees: FeeSchedule::default(),
+            step: 1_000,
         };
         let mut market = Market {
             book: Book::new(rules),
@@ -140,10 +141,8 @@ impl Market {
     }
 
     fn run(&mut self, command: &Command) -> Vec<BookEvent> {
-        let events = self.book.decide(at(0), command).unwrap();
-        for event in &events {
-            self.book.evolve(event);
-        }
+        let (events, rejection) = run(&mut self.book, 0, command);
+        assert_eq!(rejection, None);
         events
     }
 

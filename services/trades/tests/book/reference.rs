@@ -39,23 +39,17 @@ impl Reference {
     }
 
     pub fn apply(&mut self, at: SystemTime, command: &Command) -> Vec<String> {
-        let before = self.clone();
         let mut said = Vec::new();
-        match command {
-            Command::Submit(terms) => {
-                if self.find(terms.order_id).is_some() {
-                    return said;
-                }
-                self.expire(at, &mut said);
-                let expired = self.clone();
-                if let Err(why) = self.submit(at, terms, &mut said) {
-                    *self = expired;
-                    said.retain(|line| line.ends_with("Expired"));
-                    said.push(format!("refused {}: {why}", number(terms.order_id)));
-                }
-            }
+        self.expire(at, &mut said);
+        let before = (self.clone(), said.clone());
+        let refused = match command {
+            Command::Submit(terms) if self.find(terms.order_id).is_some() => None,
+            Command::Submit(terms) => self
+                .submit(at, terms, &mut said)
+                .err()
+                .map(|why| format!("refused {}: {why}", number(terms.order_id))),
             Command::Cancel { order_id } => match self.find(*order_id) {
-                None => said.push("rejected: NotInBook".into()),
+                None => Some("rejected: NotInBook".into()),
                 Some(index) => {
                     let gone = self.orders.remove(index);
                     said.push(format!(
@@ -63,31 +57,34 @@ impl Reference {
                         number(gone.id),
                         gone.leaves()
                     ));
+                    None
                 }
             },
             Command::Replace {
                 order_id,
                 quantity,
                 price,
-            } => {
-                if let Err(why) = self.replace(at, *order_id, *quantity, *price, &mut said) {
-                    *self = before;
-                    said = vec![format!("rejected: {why}")];
-                }
-            }
-            Command::Expire => self.expire(at, &mut said),
+            } => self
+                .replace(*order_id, *quantity, *price, &mut said)
+                .err()
+                .map(|why| format!("rejected: {why}")),
+            Command::Expire | Command::Continue { .. } => None,
             Command::Halt => {
-                if !self.halted {
+                if !std::mem::replace(&mut self.halted, true) {
                     said.push("halted".into());
                 }
-                self.halted = true;
+                None
             }
             Command::Resume => {
-                if self.halted {
+                if std::mem::replace(&mut self.halted, false) {
                     said.push("resumed".into());
                 }
-                self.halted = false;
+                None
             }
+        };
+        if let Some(refused) = refused {
+            (*self, said) = before;
+            said.push(refused);
         }
         said
     }
@@ -179,7 +176,6 @@ impl Reference {
 
     fn replace(
         &mut self,
-        at: SystemTime,
         id: Uuid,
         quantity: i64,
         price: i64,
@@ -189,17 +185,12 @@ impl Reference {
             return Err("NotInBook".into());
         };
         let old = self.orders[index].clone();
-        if old.expires_at.is_some_and(|expires_at| expires_at <= at) {
-            return Err("NotInBook".into());
-        }
         if old.quantity == quantity && old.price == price {
             return Ok(());
         }
         if self.halted {
             return Err("Terms(Halted)".into());
         }
-        self.expire(at, said);
-        let index = self.find(id).unwrap();
         if old.executed > 0 && quantity <= old.executed {
             said.push(format!(
                 "replaced {}: {} @ {}, keeps its place",
@@ -212,10 +203,9 @@ impl Reference {
         }
         self.check(price, quantity)
             .map_err(|why| format!("Terms({why})"))?;
-        if let (true, Some((low, high))) = (price != old.price, self.band()) {
-            if price < low || price > high {
-                return Err("Terms(PriceOutsideBand)".into());
-            }
+        let band = self.band().filter(|_| price != old.price);
+        if band.is_some_and(|(low, high)| price < low || price > high) {
+            return Err("Terms(PriceOutsideBand)".into());
         }
         if price == old.price && quantity < old.quantity {
             said.push(format!(

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use outcry_trades::book::{
-    Book, BookEvent, Command, FeeSchedule, Pricing, Rules, Side, Terms, TimeInForce,
+    Book, BookEvent, Command, FeeSchedule, Pricing, Rejection, Rules, Side, Terms, TimeInForce,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ pub const RULES: Rules = Rules {
         maker_bps: 5,
         taker_bps: 10,
     },
+    step: 100,
 };
 
 pub fn at(second: u64) -> SystemTime {
@@ -161,6 +162,48 @@ pub struct When {
     pub events: Vec<BookEvent>,
 }
 
+/// Carries a command out at a second, with the backlog before and after it.
+pub fn run(book: &mut Book, second: u64, command: &Command) -> (Vec<BookEvent>, Option<Rejection>) {
+    let (steps, rejection) = run_stepwise(book, second, command);
+    (steps.concat(), rejection)
+}
+
+/// The same, with the events of each decision by themselves.
+pub fn run_stepwise(
+    book: &mut Book,
+    second: u64,
+    command: &Command,
+) -> (Vec<Vec<BookEvent>>, Option<Rejection>) {
+    let mut steps = Vec::new();
+    work_off(book, second, &mut steps);
+    let decided = book.decide(at(second), command);
+    let rejection = decided.as_ref().err().copied();
+    evolve(book, decided.unwrap_or_default(), &mut steps);
+    work_off(book, second, &mut steps);
+    (steps, rejection)
+}
+
+fn work_off(book: &mut Book, second: u64, steps: &mut Vec<Vec<BookEvent>>) {
+    while let Some(command) = book.backlog(at(second)) {
+        let step = book.decide(at(second), &command).unwrap();
+        assert!(!step.is_empty(), "a backlog that does not shrink");
+        evolve(book, step, steps);
+    }
+}
+
+fn evolve(book: &mut Book, step: Vec<BookEvent>, steps: &mut Vec<Vec<BookEvent>>) {
+    for event in &step {
+        book.evolve(event);
+    }
+    steps.push(step);
+}
+
+/// Events and a rejection in words.
+pub fn say_all(events: &[BookEvent], rejection: Option<Rejection>) -> Vec<String> {
+    let rejected = rejection.map(|why| format!("rejected: {why:?}"));
+    events.iter().map(say).chain(rejected).collect()
+}
+
 /// A book after these commands, all at second 0.
 pub fn given(commands: impl IntoIterator<Item = Command>) -> Given {
     given_under(RULES, commands)
@@ -169,9 +212,8 @@ pub fn given(commands: impl IntoIterator<Item = Command>) -> Given {
 pub fn given_under(rules: Rules, commands: impl IntoIterator<Item = Command>) -> Given {
     let mut book = Book::new(rules);
     for command in commands {
-        for event in book.decide(at(0), &command).unwrap() {
-            book.evolve(&event);
-        }
+        let (_, rejection) = run(&mut book, 0, &command);
+        assert_eq!(rejection, None);
     }
     Given(book)
 }
@@ -183,13 +225,8 @@ impl Given {
 
     pub fn when_at(self, second: u64, command: Command) -> When {
         let mut book = self.0;
-        let (said, events) = match book.decide(at(second), &command) {
-            Ok(events) => (events.iter().map(say).collect(), events),
-            Err(rejection) => (vec![format!("rejected: {rejection:?}")], Vec::new()),
-        };
-        for event in &events {
-            book.evolve(event);
-        }
+        let (events, rejection) = run(&mut book, second, &command);
+        let said = say_all(&events, rejection);
         When { book, said, events }
     }
 }

@@ -1,8 +1,10 @@
 //! One situation each, told as given, when, then.
 
-use outcry_trades::book::{BookEvent, Command, FeeSchedule, Rules, TimeInForce};
+use outcry_trades::book::{BookEvent, Command, FeeSchedule, Rules, Side, TimeInForce};
 
-use crate::scenario::{CENT, RULES, With, buy, cancel, given, given_under, replace, sell, submit};
+use crate::scenario::{
+    CENT, Given, RULES, With, buy, cancel, given, given_under, replace, run_stepwise, sell, submit,
+};
 
 #[test]
 fn an_order_with_nobody_to_trade_with_rests() {
@@ -304,6 +306,30 @@ fn while_halted_orders_may_leave_but_not_come() {
     halted().when(cancel(1)).then(["cancelled 1: 10 Requested"]);
     halted().when(Command::Halt).then([]);
     halted().when(Command::Resume).then(["resumed"]);
+}
+
+#[test]
+fn an_order_that_matches_more_than_one_decision_holds_goes_on_before_anybody_else() {
+    let rules = Rules { step: 2, ..RULES };
+    let crowd = || given_under(rules, (1..=5).map(|number| submit(sell(number, 10, 1000))));
+    let Given(mut book) = crowd();
+    let (steps, _) = run_stepwise(&mut book, 0, &submit(buy(6, 45, 1000)));
+    let sizes: Vec<_> = steps.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [3, 2, 1]);
+    assert_eq!(book.best_price(Side::Sell), Some(1000 * CENT));
+
+    crowd()
+        .when(submit(buy(6, 51, 1000).tif(TimeInForce::FillOrKill)))
+        .then(["placed 6", "cancelled 6: 51 FillOrKill"]);
+    crowd().when(submit(buy(6, 60, 1000).market())).then([
+        "placed 6",
+        "match: 6 takes 10 @ 1000 from 1 (taker 10+50, maker 10+0)",
+        "match: 6 takes 10 @ 1000 from 2 (taker 20+40, maker 10+0)",
+        "match: 6 takes 10 @ 1000 from 3 (taker 30+30, maker 10+0)",
+        "match: 6 takes 10 @ 1000 from 4 (taker 40+20, maker 10+0)",
+        "match: 6 takes 10 @ 1000 from 5 (taker 50+10, maker 10+0)",
+        "cancelled 6: 10 NoLiquidity",
+    ]);
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! The gRPC methods: parse, ask the venue or the read models, reply.
+
+use outcry_contracts::options::v1::Role;
+use outcry_contracts::orders::v1::CancelReason;
+use outcry_contracts::trades::v1::trade_service_server::TradeService;
+use outcry_contracts::trades::v1::{
+    BookLevel, CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse,
+    GetTradeRequest, GetTradeResponse, HaltSymbolRequest, HaltSymbolResponse, Instrument,
+    ListExecutionsRequest, ListExecutionsResponse, ListInstrumentsRequest, ListInstrumentsResponse,
+    ListTradesRequest, ListTradesResponse, ReplaceTradeRequest, ReplaceTradeResponse,
+    ResumeSymbolRequest, ResumeSymbolResponse, SubmitOrderRequest, SubmitOrderResponse,
+    Trade as ShownTrade, TradeStatus,
+};
+use outcry_contracts::types::v1::{PageInfo, PageRequest};
+use outcry_events::Amount;
+use outcry_mesh::{cause, identity, refusal, subject};
+use outcry_service::Context;
+use outcry_store::StoreError;
+use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
+
+use crate::book::DepthLevel;
+use crate::desk::{Replace, SHOWN_LEVELS_MAX};
+use crate::trade::{Trade, amount, trade_id};
+use crate::venue::{Submission, Venue, VenueError};
+use crate::views;
+
+/// Levels of a book when the caller does not say.
+const LEVELS: usize = 10;
+
+/// Trades of a page when the caller does not say, and at most.
+const PAGE: usize = 50;
+const PAGE_MAX: usize = 500;
+
+/// Matches of a listing when the caller does not say, and at most.
+const MATCHES: usize = 100;
+const MATCHES_MAX: usize = 1_000;
+
+/// The trade service.
+pub(crate) struct Api {
+    pub(crate) ctx: Context,
+    pub(crate) venue: Venue,
+}
+
+#[tonic::async_trait]
+impl TradeService for Api {
+    async fn submit_order(
+        &self,
+        request: Request<SubmitOrderRequest>,
+    ) -> Result<Response<SubmitOrderResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        let Some(terms) = body.terms else {
+            return Err(refusal::invalid("terms", "is required"));
+        };
+        let submission = Submission {
+            order_id: uuid("order_id", &body.order_id)?,
+            user_id: uuid("user_id", &body.user_id)?,
+            terms,
+            protection_price: body.protection_price,
+        };
+        let trade = self.venue.submit(submission, cause).await?;
+        let trade = Some(self.shown(&trade).await?);
+        Ok(Response::new(SubmitOrderResponse { trade }))
+    }
+
+    async fn cancel_trade(
+        &self,
+        request: Request<CancelTradeRequest>,
+    ) -> Result<Response<CancelTradeResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        let order_id = uuid("order_id", &body.order_id)?;
+        let user_id = uuid("user_id", &body.user_id)?;
+        let reason = CancelReason::try_from(body.reason).unwrap_or(CancelReason::User);
+        let trade = self
+            .venue
+            .cancel(&body.symbol, order_id, user_id, reason, cause)
+            .await?;
+        Ok(Response::new(match trade {
+            None => CancelTradeResponse::default(),
+            Some(trade) => CancelTradeResponse {
+                cancelled: trade.status() == TradeStatus::Cancelled,
+                trade: Some(self.shown(&trade).await?),
+            },
+        }))
+    }
+
+    async fn replace_trade(
+        &self,
+        request: Request<ReplaceTradeRequest>,
+    ) -> Result<Response<ReplaceTradeResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        let price = Amount::from_required(body.limit_price.as_ref())
+            .map_err(|error| refusal::invalid("limit_price", error.to_string()))?;
+        let asked = Replace {
+            order_id: uuid("order_id", &body.order_id)?,
+            user_id: uuid("user_id", &body.user_id)?,
+            revision: body.revision,
+            quantity: body.quantity,
+            price: price.raw(),
+        };
+        let trade = self.venue.replace(&body.symbol, asked, cause).await?;
+        Ok(Response::new(ReplaceTradeResponse {
+            replaced: trade.revision >= body.revision,
+            kept_priority: trade.revision == body.revision && trade.kept_priority,
+            trade: Some(self.shown(&trade).await?),
+        }))
+    }
+
+    async fn get_trade(
+        &self,
+        request: Request<GetTradeRequest>,
+    ) -> Result<Response<GetTradeResponse>, Status> {
+        let body = request.get_ref();
+        let id = match (body.trade_id.as_str(), body.order_id.as_str()) {
+            ("", "") => {
+                return Err(refusal::invalid(
+                    "trade_id",
+                    "give a trade id or an order id",
+                ));
+            }
+            ("", order_id) => trade_id(uuid("order_id", order_id)?),
+            (id, _) => uuid("trade_id", id)?,
+        };
+        let trade = views::trade(self.ctx.store.as_ref(), id)
+            .await
+            .map_err(unavailable)?;
+        // Whether somebody else's trade exists is nobody's business.
+        let trade = trade
+            .filter(|trade| may_see(&request, trade))
+            .ok_or_else(|| {
+                refusal::with_reason(Code::NotFound, "NO_SUCH_TRADE", "you have no such trade")
+            })?;
+        let trade = Some(self.shown(&trade).await?);
+        Ok(Response::new(GetTradeResponse { trade }))
+    }
+
+    async fn list_trades(
+        &self,
+        request: Request<ListTradesRequest>,
+    ) -> Result<Response<ListTradesResponse>, Status> {
+        let body = request.get_ref();
+        let user_id = subject(&request, &body.user_id)?;
+        let page = body.page.clone().unwrap_or_default();
+        let size = bounded(page.size, PAGE, PAGE_MAX);
+        let (found, next) = views::trades_of(
+            self.ctx.store.as_ref(),
+            &user_id,
+            body.open_only,
+            after(page),
+            size,
+        )
+        .await
+        .map_err(unavailable)?;
+        let mut trades = Vec::with_capacity(found.len());
+        for trade in &found {
+            trades.push(self.shown(trade).await?);
+        }
+        let page = Some(PageInfo {
+            next_token: next.unwrap_or_default(),
+        });
+        Ok(Response::new(ListTradesResponse { trades, page }))
+    }
+
+    async fn get_book(
+        &self,
+        request: Request<GetBookRequest>,
+    ) -> Result<Response<GetBookResponse>, Status> {
+        let body = request.into_inner();
+        let book = self.venue.snapshot(&body.symbol)?;
+        let levels = bounded(body.depth, LEVELS, SHOWN_LEVELS_MAX);
+        Ok(Response::new(GetBookResponse {
+            symbol: body.symbol,
+            bids: book.bids.iter().take(levels).map(level).collect(),
+            asks: book.asks.iter().take(levels).map(level).collect(),
+            last_price: book.last_price.map(|raw| amount(raw).to_money()),
+            venue_sequence: book.venue_seq,
+            halted: book.halted,
+        }))
+    }
+
+    async fn list_executions(
+        &self,
+        request: Request<ListExecutionsRequest>,
+    ) -> Result<Response<ListExecutionsResponse>, Status> {
+        let user = identity(&request).user.as_ref();
+        let with_orders = user.is_some_and(|user| user.has(Role::Admin));
+        let body = request.get_ref();
+        let newest = self.venue.snapshot(&body.symbol)?.venue_seq;
+        let size = bounded(body.size, MATCHES, MATCHES_MAX);
+        let (store, symbol) = (self.ctx.store.as_ref(), &body.symbol);
+        let tape = match body.latest {
+            true => views::tape_latest(store, symbol, body.after_venue_sequence, size).await,
+            false => {
+                views::tape_after(store, symbol, body.after_venue_sequence, newest, size).await
+            }
+        };
+        let tape = tape.map_err(unavailable)?;
+        let executions = tape.iter().map(|row| row.shown(with_orders)).collect();
+        Ok(Response::new(ListExecutionsResponse { executions }))
+    }
+
+    async fn list_instruments(
+        &self,
+        _request: Request<ListInstrumentsRequest>,
+    ) -> Result<Response<ListInstrumentsResponse>, Status> {
+        let instruments = self
+            .venue
+            .instruments()
+            .map(|(instrument, halted)| Instrument {
+                symbol: instrument.symbol.clone(),
+                name: instrument.name.clone(),
+                tick: Some(instrument.tick.to_money()),
+                lot: instrument.lot,
+                halted,
+            });
+        Ok(Response::new(ListInstrumentsResponse {
+            instruments: instruments.collect(),
+        }))
+    }
+
+    async fn halt_symbol(
+        &self,
+        request: Request<HaltSymbolRequest>,
+    ) -> Result<Response<HaltSymbolResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        tracing::warn!(
+            symbol = body.symbol,
+            by = cause.actor,
+            reason = body.reason,
+            "halting"
+        );
+        self.venue.halt(&body.symbol, body.reason, cause).await?;
+        Ok(Response::new(HaltSymbolResponse {}))
+    }
+
+    async fn resume_symbol(
+        &self,
+        request: Request<ResumeSymbolRequest>,
+    ) -> Result<Response<ResumeSymbolResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        tracing::warn!(symbol = body.symbol, by = cause.actor, "resuming");
+        self.venue.resume(&body.symbol, cause).await?;
+        Ok(Response::new(ResumeSymbolResponse {}))
+    }
+}
+
+impl Api {
+    async fn shown(&self, trade: &Trade) -> Result<ShownTrade, Status> {
+        views::shown(self.ctx.store.as_ref(), trade)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+/// Customers see their own trades, operators and services all.
+fn may_see<T>(request: &Request<T>, trade: &Trade) -> bool {
+    match &identity(request).user {
+        Some(user) => user.is_operator() || user.id == trade.user_id.to_string(),
+        None => true,
+    }
+}
+
+/// The asked number within its bounds; 0 is the usual.
+fn bounded(asked: i32, usual: usize, max: usize) -> usize {
+    match usize::try_from(asked) {
+        Ok(0) | Err(_) => usual,
+        Ok(asked) => asked.min(max),
+    }
+}
+
+fn after(page: PageRequest) -> Option<String> {
+    Some(page.token).filter(|token| !token.is_empty())
+}
+
+fn level(level: &DepthLevel) -> BookLevel {
+    BookLevel {
+        price: Some(amount(level.price).to_money()),
+        quantity: level.quantity,
+        orders: i32::try_from(level.orders).unwrap_or(i32::MAX),
+    }
+}
+
+fn uuid(field: &'static str, text: &str) -> Result<Uuid, Status> {
+    Uuid::try_parse(text).map_err(|_| refusal::invalid(field, "must be a uuid"))
+}
+
+fn unavailable(error: StoreError) -> Status {
+    match error {
+        StoreError::BadCursor => refusal::invalid("page.token", "is not a token of this listing"),
+        error => VenueError::from(error).into(),
+    }
+}
+
+impl From<VenueError> for Status {
+    fn from(error: VenueError) -> Status {
+        if let VenueError::Store(source) = &error {
+            tracing::error!(
+                error = source as &dyn std::error::Error,
+                "store unavailable"
+            );
+        }
+        refusal::status(&error)
+    }
+}

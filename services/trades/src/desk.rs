@@ -1,0 +1,363 @@
+//! The desk of one symbol: its book and its open trades in memory, and what a request does to
+//! them. Decides and writes into a [`Batch`]; does no IO.
+//!
+//! A desk that has written into a batch is ahead of the store until the batch is committed. When
+//! that fails, the desk is thrown away and loaded again.
+//!
+//! Every commit of a desk also writes the symbol's row and demands that nobody else has done so
+//! since the desk was loaded. Should two processes write for one symbol, the one that is behind
+//! fails, loads what the other wrote, and goes on from there.
+
+mod apply;
+mod ask;
+mod batch;
+mod pen;
+mod recent;
+mod replay;
+mod writer;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::SystemTime;
+
+use outcry_contracts::orders::v1::CancelReason;
+use outcry_contracts::trades::v1::{FailureReason, TradeCreatedEvent};
+use outcry_events::Cause;
+use outcry_store::{Commit, Timer, timer};
+use uuid::Uuid;
+
+use crate::book::{
+    Book, BookEvent, Command, DepthLevel, Refusal, Rejection, Replacement, Rules, Side,
+};
+use crate::session::SessionEnd;
+use crate::trade::{Trade, id};
+use crate::views::{self, SymbolRow};
+
+pub(crate) use apply::failed;
+pub(crate) use ask::{Ask, Lack, NoEffect, Replace, Told, Verdict};
+pub(crate) use batch::Batch;
+pub(crate) use pen::{Pen, Unwritable};
+pub(crate) use replay::LoadError;
+pub(crate) use writer::{Answer, DeskHandle, STEP_MAX, Writer, open};
+
+use apply::Why;
+use recent::Recent;
+
+/// Prefix of the ids of expiry timers.
+const EXPIRY_TIMER: &str = "expire/";
+
+/// Levels of each side that are shown outside of the desk.
+pub(crate) const SHOWN_LEVELS_MAX: usize = 100;
+
+/// What a symbol's market is like.
+#[derive(Clone, Debug)]
+pub(crate) struct Market {
+    pub(crate) symbol: String,
+    pub(crate) rules: Rules,
+    pub(crate) session: SessionEnd,
+    /// Whether the symbol is still configured. If not, its orders can only leave.
+    pub(crate) listed: bool,
+}
+
+/// What is shown of a book.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) bids: Vec<DepthLevel>,
+    pub(crate) asks: Vec<DepthLevel>,
+    /// Ten-thousandths.
+    pub(crate) last_price: Option<i64>,
+    pub(crate) venue_seq: u64,
+    pub(crate) halted: bool,
+}
+
+/// One symbol's book and trades.
+pub(crate) struct Desk {
+    market: Market,
+    book: Book,
+    /// Trades in the book, by order.
+    trades: HashMap<Uuid, Trade>,
+    /// Orders that may not come in.
+    barred: HashSet<Uuid>,
+    recent: Recent,
+    /// The symbol's row, and how often it was written.
+    row: SymbolRow,
+    version: u64,
+    /// Expiries with a timer.
+    armed: BTreeSet<SystemTime>,
+    /// Expiries that need one.
+    unarmed: BTreeSet<SystemTime>,
+}
+
+// === impl Desk ===
+
+impl Desk {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            bids: self.book.depth(Side::Buy, SHOWN_LEVELS_MAX),
+            asks: self.book.depth(Side::Sell, SHOWN_LEVELS_MAX),
+            last_price: self.book.last_price(),
+            venue_seq: self.book.venue_seq(),
+            halted: self.book.is_halted(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+
+    pub(crate) fn digest(&self) -> String {
+        self.book.digest()
+    }
+
+    pub(crate) fn trades(&self) -> &HashMap<Uuid, Trade> {
+        &self.trades
+    }
+
+    /// What this desk must be told before it carries out `ask`. A `careful` desk takes nobody's
+    /// word that an order is new.
+    pub(crate) fn lacks(&self, ask: &Ask, careful: bool) -> Lack {
+        match ask {
+            Ask::Submit(created) if careful => match Uuid::try_parse(&created.order_id) {
+                Ok(order_id) if !self.knows(order_id) => Lack::Trade(order_id),
+                _ => Lack::Nothing,
+            },
+            Ask::Cancel { order_id, .. } | Ask::Replace(Replace { order_id, .. })
+                if !self.trades.contains_key(order_id) && !self.barred.contains(order_id) =>
+            {
+                Lack::Trade(*order_id)
+            }
+            Ask::Replace(asked) => match self.trades.get(&asked.order_id) {
+                // It may be filled by that, and closed if all is settled.
+                Some(trade) if asked.quantity <= trade.executed => Lack::Settled(asked.order_id),
+                _ => Lack::Nothing,
+            },
+            Ask::Submit(_) | Ask::Cancel { .. } | Ask::Wake | Ask::Halt { .. } | Ask::Resume => {
+                Lack::Nothing
+            }
+        }
+    }
+
+    fn knows(&self, order_id: Uuid) -> bool {
+        self.trades.contains_key(&order_id) || self.recent.contains(order_id)
+    }
+
+    /// What has to be done before the next request.
+    pub(crate) fn backlog(&self, at: SystemTime) -> Option<Command> {
+        self.book.backlog(at)
+    }
+
+    /// Does a piece of the backlog.
+    pub(crate) fn work_off(
+        &mut self,
+        command: &Command,
+        pen: &mut Pen<'_>,
+    ) -> Result<(), Unwritable> {
+        // The backlog is about orders in the book, so nothing is rejected.
+        for event in self.book.decide(pen.at, command).unwrap_or_default() {
+            self.apply(event, pen, Why::Venue)?;
+        }
+        Ok(())
+    }
+
+    /// Carries a request out.
+    pub(crate) fn carry_out(
+        &mut self,
+        ask: &Ask,
+        cause: &Cause,
+        told: Told,
+        pen: &mut Pen<'_>,
+    ) -> Result<Verdict, Unwritable> {
+        match ask {
+            Ask::Submit(created) => self.submit(created, cause, told, pen),
+            Ask::Cancel {
+                order_id,
+                user_id,
+                reason,
+            } => {
+                pen.lead = Some((*order_id, cause.clone()));
+                self.cancel(*order_id, *user_id, *reason, told, pen)
+            }
+            Ask::Replace(asked) => {
+                pen.lead = Some((asked.order_id, cause.clone()));
+                self.replace(*asked, told, pen)
+            }
+            Ask::Wake => Ok(Ok(None)),
+            Ask::Halt { reason } => Ok(self.halt(Command::Halt, reason, pen)),
+            Ask::Resume if !self.market.listed => Ok(Err(NoEffect::Terms(Refusal::Halted))),
+            Ask::Resume => Ok(self.halt(Command::Resume, "", pen)),
+        }
+    }
+
+    fn submit(
+        &mut self,
+        created: &TradeCreatedEvent,
+        cause: &Cause,
+        told: Told,
+        pen: &mut Pen<'_>,
+    ) -> Result<Verdict, Unwritable> {
+        let order_id = id(&created.order_id, "order_id")?;
+        if self.knows(order_id) || told.finished_owner.is_some() {
+            return Ok(Ok(Some(order_id)));
+        }
+        let trade = pen.begin(created, cause)?;
+        if self.barred.remove(&order_id) {
+            pen.batch.view(views::unbar(order_id));
+            let why = "the order was cancelled before it reached the venue";
+            self.refuse(trade, FailureReason::CancelledBeforeVenue, why, pen)?;
+            return Ok(Ok(Some(order_id)));
+        }
+        match trade.book_terms(self.market.session, self.market.rules.tick) {
+            Err(why) => {
+                self.refuse(trade, FailureReason::BadTerms, &why.to_string(), pen)?;
+            }
+            Ok(terms) => {
+                self.trades.insert(order_id, trade);
+                let command = Command::Submit(terms);
+                // A new order is placed or refused, both of which are events.
+                for event in self.book.decide(pen.at, &command).unwrap_or_default() {
+                    self.apply(event, pen, Why::Venue)?;
+                }
+            }
+        }
+        Ok(Ok(Some(order_id)))
+    }
+
+    fn cancel(
+        &mut self,
+        order_id: Uuid,
+        user_id: Uuid,
+        reason: CancelReason,
+        told: Told,
+        pen: &mut Pen<'_>,
+    ) -> Result<Verdict, Unwritable> {
+        let Some(trade) = self.trades.get(&order_id) else {
+            return self.cancel_absent(order_id, user_id, told, pen);
+        };
+        if trade.user_id != user_id {
+            return Ok(Err(NoEffect::NoSuchOrder));
+        }
+        let command = Command::Cancel { order_id };
+        let events = self.book.decide(pen.at, &command);
+        for event in events.map_err(|_| Unwritable::Stray(order_id))? {
+            self.apply(event, pen, Why::Asked(reason))?;
+        }
+        Ok(Ok(Some(order_id)))
+    }
+
+    /// An order that is not in the book is finished, or must not come in.
+    fn cancel_absent(
+        &mut self,
+        order_id: Uuid,
+        user_id: Uuid,
+        told: Told,
+        pen: &mut Pen<'_>,
+    ) -> Result<Verdict, Unwritable> {
+        if self.barred.contains(&order_id) {
+            return Ok(Ok(None));
+        }
+        // Finished in this very batch, so the store cannot know yet.
+        let here = pen.batch.finished(order_id).map(|trade| trade.user_id);
+        match here.or(told.finished_owner) {
+            Some(owner) if owner == user_id => Ok(Ok(Some(order_id))),
+            Some(_) => Ok(Err(NoEffect::NoSuchOrder)),
+            None => {
+                self.barred.insert(order_id);
+                pen.batch.view(views::bar(&self.market.symbol, order_id)?);
+                Ok(Ok(None))
+            }
+        }
+    }
+
+    fn replace(
+        &mut self,
+        asked: Replace,
+        told: Told,
+        pen: &mut Pen<'_>,
+    ) -> Result<Verdict, Unwritable> {
+        let order_id = asked.order_id;
+        let Some(trade) = self.trades.get(&order_id) else {
+            let here = pen.batch.finished(order_id).map(|trade| trade.user_id);
+            let is_theirs = here.or(told.finished_owner) == Some(asked.user_id);
+            return Ok(is_theirs
+                .then_some(Some(order_id))
+                .ok_or(NoEffect::NoSuchOrder));
+        };
+        if trade.user_id != asked.user_id {
+            return Ok(Err(NoEffect::NoSuchOrder));
+        }
+        // Repeated: it was accepted before.
+        if asked.revision <= trade.revision {
+            return Ok(Ok(Some(order_id)));
+        }
+        let (quantity, price) = (asked.quantity, asked.price);
+        let command = Command::Replace {
+            order_id,
+            quantity,
+            price,
+        };
+        let events = match self.book.decide(pen.at, &command) {
+            // Terms as they are already are accepted as well: the revision is a fact of its own.
+            Ok(events) if events.is_empty() => vec![BookEvent::Replaced(Replacement {
+                order_id,
+                quantity,
+                price,
+                keeps_priority: true,
+            })],
+            Ok(events) => events,
+            Err(Rejection::Terms(refusal)) => return Ok(Err(refusal.into())),
+            Err(Rejection::NotInBook) => return Err(Unwritable::Stray(order_id)),
+        };
+        let why = Why::Changed {
+            revision: asked.revision,
+            settled: told.settled,
+        };
+        for event in events {
+            self.apply(event, pen, why)?;
+        }
+        Ok(Ok(Some(order_id)))
+    }
+
+    fn halt(&mut self, command: Command, reason: &str, pen: &mut Pen<'_>) -> Verdict {
+        for event in self.book.decide(pen.at, &command).unwrap_or_default() {
+            self.book.evolve(&event);
+            self.row = SymbolRow {
+                halted: self.book.is_halted(),
+                reason: reason.to_owned(),
+            };
+            pen.batch.row_changed();
+        }
+        Ok(None)
+    }
+
+    /// Everything a batch changes, as a commit; `None` if nothing.
+    pub(crate) fn seal(
+        &mut self,
+        at: SystemTime,
+        batch: &mut Batch,
+    ) -> Result<Option<Commit>, Unwritable> {
+        self.arm(at, batch);
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let row = views::write_symbol(&self.market.symbol, &self.row)?;
+        batch.view(row.expect(self.version));
+        self.version += 1;
+        Ok(Some(batch.take_commit(&self.trades)?))
+    }
+
+    /// Sets timers for the expiries that have none.
+    fn arm(&mut self, at: SystemTime, batch: &mut Batch) {
+        for due in &self.unarmed {
+            let nanos = timer::nanos(*due).unwrap_or_default();
+            batch.timer(Timer {
+                id: format!("{EXPIRY_TIMER}{}/{nanos}", self.market.symbol),
+                due: *due,
+                payload: self.market.symbol.clone().into_bytes(),
+            });
+        }
+        self.armed.retain(|due| *due > at);
+        self.armed.append(&mut self.unarmed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

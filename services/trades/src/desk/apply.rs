@@ -1,0 +1,275 @@
+//! What happens in the book, told as what happens to trades.
+
+use outcry_contracts::orders::v1::{CancelReason, Side};
+use outcry_contracts::trades::v1::{
+    FailureReason, Liquidity, TradeCancelledEvent, TradeExecutedEvent, TradeFailedEvent,
+    TradePlacedEvent,
+};
+use outcry_store::timer;
+use uuid::Uuid;
+
+use super::{Desk, Pen, Unwritable};
+use crate::book::{self, BookEvent, Execution, Match, Refusal, Replacement};
+use crate::trade::{Trade, TradeEvent, amount};
+use crate::views::{self, Settled, TapeRow, match_id};
+
+/// What the book does not know about its events.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Why {
+    /// Nothing: the venue's rules led to them.
+    Venue,
+    /// The reason somebody gave for taking an order out.
+    Asked(CancelReason),
+    /// The change of an order they come from.
+    Changed {
+        revision: u32,
+        /// What is settled of its trade, if the change may fill it.
+        settled: Settled,
+    },
+}
+
+impl Desk {
+    /// Makes an event of the book so, and writes down what it means to the trades.
+    pub(super) fn apply(
+        &mut self,
+        event: BookEvent,
+        pen: &mut Pen<'_>,
+        why: Why,
+    ) -> Result<(), Unwritable> {
+        self.book.evolve(&event);
+        let venue_seq = self.book.venue_seq();
+        match event {
+            BookEvent::Placed(terms) => {
+                self.unarmed
+                    .extend(terms.expires_at().filter(|due| !self.armed.contains(due)));
+                self.change(terms.order_id, pen, |trade| {
+                    let price = terms.limit();
+                    TradeEvent::Placed(placed(trade, terms.quantity, price, venue_seq))
+                })
+            }
+            BookEvent::Refused { order_id, refusal } => {
+                let trade = self
+                    .trades
+                    .remove(&order_id)
+                    .ok_or(Unwritable::Stray(order_id))?;
+                self.refuse(trade, failure(refusal), &refusal.to_string(), pen)
+            }
+            BookEvent::Matched(matched) => self.matched(&matched, venue_seq, pen),
+            BookEvent::Replaced(replacement) => self.replaced(&replacement, venue_seq, pen, why),
+            BookEvent::Cancelled {
+                order_id,
+                leaves,
+                reason,
+            } => self.change(order_id, pen, |trade| {
+                TradeEvent::Cancelled(TradeCancelledEvent {
+                    trade_id: trade.trade_id.to_string(),
+                    order_id: trade.order_id.to_string(),
+                    user_id: trade.user_id.to_string(),
+                    symbol: trade.symbol.clone(),
+                    cumulative_quantity: trade.executed,
+                    cancelled_quantity: leaves,
+                    reason: cancel_reason(reason, why).into(),
+                    venue_sequence: venue_seq,
+                })
+            }),
+            BookEvent::Halted | BookEvent::Resumed => Ok(()),
+        }
+    }
+
+    /// Writes the next event of an order's trade.
+    fn change(
+        &mut self,
+        order_id: Uuid,
+        pen: &mut Pen<'_>,
+        event: impl FnOnce(&Trade) -> TradeEvent,
+    ) -> Result<(), Unwritable> {
+        let trade = self
+            .trades
+            .get_mut(&order_id)
+            .ok_or(Unwritable::Stray(order_id))?;
+        let event = event(trade);
+        pen.write(trade, &event)?;
+        if trade.is_open() {
+            pen.batch.touch(order_id);
+        } else if let Some(trade) = self.trades.remove(&order_id) {
+            self.leave(trade, pen);
+        }
+        Ok(())
+    }
+
+    /// Refuses a new order.
+    pub(super) fn refuse(
+        &mut self,
+        mut trade: Trade,
+        reason: FailureReason,
+        message: &str,
+        pen: &mut Pen<'_>,
+    ) -> Result<(), Unwritable> {
+        let failed = failed(&trade, reason, message);
+        pen.write(&mut trade, &TradeEvent::Failed(failed))?;
+        self.leave(trade, pen);
+        Ok(())
+    }
+
+    /// A trade is in the book no more.
+    fn leave(&mut self, trade: Trade, pen: &mut Pen<'_>) {
+        self.recent.note(trade.order_id);
+        pen.batch.finish(trade);
+    }
+
+    fn matched(
+        &mut self,
+        matched: &Match,
+        venue_seq: u64,
+        pen: &mut Pen<'_>,
+    ) -> Result<(), Unwritable> {
+        let taker = self.trades.get(&matched.taker.order_id);
+        let taker_side = taker.map_or(Side::Unspecified, Trade::side);
+        pen.batch.print(&TapeRow {
+            symbol: self.market.symbol.clone(),
+            venue_seq,
+            price: matched.price,
+            quantity: matched.quantity,
+            taker_side: taker_side.into(),
+            executed_ns: timer::nanos(pen.at).unwrap_or_default(),
+            maker_order_id: matched.maker.order_id,
+            taker_order_id: matched.taker.order_id,
+        })?;
+        for (execution, liquidity) in [
+            (&matched.taker, Liquidity::Taker),
+            (&matched.maker, Liquidity::Maker),
+        ] {
+            self.change(execution.order_id, pen, |trade| {
+                TradeEvent::Executed(executed(trade, matched, execution, liquidity, venue_seq))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn replaced(
+        &mut self,
+        replacement: &Replacement,
+        venue_seq: u64,
+        pen: &mut Pen<'_>,
+        why: Why,
+    ) -> Result<(), Unwritable> {
+        let order_id = replacement.order_id;
+        let trade = self
+            .trades
+            .get_mut(&order_id)
+            .ok_or(Unwritable::Stray(order_id))?;
+        let (revision, settled) = match why {
+            Why::Changed { revision, settled } => (revision, settled),
+            Why::Venue | Why::Asked(_) => (trade.revision + 1, Settled::default()),
+        };
+        let event = TradePlacedEvent {
+            revision,
+            kept_priority: replacement.keeps_priority,
+            ..placed(trade, replacement.quantity, replacement.price, venue_seq)
+        };
+        pen.write(trade, &TradeEvent::Placed(event))?;
+        if trade.is_open() {
+            pen.batch.touch(order_id);
+            return Ok(());
+        }
+        // Filled without a fill: nobody will tell that the last of it is settled, if it is. The
+        // row is written again so that a settlement going on at this moment conflicts.
+        pen.batch
+            .view(views::write_settled(trade.trade_id, &settled)?);
+        if settled.quantity == trade.executed {
+            let closed = trade.closed();
+            pen.write(trade, &TradeEvent::Closed(closed))?;
+        }
+        if let Some(trade) = self.trades.remove(&order_id) {
+            self.leave(trade, pen);
+        }
+        Ok(())
+    }
+}
+
+/// The order was placed; a change adds its revision.
+fn placed(trade: &Trade, quantity: i64, price: i64, venue_seq: u64) -> TradePlacedEvent {
+    TradePlacedEvent {
+        trade_id: trade.trade_id.to_string(),
+        order_id: trade.order_id.to_string(),
+        user_id: trade.user_id.to_string(),
+        symbol: trade.symbol.clone(),
+        side: trade.side().into(),
+        quantity,
+        limit_price: Some(amount(price).to_money()),
+        leaves_quantity: quantity - trade.executed,
+        revision: 0,
+        kept_priority: false,
+        venue_sequence: venue_seq,
+    }
+}
+
+fn executed(
+    trade: &Trade,
+    matched: &Match,
+    execution: &Execution,
+    liquidity: Liquidity,
+    venue_seq: u64,
+) -> TradeExecutedEvent {
+    let match_id = match_id(&trade.symbol, venue_seq);
+    let mark = match trade.side() {
+        Side::Sell => 'S',
+        Side::Buy | Side::Unspecified => 'B',
+    };
+    TradeExecutedEvent {
+        trade_id: trade.trade_id.to_string(),
+        order_id: trade.order_id.to_string(),
+        user_id: trade.user_id.to_string(),
+        symbol: trade.symbol.clone(),
+        side: trade.side().into(),
+        execution_id: format!("{match_id}-{mark}"),
+        match_id,
+        last_quantity: matched.quantity,
+        last_price: Some(amount(matched.price).to_money()),
+        cumulative_quantity: execution.executed,
+        leaves_quantity: execution.leaves,
+        liquidity: liquidity.into(),
+        fee: Some(amount(execution.fee).to_money()),
+        venue_sequence: venue_seq,
+    }
+}
+
+/// The order was refused.
+pub(crate) fn failed(trade: &Trade, reason: FailureReason, message: &str) -> TradeFailedEvent {
+    TradeFailedEvent {
+        trade_id: trade.trade_id.to_string(),
+        order_id: trade.order_id.to_string(),
+        user_id: trade.user_id.to_string(),
+        symbol: trade.symbol.clone(),
+        reason: reason.into(),
+        message: message.to_owned(),
+    }
+}
+
+fn failure(refusal: Refusal) -> FailureReason {
+    match refusal {
+        Refusal::Halted => FailureReason::SymbolHalted,
+        Refusal::NoLiquidity => FailureReason::NoLiquidity,
+        Refusal::PostOnlyWouldTake => FailureReason::WouldTake,
+        Refusal::PriceOffTick
+        | Refusal::PriceOutsideBand
+        | Refusal::QuantityOffLot
+        | Refusal::ValueTooLarge
+        | Refusal::PostOnlyCannotRest
+        | Refusal::AlreadyExpired => FailureReason::BadTerms,
+    }
+}
+
+fn cancel_reason(reason: book::CancelReason, why: Why) -> CancelReason {
+    match reason {
+        book::CancelReason::Requested => match why {
+            Why::Asked(asked) => asked,
+            Why::Venue | Why::Changed { .. } => CancelReason::User,
+        },
+        book::CancelReason::Expired => CancelReason::Expired,
+        book::CancelReason::ImmediateOrCancel => CancelReason::Ioc,
+        book::CancelReason::FillOrKill => CancelReason::Fok,
+        book::CancelReason::NoLiquidity => CancelReason::NoLiquidity,
+        book::CancelReason::SelfTrade => CancelReason::SelfTrade,
+    }
+}

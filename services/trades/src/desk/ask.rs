@@ -1,0 +1,73 @@
+//! Requests to a desk, and what comes of them.
+
+use outcry_contracts::orders::v1::CancelReason;
+use outcry_contracts::trades::v1::TradeCreatedEvent;
+use uuid::Uuid;
+
+use crate::book::Refusal;
+use crate::views::Settled;
+
+/// A request to a desk.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// Takes an order in, told as the event that will record it.
+    Submit(Box<TradeCreatedEvent>),
+    /// Takes an order out, or sees to it that it never comes in.
+    Cancel {
+        order_id: Uuid,
+        user_id: Uuid,
+        reason: CancelReason,
+    },
+    /// Changes an order.
+    Replace(Replace),
+    /// Does what is due.
+    Wake,
+    /// Stops trading.
+    Halt { reason: String },
+    /// Lets trading go on.
+    Resume,
+}
+
+/// New terms for an order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replace {
+    pub(crate) order_id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) revision: u32,
+    /// Total shares, those filled included.
+    pub(crate) quantity: i64,
+    /// Ten-thousandths.
+    pub(crate) price: i64,
+}
+
+/// What a desk has to be told before it can decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    Nothing,
+    /// Whether the store knows a trade of this order.
+    Trade(Uuid),
+    /// How much of this order's trade is settled.
+    Settled(Uuid),
+}
+
+/// What it is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// The owner of the order's trade, if there is one that is in the book no more.
+    pub(crate) finished_owner: Option<Uuid>,
+    pub(crate) settled: Settled,
+}
+
+/// Why a request has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoEffect {
+    /// No such order, or not of this user.
+    #[error("the venue has no such order of this user")]
+    NoSuchOrder,
+    /// The new terms are not acceptable.
+    #[error("the venue does not accept these terms: {0}")]
+    Terms(#[from] Refusal),
+}
+
+/// The order whose trade is the answer; none where there is no trade to show.
+pub(crate) type Verdict = Result<Option<Uuid>, NoEffect>;

@@ -1,0 +1,286 @@
+//! Desks against a real store: what is loaded is what was written, whatever comes in between.
+
+use std::path::Path;
+
+use outcry_contracts::orders::v1::{CancelReason, OrderTerms, OrderType, Side, TimeInForce};
+use outcry_contracts::trades::v1::{TradeCreatedEvent, TradeStatus};
+use outcry_events::{Amount, Cause};
+use outcry_service::Context;
+use outcry_service::testing::Platform;
+use proptest::prelude::*;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::replay::load;
+use super::*;
+use crate::book::FeeSchedule;
+use crate::trade::trade_id;
+
+const ORDERS: u128 = 30;
+const OWNERS: u128 = 4;
+const CENT: i64 = 100;
+
+fn market(step: usize) -> Market {
+    Market {
+        symbol: "ACME".into(),
+        rules: Rules {
+            tick: CENT,
+            lot: 1,
+            band_bps: Some(2_000),
+            max_order_value: 1_000_000 * 10_000,
+            fees: FeeSchedule {
+                maker_bps: 5,
+                taker_bps: 12,
+            },
+            step,
+        },
+        session: SessionEnd::default(),
+        listed: true,
+    }
+}
+
+fn order_id(number: u128) -> Uuid {
+    Uuid::from_u128(0xa000 + number)
+}
+
+fn owner(number: u128) -> Uuid {
+    Uuid::from_u128(0xb000 + number % OWNERS)
+}
+
+fn money(cents: i64) -> Option<outcry_contracts::types::v1::Money> {
+    Some(Amount::from_raw(cents * CENT).unwrap().to_money())
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    number: u128,
+    side: Side,
+    market: bool,
+    quantity: i64,
+    cents: i64,
+    tif: TimeInForce,
+    post_only: bool,
+}
+
+fn submit(shape: Shape) -> Ask {
+    let kind = if shape.market {
+        OrderType::Market
+    } else {
+        OrderType::Limit
+    };
+    Ask::Submit(Box::new(TradeCreatedEvent {
+        trade_id: trade_id(order_id(shape.number)).to_string(),
+        order_id: order_id(shape.number).to_string(),
+        user_id: owner(shape.number).to_string(),
+        symbol: "ACME".into(),
+        terms: Some(OrderTerms {
+            symbol: "ACME".into(),
+            side: shape.side.into(),
+            r#type: kind.into(),
+            quantity: shape.quantity,
+            limit_price: money(shape.cents).filter(|_| !shape.market),
+            time_in_force: shape.tif.into(),
+            post_only: shape.post_only,
+        }),
+        protection_price: money(shape.cents),
+    }))
+}
+
+fn limit(number: u128, side: Side, quantity: i64, cents: i64) -> Ask {
+    submit(Shape {
+        number,
+        side,
+        market: false,
+        quantity,
+        cents,
+        tif: TimeInForce::Gtc,
+        post_only: false,
+    })
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let side = prop_oneof![Just(Side::Buy), Just(Side::Sell)];
+    let tif = prop_oneof![
+        4 => Just(TimeInForce::Gtc),
+        2 => Just(TimeInForce::Day),
+        1 => Just(TimeInForce::Ioc),
+        1 => Just(TimeInForce::Fok),
+    ];
+    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.1));
+    (0..ORDERS, side, flags, 1..50i64, 95..106i64, tif).prop_map(
+        |(number, side, (market, post_only), quantity, cents, tif)| Shape {
+            number,
+            side,
+            market,
+            quantity,
+            cents,
+            tif,
+            post_only,
+        },
+    )
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    prop_oneof![
+        12 => shape().prop_map(submit),
+        3 => (0..ORDERS).prop_map(|number| Ask::Cancel {
+            order_id: order_id(number),
+            user_id: owner(number),
+            reason: CancelReason::User,
+        }),
+        4 => (0..ORDERS, 1..4u32, 1..50i64, 95..106i64).prop_map(
+            |(number, revision, quantity, cents)| Ask::Replace(Replace {
+                order_id: order_id(number),
+                user_id: owner(number),
+                revision,
+                quantity,
+                price: cents * CENT,
+            })
+        ),
+        1 => Just(Ask::Halt { reason: "news".into() }),
+        2 => Just(Ask::Resume),
+    ]
+}
+
+fn cause() -> Cause {
+    Cause::root(Uuid::now_v7(), "service:orders")
+}
+
+/// A running desk.
+struct Running {
+    handle: DeskHandle,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    async fn start(ctx: &Context, step: usize) -> Running {
+        let (handle, writer) = open(ctx, market(step)).await.unwrap();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(writer.run(stop.clone()));
+        Running { handle, task, stop }
+    }
+
+    async fn ask(&self, ask: Ask) -> Answer {
+        self.handle.ask(ask, cause()).await
+    }
+
+    async fn trade(&self, ask: Ask) -> Trade {
+        match self.ask(ask).await {
+            Answer::Trade(Some(trade)) => *trade,
+            other => panic!("no trade but {other:?}"),
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+async fn platform(folder: &Path) -> (Platform, Context) {
+    let platform = Platform::open(folder).await;
+    let ctx = platform.context("trades").await;
+    (platform, ctx)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_loaded_desk_is_the_desk_that_wrote(
+        batches in prop::collection::vec(prop::collection::vec(ask(), 1..25), 1..6),
+        step in prop_oneof![1..4usize, Just(STEP_MAX)],
+    ) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let (platform, ctx) = platform(folder.path()).await;
+            let mut live = writer::testing(&ctx, market(step)).await;
+            for batch in batches {
+                live.carry_out_all(batch.into_iter().map(|ask| (ask, cause()))).await;
+                let loaded = load(ctx.store.as_ref(), &market(step)).await.unwrap();
+                assert_eq!(loaded.digest(), live.desk().digest());
+                assert_eq!(loaded.trades(), live.desk().trades());
+                assert_eq!(loaded.barred, live.desk().barred);
+                assert_eq!(loaded.version, live.desk().version);
+                for trade in loaded.trades().values() {
+                    let row = views::trade(ctx.store.as_ref(), trade.trade_id).await.unwrap();
+                    assert_eq!(row.as_ref(), Some(trade));
+                }
+            }
+            drop(live);
+            drop(ctx);
+            platform.stop().await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn two_writers_of_one_symbol_do_not_overwrite_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, ctx) = platform(folder.path()).await;
+    let (one, other) = (
+        Running::start(&ctx, STEP_MAX).await,
+        Running::start(&ctx, STEP_MAX).await,
+    );
+    one.trade(limit(0, Side::Sell, 10, 100)).await;
+    // The other has not seen that order, and is corrected by the store.
+    let taker = other.trade(limit(1, Side::Buy, 10, 100)).await;
+    assert_eq!(taker.status(), TradeStatus::Filled);
+    let again = one.trade(limit(1, Side::Buy, 10, 100)).await;
+    assert_eq!(again, taker);
+    let next = one.trade(limit(2, Side::Sell, 10, 100)).await;
+    assert_eq!(next.status(), TradeStatus::Placed);
+    one.stop().await;
+    other.stop().await;
+    let loaded = load(ctx.store.as_ref(), &market(STEP_MAX)).await.unwrap();
+    assert_eq!(loaded.snapshot().venue_seq, 4);
+    assert_eq!(loaded.trades().len(), 1);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_half_way_through_the_book_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, ctx) = platform(folder.path()).await;
+    let mut live = writer::testing(&ctx, market(2)).await;
+    let crowd = (0..5).map(|number| (limit(number * OWNERS, Side::Sell, 10, 100), cause()));
+    live.carry_out_all(crowd).await;
+    // The first commit holds two of the five matches; then the process is gone.
+    live.begin((limit(101, Side::Buy, 60, 100), cause())).await;
+    assert_eq!(live.desk().trades()[&order_id(101)].executed, 20);
+    drop(live);
+
+    let desk = Running::start(&ctx, 2).await;
+    let trade = desk.trade(limit(101, Side::Buy, 60, 100)).await;
+    assert_eq!((trade.executed, trade.leaves), (50, 10));
+    let snapshot = desk.handle.snapshot();
+    assert_eq!((snapshot.bids.len(), snapshot.asks.len()), (1, 0));
+    desk.stop().await;
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_written_down_harms_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, ctx) = platform(folder.path()).await;
+    let mut live = writer::testing(&ctx, market(STEP_MAX)).await;
+    let mut broken = limit(1, Side::Buy, 10, 100);
+    if let Ask::Submit(created) = &mut broken {
+        created.symbol = "not a symbol".into();
+    }
+    let asks = [
+        limit(0, Side::Sell, 10, 100),
+        broken,
+        limit(2, Side::Buy, 4, 100),
+    ];
+    let answers = live
+        .carry_out_all(asks.into_iter().map(|ask| (ask, cause())))
+        .await;
+    assert!(matches!(&answers[0], Answer::Trade(Some(trade)) if trade.executed == 4));
+    assert!(matches!(&answers[1], Answer::Broken));
+    assert!(matches!(&answers[2], Answer::Trade(Some(trade)) if trade.leaves == 0));
+    drop((live, ctx));
+    platform.stop().await;
+}

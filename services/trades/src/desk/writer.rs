@@ -1,0 +1,400 @@
+//! The one task that writes for a symbol: takes requests from its inbox, lets the desk decide
+//! them one after the other, commits what several of them lead to as one, then answers.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use outcry_events::Cause;
+use outcry_service::Context;
+use outcry_service::backoff::Backoff;
+use outcry_store::limits::COMMIT_EVENTS_MAX;
+use outcry_store::{CommitError, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use super::replay::{LoadError, load};
+use super::{Ask, Batch, Desk, Lack, Market, NoEffect, Pen, Snapshot, Told, Unwritable, Verdict};
+use crate::trade::{Trade, trade_id};
+use crate::views;
+
+/// Requests that can wait for a desk. Whoever comes when it is full waits until there is room, as
+/// long as its deadline allows.
+const INBOX_MAX: usize = 1_024;
+
+/// Requests carried out in one go: enough to share the wait for the disk, few enough that the
+/// first of them does not wait long for the last.
+const BATCH_MAX: usize = 256;
+
+/// Matches or expiries in one decision of the book. Each is two events at most.
+pub(crate) const STEP_MAX: usize = 200;
+
+/// Events of one decision: those of the step, and the order's own.
+const STEP_EVENTS_MAX: usize = 2 * STEP_MAX + 4;
+
+/// Tries of a batch, with [`RETRY_BACKOFF`] about two seconds: what callers wait for.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// Waits between the tries.
+const RETRY_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    most: Duration::from_secs(1),
+};
+
+/// What a caller gets.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The trade as it stands now, if there is one to show.
+    Trade(Option<Box<Trade>>),
+    /// The request has no effect.
+    NoEffect(NoEffect),
+    /// The desk cannot write at the moment. What became of the request is not known.
+    Unavailable,
+    /// The request cannot be written down.
+    Broken,
+}
+
+/// A request on its way through the desk.
+struct Job {
+    ask: Ask,
+    cause: Cause,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way to a desk. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct DeskHandle {
+    inbox: mpsc::Sender<Job>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+}
+
+/// The task of a desk.
+pub(crate) struct Writer {
+    ctx: Context,
+    market: Market,
+    desk: Desk,
+    /// The desk has changed without the store: it must be loaded before it is used again.
+    stale: bool,
+    inbox: mpsc::Receiver<Job>,
+    shown: watch::Sender<Arc<Snapshot>>,
+    /// The clock's last answer; the venue's time never goes back.
+    now: SystemTime,
+}
+
+/// Why a batch did not come about.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("reading what the desk has to be told")]
+    Read(#[from] StoreError),
+    #[error("committing a batch")]
+    Commit(#[from] CommitError),
+    #[error("writing down the venue's own work")]
+    Unwritable(#[from] Unwritable),
+    /// One job's fault, which has been answered: the others go on without it.
+    #[error("a request could not be carried out")]
+    Job,
+}
+
+/// A job that was carried out in the batch and waits for the commit.
+type Done = (Job, Verdict);
+
+/// Loads the desk of a market; the writer must then be run.
+pub(crate) async fn open(ctx: &Context, market: Market) -> Result<(DeskHandle, Writer), LoadError> {
+    let desk = load(ctx.store.as_ref(), &market).await?;
+    info!(
+        symbol = market.symbol,
+        orders = desk.trades().len(),
+        digest = desk.digest(),
+        "book loaded"
+    );
+    let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let (shown, snapshot) = watch::channel(Arc::new(desk.snapshot()));
+    let writer = Writer {
+        ctx: ctx.clone(),
+        market,
+        desk,
+        stale: false,
+        inbox,
+        shown,
+        now: ctx.clock.now(),
+    };
+    let handle = DeskHandle {
+        inbox: sender,
+        snapshot,
+    };
+    Ok((handle, writer))
+}
+
+// === impl DeskHandle ===
+
+impl DeskHandle {
+    /// Has a request carried out.
+    pub(crate) async fn ask(&self, ask: Ask, cause: Cause) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { ask, cause, answer };
+        if self.inbox.send(job).await.is_err() {
+            return Answer::Unavailable;
+        }
+        answered.await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// What the book looked like after the last commit.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow().clone()
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Whether the desk holds no order.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.desk.is_empty()
+    }
+
+    /// Carries out requests until `stop`, then those that wait already.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        // What was due or unfinished when the venue stopped, and the timers of what is not.
+        self.carry_out(VecDeque::new(), &stop).await;
+        loop {
+            let mut jobs = Vec::new();
+            tokio::select! {
+                received = self.inbox.recv_many(&mut jobs, BATCH_MAX) => {
+                    if received == 0 {
+                        return;
+                    }
+                }
+                () = stop.cancelled(), if !self.inbox.is_closed() => {
+                    self.inbox.close();
+                    continue;
+                }
+            }
+            self.carry_out(jobs.into(), &stop).await;
+        }
+    }
+
+    /// Carries out all of these, in as few commits as they fit into, and answers.
+    async fn carry_out(&mut self, mut waiting: VecDeque<Job>, stop: &CancellationToken) {
+        let mut attempt = 0;
+        // Jobs whose orders have been committed in part: they are answered with the rest.
+        let mut partly = Vec::new();
+        loop {
+            let mut done = std::mem::take(&mut partly);
+            match self.commit_some(&mut waiting, &mut done, attempt > 0).await {
+                Ok(batch) => {
+                    attempt = 0;
+                    if self.desk.backlog(self.now).is_some() {
+                        partly = done;
+                        continue;
+                    }
+                    self.answer_all(done, &batch).await;
+                    if waiting.is_empty() {
+                        return;
+                    }
+                }
+                Err(failure) => {
+                    self.stale = true;
+                    attempt += u32::from(!matches!(failure, Failure::Job));
+                    warn!(
+                        symbol = self.market.symbol,
+                        attempt,
+                        error = &failure as &dyn Error,
+                        "batch failed; loading the book again"
+                    );
+                    for (job, _) in done.into_iter().rev() {
+                        waiting.push_front(job);
+                    }
+                    if attempt == ATTEMPTS_MAX {
+                        for job in waiting {
+                            let _ = job.answer.send(Answer::Unavailable);
+                        }
+                        return;
+                    }
+                    if attempt > 0 {
+                        wait(attempt, stop).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the desk work off its backlog and carry out jobs until a commit is full, and commits.
+    /// Jobs carried out are moved from `waiting` to `done`.
+    async fn commit_some(
+        &mut self,
+        waiting: &mut VecDeque<Job>,
+        done: &mut Vec<Done>,
+        careful: bool,
+    ) -> Result<Batch, Failure> {
+        if self.stale {
+            self.desk = load(self.ctx.store.as_ref(), &self.market).await?;
+            self.stale = false;
+        }
+        let mut batch = Batch::default();
+        while batch.events() + STEP_EVENTS_MAX <= COMMIT_EVENTS_MAX {
+            self.now = self.now.max(self.ctx.clock.now());
+            if let Some(command) = self.desk.backlog(self.now) {
+                let mut pen = pen(&self.ctx, self.now, &mut batch);
+                self.desk.work_off(&command, &mut pen)?;
+                continue;
+            }
+            let Some(job) = waiting.pop_front() else {
+                break;
+            };
+            let told = match self.tell(&job.ask, careful).await {
+                Ok(told) => told,
+                Err(source) => {
+                    waiting.push_front(job);
+                    return Err(source.into());
+                }
+            };
+            let mut pen = pen(&self.ctx, self.now, &mut batch);
+            match self.desk.carry_out(&job.ask, &job.cause, told, &mut pen) {
+                Ok(verdict) => done.push((job, verdict)),
+                Err(unwritable) => {
+                    error!(
+                        symbol = self.market.symbol,
+                        error = &unwritable as &dyn Error,
+                        "request given up"
+                    );
+                    let _ = job.answer.send(Answer::Broken);
+                    return Err(Failure::Job);
+                }
+            }
+        }
+        if let Some(commit) = self.desk.seal(self.now, &mut batch)? {
+            self.ctx.store.commit(commit).await?;
+            self.shown.send_replace(Arc::new(self.desk.snapshot()));
+        }
+        Ok(batch)
+    }
+
+    /// What the desk has to know about a request that only the store knows.
+    async fn tell(&self, ask: &Ask, careful: bool) -> Result<Told, StoreError> {
+        let store = self.ctx.store.as_ref();
+        Ok(match self.desk.lacks(ask, careful) {
+            Lack::Nothing => Told::default(),
+            Lack::Trade(order_id) => Told {
+                finished_owner: views::trade_of(store, order_id)
+                    .await?
+                    .map(|trade| trade.user_id),
+                ..Told::default()
+            },
+            Lack::Settled(order_id) => Told {
+                settled: views::settled(store, trade_id(order_id)).await?,
+                ..Told::default()
+            },
+        })
+    }
+
+    async fn answer_all(&self, done: Vec<Done>, batch: &Batch) {
+        for (job, verdict) in done {
+            let answer = match verdict {
+                Err(no_effect) => Answer::NoEffect(no_effect),
+                Ok(None) => Answer::Trade(None),
+                Ok(Some(order_id)) => self.trade_of(order_id, batch).await,
+            };
+            // A caller that no longer waits needs no answer.
+            let _ = job.answer.send(answer);
+        }
+    }
+
+    /// The trade of an order as it stands after the commit.
+    async fn trade_of(&self, order_id: Uuid, batch: &Batch) -> Answer {
+        let here = self
+            .desk
+            .trades()
+            .get(&order_id)
+            .or_else(|| batch.finished(order_id));
+        if let Some(trade) = here {
+            return Answer::Trade(Some(Box::new(trade.clone())));
+        }
+        match views::trade_of(self.ctx.store.as_ref(), order_id).await {
+            Ok(trade) => Answer::Trade(trade.map(Box::new)),
+            Err(error) => {
+                warn!(
+                    symbol = self.market.symbol,
+                    error = &error as &dyn Error,
+                    "trade not read"
+                );
+                Answer::Unavailable
+            }
+        }
+    }
+}
+
+fn pen<'a>(ctx: &'a Context, at: SystemTime, batch: &'a mut Batch) -> Pen<'a> {
+    Pen {
+        at,
+        clock: ctx.clock.as_ref(),
+        batch,
+        lead: None,
+    }
+}
+
+/// Waits before the next try, not beyond `stop`.
+async fn wait(attempt: u32, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(RETRY_BACKOFF.after(attempt)) => {}
+    }
+}
+
+/// A desk whose writer is driven by hand.
+#[cfg(test)]
+pub(super) struct Bench {
+    writer: Writer,
+}
+
+#[cfg(test)]
+pub(super) async fn testing(ctx: &Context, market: Market) -> Bench {
+    let (_, writer) = open(ctx, market).await.unwrap();
+    Bench { writer }
+}
+
+#[cfg(test)]
+impl Bench {
+    pub(super) fn desk(&self) -> &Desk {
+        &self.writer.desk
+    }
+
+    /// Carries all of these out together.
+    pub(super) async fn carry_out_all(
+        &mut self,
+        asks: impl IntoIterator<Item = (Ask, Cause)>,
+    ) -> Vec<Answer> {
+        let (jobs, answers): (VecDeque<_>, Vec<_>) = asks.into_iter().map(job).unzip();
+        self.writer.carry_out(jobs, &CancellationToken::new()).await;
+        let mut all = Vec::new();
+        for answer in answers {
+            all.push(answer.await.unwrap());
+        }
+        all
+    }
+
+    /// Makes the first commit of a request, and no more.
+    pub(super) async fn begin(&mut self, ask: (Ask, Cause)) {
+        let mut batch = Batch::default();
+        let (job, _) = job(ask);
+        let mut pen = pen(&self.writer.ctx, self.writer.now, &mut batch);
+        let told = Told::default();
+        let carried = self
+            .writer
+            .desk
+            .carry_out(&job.ask, &job.cause, told, &mut pen);
+        carried.unwrap().unwrap();
+        let commit = self.writer.desk.seal(self.writer.now, &mut batch).unwrap();
+        self.writer.ctx.store.commit(commit.unwrap()).await.unwrap();
+    }
+}
+
+#[cfg(test)]
+fn job((ask, cause): (Ask, Cause)) -> (Job, oneshot::Receiver<Answer>) {
+    let (answer, answered) = oneshot::channel();
+    (Job { ask, cause, answer }, answered)
+}

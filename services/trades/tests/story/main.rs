@@ -1,0 +1,11 @@
+//! The venue as its callers see it: the real store, the embedded broker, calls in process.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod floor;
+
+mod trading;
+
+mod life;
+
+mod reading;
