@@ -40,6 +40,8 @@ pub mod limits;
 
 pub mod sqlite;
 
+pub mod conformance;
+
 pub use commit::{Answer, Append, Commit, Handled};
 pub use error::{CommitError, Conflict, Duplicate, InvalidCommit, StoreError};
 pub use parking::{
