@@ -44,6 +44,7 @@ use outcry_service::{Context, Service};
 
 pub use config::{Config, ConfigError, Fees, Instrument};
 pub use domain::{Order, OrderEvent};
+pub use reactions::CONSUMES;
 
 /// Topics of the events this service appends.
 pub const EMITS: &[&str] = OrderEvent::TOPICS;

@@ -1,0 +1,259 @@
+//! A running orders service between a custody and a venue that do as they are told.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outcry_contracts::Event;
+use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
+use outcry_contracts::orders::v1::*;
+use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
+use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
+use outcry_orders::{Config, Instrument};
+use outcry_service::testing::{Caller, FakeClock, Platform, found};
+use outcry_service::{Clock, Context, Service};
+use outcry_store::{Append, Commit};
+use tempfile::TempDir;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::custody::Custody;
+use super::venue::Venue;
+
+pub struct House {
+    pub custody: Custody,
+    pub venue: Venue,
+    pub clock: Arc<FakeClock>,
+    pub orders: Context,
+    users: Context,
+    platform: Platform,
+    _folder: Arc<TempDir>,
+}
+
+pub fn amount(text: &str) -> Amount {
+    text.parse().unwrap()
+}
+
+fn config() -> Config {
+    Config {
+        instruments: ["ACME", "BETA"]
+            .map(|symbol| Instrument {
+                symbol: symbol.to_owned(),
+                name: symbol.to_owned(),
+                tick: amount("0.01"),
+                lot: 1,
+                max_order_value: amount("100000"),
+            })
+            .into(),
+        ..Config::default()
+    }
+}
+
+/// A limit buy of ACME at this price.
+pub fn buy(quantity: i64, price: &str) -> OrderTerms {
+    OrderTerms {
+        symbol: "ACME".to_owned(),
+        side: Side::Buy.into(),
+        r#type: OrderType::Limit.into(),
+        quantity,
+        limit_price: Some(amount(price).to_money()),
+        time_in_force: TimeInForce::Gtc.into(),
+        post_only: false,
+    }
+}
+
+pub fn place(terms: OrderTerms) -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        request_id: Uuid::now_v7().to_string(),
+        client_order_id: String::new(),
+        terms: Some(terms),
+    }
+}
+
+pub fn cancel(order: &Order) -> CancelOrderRequest {
+    CancelOrderRequest {
+        request_id: Uuid::now_v7().to_string(),
+        order_id: order.order_id.clone(),
+    }
+}
+
+pub fn replace(order: &Order, quantity: i64, limit: &str) -> ReplaceOrderRequest {
+    ReplaceOrderRequest {
+        request_id: Uuid::now_v7().to_string(),
+        order_id: order.order_id.clone(),
+        quantity,
+        limit_price: Some(amount(limit).to_money()),
+    }
+}
+
+impl House {
+    pub async fn open() -> House {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(FakeClock::default());
+        let platform = Platform::open_at(folder.path(), clock.clone()).await;
+        House::start(platform, clock, Custody::default(), Venue::default(), folder).await
+    }
+
+    async fn start(
+        mut platform: Platform,
+        clock: Arc<FakeClock>,
+        custody: Custody,
+        venue: Venue,
+        folder: Arc<TempDir>,
+    ) -> House {
+        let orders = platform.context("orders").await;
+        let users = platform.context("users").await;
+        let funds = platform.context("funds").await;
+        let trades = platform.context("trades").await;
+        venue.open(&trades);
+        let service = outcry_orders::service(orders.clone(), config()).unwrap();
+        platform
+            .start([
+                (orders.clone(), service),
+                (users.clone(), Service::new("users")),
+                (funds, Service::new("funds").serves(custody.routes())),
+                (trades, Service::new("trades").serves(venue.routes())),
+            ])
+            .await;
+        House {
+            custody,
+            venue,
+            clock,
+            orders,
+            users,
+            platform,
+            _folder: folder,
+        }
+    }
+
+    /// Everything but the other services' memory is gone and comes back from the folder.
+    pub async fn crash(self) -> House {
+        drop((self.orders, self.users));
+        let platform = self.platform.crash_and_restart().await;
+        House::start(platform, self.clock, self.custody, self.venue, self._folder).await
+    }
+
+    pub fn folder(&self) -> &Path {
+        self._folder.path()
+    }
+
+    /// Lets every timer come due.
+    pub fn time_passes(&self) {
+        self.clock.advance(Duration::from_secs(10));
+    }
+
+    pub fn user(&self, id: &str) -> OrderServiceClient<Caller> {
+        OrderServiceClient::new(self.platform.user(id, "orders"))
+    }
+
+    pub fn admin(&self) -> OrderServiceClient<Caller> {
+        OrderServiceClient::new(self.platform.admin("orders"))
+    }
+
+    /// A new user whom orders knows.
+    pub async fn customer(&self) -> String {
+        let user_id = self.clock.new_id().to_string();
+        let created = UserCreatedEvent {
+            user_id: user_id.clone(),
+            ..UserCreatedEvent::default()
+        };
+        self.publish(0, &created).await;
+        let known = async || {
+            let row = self.orders.store.view("users", &user_id).await.unwrap();
+            row.map(|_| ())
+        };
+        found("orders knows the user", known).await;
+        user_id
+    }
+
+    pub async fn suspend(&self, user_id: &str) {
+        let changed = UserStatusChangedEvent {
+            user_id: user_id.to_owned(),
+            old_status: UserStatus::Active.into(),
+            new_status: UserStatus::Suspended.into(),
+            ..UserStatusChangedEvent::default()
+        };
+        self.publish(1, &changed).await;
+    }
+
+    async fn publish<E: Event>(&self, after: u64, event: &E) {
+        let cause = Cause::root(Uuid::now_v7(), "service:users");
+        let now = self.clock.now();
+        let stamp = Stamp {
+            event_id: self.clock.new_id(),
+            sequence: after + 1,
+            occurred_at: now,
+            recorded_at: now,
+            cause: &cause,
+        };
+        let sealed = seal(event, stamp).unwrap();
+        let appends = vec![Append {
+            stream: sealed.stream(),
+            expected: after,
+            events: vec![sealed],
+        }];
+        let commit = Commit {
+            appends,
+            ..Commit::default()
+        };
+        self.users.store.commit(commit).await.unwrap();
+    }
+
+    pub async fn place(&self, user: &str, request: PlaceOrderRequest) -> Result<Order, Status> {
+        let answer = self.user(user).place_order(request).await?;
+        Ok(answer.into_inner().order.unwrap())
+    }
+
+    pub async fn cancel(&self, user: &str, request: CancelOrderRequest) -> Result<Order, Status> {
+        let answer = self.user(user).cancel_order(request).await?;
+        Ok(answer.into_inner().order.unwrap())
+    }
+
+    pub async fn replace(&self, user: &str, request: ReplaceOrderRequest) -> Result<Order, Status> {
+        let answer = self.user(user).replace_order(request).await?;
+        Ok(answer.into_inner().order.unwrap())
+    }
+
+    pub async fn order(&self, order: &Order) -> Order {
+        let order_id = order.order_id.clone();
+        let mut owner = self.user(&order.user_id);
+        let answer = owner.get_order(GetOrderRequest { order_id }).await.unwrap();
+        answer.into_inner().order.unwrap()
+    }
+
+    /// Orders of a user as listed.
+    pub async fn list(&self, user: &str, request: ListOrdersRequest) -> ListOrdersResponse {
+        self.user(user).list_orders(request).await.unwrap().into_inner()
+    }
+
+    /// The events of an order.
+    pub async fn events(&self, order: &Order) -> Vec<SealedEvent> {
+        let stream = format!("order-{}", order.order_id);
+        let stored = self.orders.store.read_stream(&stream, 0, 100).await.unwrap();
+        stored.into_iter().map(|stored| stored.event).collect()
+    }
+
+    pub async fn topics(&self, order: &Order) -> Vec<String> {
+        let events = self.events(order).await;
+        events.iter().map(|event| event.topic().to_owned()).collect()
+    }
+
+    /// Waits until the order's last event has this topic; the order then.
+    pub async fn until(&self, order: &Order, topic: &str) -> Order {
+        let happened = async || {
+            let topics = self.topics(order).await;
+            topics.last().is_some_and(|last| last == topic).then_some(())
+        };
+        found(&format!("{topic} happens"), happened).await;
+        self.order(order).await
+    }
+
+    /// Waits until the order is shown in this status.
+    pub async fn until_status(&self, order: &Order, status: OrderStatus) -> Order {
+        let shown = async || {
+            let order = self.order(order).await;
+            (order.status() == status).then_some(order)
+        };
+        found(status.as_str_name(), shown).await
+    }
+}

@@ -1,0 +1,138 @@
+//! Changing orders: what more is needed is locked first, and the venue decides.
+
+use outcry_contracts::orders::v1::*;
+use outcry_contracts::types::v1::asset_amount::Asset;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::custody::Manner;
+use super::house::{House, amount, buy, cancel, place, replace};
+
+#[tokio::test]
+async fn more_is_locked_before_the_venue_is_asked() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.fill(&order.order_id, 40, 10).await;
+    house.until(&order, "order.filled").await;
+    let request = replace(&order, 200, "11");
+    let answer = house.replace(&user, request.clone()).await.unwrap();
+    assert_eq!(answer.status(), OrderStatus::PartiallyFilled);
+    assert_eq!((answer.revision, answer.leaves_quantity), (1, 160));
+    assert_eq!(answer.terms.as_ref().unwrap().limit_price, Some(amount("11").to_money()));
+    let asked = house.custody.asked(&order.order_id);
+    assert_eq!((asked[1].revision, asked[1].cumulative_quantity), (1, 40));
+    // 160 × 11 and ten basis points.
+    let cash = Asset::Cash(amount("1761.76").to_money());
+    assert_eq!(asked[1].amount.as_ref().unwrap().asset, Some(cash));
+    // Repeated: nothing happens twice.
+    assert_eq!(house.replace(&user, request).await.unwrap(), answer);
+    house.venue.fill(&order.order_id, 160, 11).await;
+    let filled = house.until_status(&order, OrderStatus::Filled).await;
+    assert_eq!(filled.cumulative_quantity, 200);
+    let topics = house.topics(&order).await;
+    assert_eq!(topics.iter().filter(|topic| *topic == "order.replaced").count(), 1);
+}
+
+#[tokio::test]
+async fn less_needs_no_lock() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    let answer = house.replace(&user, replace(&order, 60, "10")).await.unwrap();
+    assert_eq!((answer.leaves_quantity, answer.revision), (60, 1));
+    assert_eq!(house.custody.asked(&order.order_id).len(), 1);
+    // The same terms again are no change.
+    let same = house.replace(&user, replace(&order, 60, "10")).await.unwrap();
+    assert_eq!(same.revision, 1);
+}
+
+#[tokio::test]
+async fn without_the_funds_or_the_venues_consent_the_order_stays_as_it_is() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.custody.next([Manner::Refuse("INSUFFICIENT_FUNDS")]);
+    let refused = house.replace(&user, replace(&order, 200, "10")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let info = refused.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "INSUFFICIENT_FUNDS");
+    assert_eq!(house.order(&order).await.status(), OrderStatus::Open);
+
+    house.venue.next("replace", [Manner::Refuse("PRICE_BAND")]);
+    let refused = house.replace(&user, replace(&order, 200, "10")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(house.order(&order).await.status(), OrderStatus::Open);
+    // Each try has a number of its own.
+    let answer = house.replace(&user, replace(&order, 300, "10")).await.unwrap();
+    assert_eq!(answer.revision, 3);
+    let revisions: Vec<_> = house
+        .custody
+        .asked(&order.order_id)
+        .iter()
+        .map(|asked| asked.revision)
+        .collect();
+    assert_eq!(revisions, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_the_change_pending_and_a_fill_under_it_waits() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.next("replace", [Manner::AnswerLost]);
+    let answer = house.replace(&user, replace(&order, 200, "10")).await.unwrap();
+    assert_eq!(answer.status(), OrderStatus::PendingReplace);
+    let busy = house.replace(&user, replace(&order, 300, "10")).await.unwrap_err();
+    assert_eq!(busy.get_details_error_info().unwrap().reason, "REPLACE_PENDING");
+    // The venue fills under terms that orders does not know to be accepted yet.
+    house.venue.fill(&order.order_id, 150, 10).await;
+    house.time_passes();
+    let order = house.until(&order, "order.filled").await;
+    assert_eq!((order.cumulative_quantity, order.leaves_quantity), (150, 50));
+    assert_eq!(order.status(), OrderStatus::PartiallyFilled);
+    assert_eq!(
+        house.topics(&order).await,
+        ["order.created", "order.validated", "order.replaced", "order.filled"]
+    );
+}
+
+#[tokio::test]
+async fn a_change_in_the_middle_of_a_crash_is_carried_on() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.next("replace", [Manner::AnswerLost]);
+    let request = replace(&order, 200, "10");
+    house.replace(&user, request.clone()).await.unwrap();
+    let house = house.crash().await;
+    // The repeated request goes on where the first one stopped.
+    let answer = house.replace(&user, request).await.unwrap();
+    assert_eq!((answer.status(), answer.revision), (OrderStatus::Open, 1));
+}
+
+#[tokio::test]
+async fn reducing_an_order_to_what_is_filled_ends_it() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.fill(&order.order_id, 40, 10).await;
+    house.until(&order, "order.filled").await;
+    let answer = house.replace(&user, replace(&order, 30, "10")).await.unwrap();
+    assert_eq!(answer.status(), OrderStatus::Cancelled);
+    assert_eq!((answer.cumulative_quantity, answer.terms.unwrap().quantity), (40, 40));
+}
+
+#[tokio::test]
+async fn only_an_open_limit_order_of_ones_own_can_be_changed() {
+    let house = House::open().await;
+    let (user, other) = (house.customer().await, house.customer().await);
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    let code = async |user: &str, request| house.replace(user, request).await.unwrap_err().code();
+    assert_eq!(code(&other, replace(&order, 50, "10")).await, Code::NotFound);
+    assert_eq!(code(&user, replace(&order, 50, "10.001")).await, Code::InvalidArgument);
+    assert_eq!(code(&user, replace(&order, 50, "0")).await, Code::InvalidArgument);
+    house.cancel(&user, cancel(&order)).await.unwrap();
+    house.until(&order, "order.cancelled").await;
+    assert_eq!(code(&user, replace(&order, 50, "10")).await, Code::FailedPrecondition);
+}

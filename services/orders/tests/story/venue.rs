@@ -1,0 +1,357 @@
+//! A trades service that does as it is told, and publishes what it does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use outcry_contracts::Event;
+use outcry_contracts::orders::v1::{CancelReason, Side};
+use outcry_contracts::trades::v1::trade_service_server::{TradeService, TradeServiceServer};
+use outcry_contracts::trades::v1::*;
+use outcry_events::{Amount, Cause, Stamp, seal};
+use outcry_mesh::{cause, refusal};
+use outcry_service::Context;
+use outcry_store::{Append, Commit};
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
+
+use super::custody::Manner;
+
+/// What the venue holds and how it behaves. Survives crashes of the platform.
+#[derive(Clone, Default)]
+pub struct Venue(Arc<Mutex<Floor>>);
+
+#[derive(Default)]
+struct Floor {
+    ctx: Option<Context>,
+    /// How the next calls go, by method; well, when there is nothing more.
+    manners: BTreeMap<&'static str, Vec<Manner>>,
+    trades: BTreeMap<String, Held>,
+    barred: Vec<String>,
+    bid: Option<Amount>,
+    ask: Option<Amount>,
+    matches: u64,
+    submitted: Vec<SubmitOrderRequest>,
+}
+
+#[derive(Clone)]
+struct Held {
+    trade: Trade,
+    cause: Cause,
+    sequence: u64,
+    notional: i64,
+}
+
+impl Venue {
+    /// Publishes in this context from now on.
+    pub fn open(&self, ctx: &Context) {
+        self.0.lock().unwrap().ctx = Some(ctx.clone());
+    }
+
+    pub fn routes(&self) -> Routes {
+        Routes::new(TradeServiceServer::new(self.clone()))
+    }
+
+    /// The next calls of a method go like this.
+    pub fn next(&self, method: &'static str, manners: impl IntoIterator<Item = Manner>) {
+        let mut floor = self.0.lock().unwrap();
+        floor.manners.entry(method).or_default().extend(manners);
+    }
+
+    pub fn quotes(&self, bid: Option<Amount>, ask: Option<Amount>) {
+        let mut floor = self.0.lock().unwrap();
+        (floor.bid, floor.ask) = (bid, ask);
+    }
+
+    /// What was handed in for the order, every time.
+    pub fn submitted(&self, order_id: &str) -> Vec<SubmitOrderRequest> {
+        let floor = self.0.lock().unwrap();
+        let of_order = |asked: &&SubmitOrderRequest| asked.order_id == order_id;
+        floor.submitted.iter().filter(of_order).cloned().collect()
+    }
+
+    pub fn trade(&self, order_id: &str) -> Option<Trade> {
+        let floor = self.0.lock().unwrap();
+        floor.trades.get(order_id).map(|held| held.trade.clone())
+    }
+
+    /// Fills some of an order, without a word: what happened is to be published.
+    pub fn fill_quietly(&self, order_id: &str, quantity: i64, units: i32) -> TradeExecutedEvent {
+        let mut floor = self.0.lock().unwrap();
+        floor.matches += 1;
+        let number = floor.matches;
+        let held = floor.trades.get_mut(order_id).expect("a trade");
+        let price = Amount::from_units(units);
+        let trade = &mut held.trade;
+        trade.cumulative_quantity += quantity;
+        trade.leaves_quantity -= quantity;
+        held.notional += price.raw() * quantity;
+        let average = held.notional / trade.cumulative_quantity;
+        trade.average_price = Amount::from_raw(average).ok().map(Amount::to_money);
+        trade.set_status(if trade.leaves_quantity == 0 {
+            TradeStatus::Filled
+        } else {
+            TradeStatus::PartiallyFilled
+        });
+        let terms = trade.terms.as_ref().unwrap();
+        let suffix = if terms.side() == Side::Buy { "B" } else { "S" };
+        TradeExecutedEvent {
+            trade_id: trade.trade_id.clone(),
+            order_id: order_id.to_owned(),
+            user_id: trade.user_id.clone(),
+            symbol: terms.symbol.clone(),
+            side: terms.side,
+            match_id: format!("{}-{number}", terms.symbol),
+            execution_id: format!("{}-{number}-{suffix}", terms.symbol),
+            last_quantity: quantity,
+            last_price: Some(price.to_money()),
+            cumulative_quantity: trade.cumulative_quantity,
+            leaves_quantity: trade.leaves_quantity,
+            liquidity: Liquidity::Maker.into(),
+            fee: Some(Amount::ZERO.to_money()),
+            venue_sequence: number,
+        }
+    }
+
+    /// Fills some of an order.
+    pub async fn fill(&self, order_id: &str, quantity: i64, units: i32) {
+        let executed = self.fill_quietly(order_id, quantity, units);
+        self.publish(order_id, &executed).await;
+    }
+
+    /// Takes an order off, without a word.
+    pub fn take_off_quietly(&self, order_id: &str, reason: CancelReason) -> TradeCancelledEvent {
+        let mut floor = self.0.lock().unwrap();
+        let trade = &mut floor.trades.get_mut(order_id).expect("a trade").trade;
+        trade.set_status(TradeStatus::Cancelled);
+        trade.set_cancel_reason(reason);
+        let unfilled = std::mem::take(&mut trade.leaves_quantity);
+        TradeCancelledEvent {
+            trade_id: trade.trade_id.clone(),
+            order_id: order_id.to_owned(),
+            user_id: trade.user_id.clone(),
+            symbol: trade.terms.as_ref().unwrap().symbol.clone(),
+            cumulative_quantity: trade.cumulative_quantity,
+            cancelled_quantity: unfilled,
+            reason: reason.into(),
+            venue_sequence: 1,
+        }
+    }
+
+    /// Takes an order off.
+    pub async fn take_off(&self, order_id: &str, reason: CancelReason) {
+        let cancelled = self.take_off_quietly(order_id, reason);
+        self.publish(order_id, &cancelled).await;
+    }
+
+    /// Appends an event of the order's trade, which relays it to everybody.
+    pub async fn publish<E: Event>(&self, order_id: &str, event: &E) {
+        let (ctx, commit) = {
+            let mut floor = self.0.lock().unwrap();
+            let ctx = floor.ctx.clone().expect("an open venue");
+            let held = floor.trades.get_mut(order_id).expect("a trade");
+            let now = ctx.clock.now();
+            let stamp = Stamp {
+                event_id: ctx.clock.new_id(),
+                sequence: held.sequence + 1,
+                occurred_at: now,
+                recorded_at: now,
+                cause: &held.cause,
+            };
+            let sealed = seal(event, stamp).unwrap();
+            let expected = held.sequence;
+            held.sequence += 1;
+            let appends = vec![Append {
+                stream: sealed.stream(),
+                expected,
+                events: vec![sealed],
+            }];
+            let commit = Commit {
+                appends,
+                ..Commit::default()
+            };
+            (ctx, commit)
+        };
+        ctx.store.commit(commit).await.unwrap();
+    }
+
+    fn manner(&self, method: &'static str) -> Manner {
+        let mut floor = self.0.lock().unwrap();
+        match floor.manners.get_mut(method) {
+            Some(manners) if !manners.is_empty() => manners.remove(0),
+            _ => Manner::Well,
+        }
+    }
+
+    fn take_in(&self, asked: &SubmitOrderRequest, cause: Cause) {
+        let mut floor = self.0.lock().unwrap();
+        let barred = floor.barred.contains(&asked.order_id);
+        let quantity = asked.terms.as_ref().unwrap().quantity;
+        floor.trades.entry(asked.order_id.clone()).or_insert_with(|| {
+            let mut trade = Trade {
+                trade_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, asked.order_id.as_bytes()).to_string(),
+                order_id: asked.order_id.clone(),
+                user_id: asked.user_id.clone(),
+                terms: asked.terms.clone(),
+                leaves_quantity: quantity,
+                ..Trade::default()
+            };
+            trade.set_status(TradeStatus::Placed);
+            if barred {
+                trade.set_status(TradeStatus::Failed);
+                trade.set_failure_reason(FailureReason::CancelledBeforeVenue);
+            }
+            Held {
+                trade,
+                cause,
+                sequence: 0,
+                notional: 0,
+            }
+        });
+    }
+
+    fn change(&self, asked: &ReplaceTradeRequest) {
+        let mut floor = self.0.lock().unwrap();
+        let trade = &mut floor.trades.get_mut(&asked.order_id).unwrap().trade;
+        let open = matches!(trade.status(), TradeStatus::Placed | TradeStatus::PartiallyFilled);
+        if asked.revision <= trade.revision || !open {
+            return;
+        }
+        let filled = trade.cumulative_quantity;
+        let quantity = asked.quantity.max(filled);
+        trade.revision = asked.revision;
+        trade.leaves_quantity = quantity - filled;
+        if trade.leaves_quantity == 0 {
+            trade.set_status(TradeStatus::Filled);
+        }
+        let terms = trade.terms.as_mut().unwrap();
+        terms.quantity = quantity;
+        terms.limit_price.clone_from(&asked.limit_price);
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+fn unasked<T>() -> Answer<T> {
+    Err(Status::unimplemented("orders does not ask this"))
+}
+
+fn broken() -> Status {
+    Status::unavailable("the connection broke")
+}
+
+#[tonic::async_trait]
+impl TradeService for Venue {
+    async fn submit_order(&self, request: Request<SubmitOrderRequest>) -> Answer<SubmitOrderResponse> {
+        let cause = cause(&request);
+        let asked = request.into_inner();
+        self.0.lock().unwrap().submitted.push(asked.clone());
+        match self.manner("submit") {
+            Manner::Well => self.take_in(&asked, cause),
+            Manner::Refuse(_) | Manner::Silent => return Err(broken()),
+            Manner::AnswerLost => {
+                self.take_in(&asked, cause);
+                return Err(broken());
+            }
+        }
+        let trade = self.trade(&asked.order_id);
+        Ok(Response::new(SubmitOrderResponse { trade }))
+    }
+
+    async fn cancel_trade(&self, request: Request<CancelTradeRequest>) -> Answer<CancelTradeResponse> {
+        let asked = request.into_inner();
+        let (order_id, reason) = (&asked.order_id, asked.reason());
+        let manner = self.manner("cancel");
+        if let Manner::Silent | Manner::Refuse(_) = manner {
+            return Err(broken());
+        }
+        match self.trade(order_id) {
+            None => self.0.lock().unwrap().barred.push(order_id.clone()),
+            Some(trade) if trade.leaves_quantity > 0 => self.take_off(order_id, reason).await,
+            Some(_) => {}
+        }
+        if let Manner::AnswerLost = manner {
+            return Err(broken());
+        }
+        let trade = self.trade(order_id);
+        let cancelled = trade.as_ref().is_some_and(|one| one.status() == TradeStatus::Cancelled);
+        Ok(Response::new(CancelTradeResponse { trade, cancelled }))
+    }
+
+    async fn replace_trade(
+        &self,
+        request: Request<ReplaceTradeRequest>,
+    ) -> Answer<ReplaceTradeResponse> {
+        let asked = request.into_inner();
+        match self.manner("replace") {
+            Manner::Well => self.change(&asked),
+            Manner::Silent => return Err(broken()),
+            Manner::Refuse(reason) => {
+                let message = "the venue does not accept these terms";
+                return Err(refusal::with_reason(Code::FailedPrecondition, reason, message));
+            }
+            Manner::AnswerLost => {
+                self.change(&asked);
+                return Err(broken());
+            }
+        }
+        let trade = self.trade(&asked.order_id);
+        let replaced = trade.as_ref().is_some_and(|one| one.revision >= asked.revision);
+        Ok(Response::new(ReplaceTradeResponse {
+            trade,
+            replaced,
+            kept_priority: false,
+        }))
+    }
+
+    async fn get_book(&self, request: Request<GetBookRequest>) -> Answer<GetBookResponse> {
+        if let Manner::Silent = self.manner("book") {
+            return Err(broken());
+        }
+        let floor = self.0.lock().unwrap();
+        let level = |price: Option<Amount>| {
+            let price = price.map(|price| BookLevel {
+                price: Some(price.to_money()),
+                quantity: 1,
+                orders: 1,
+            });
+            price.into_iter().collect()
+        };
+        Ok(Response::new(GetBookResponse {
+            symbol: request.into_inner().symbol,
+            bids: level(floor.bid),
+            asks: level(floor.ask),
+            ..GetBookResponse::default()
+        }))
+    }
+
+    async fn get_trade(&self, _: Request<GetTradeRequest>) -> Answer<GetTradeResponse> {
+        unasked()
+    }
+
+    async fn list_trades(&self, _: Request<ListTradesRequest>) -> Answer<ListTradesResponse> {
+        unasked()
+    }
+
+    async fn list_executions(
+        &self,
+        _: Request<ListExecutionsRequest>,
+    ) -> Answer<ListExecutionsResponse> {
+        unasked()
+    }
+
+    async fn list_instruments(
+        &self,
+        _: Request<ListInstrumentsRequest>,
+    ) -> Answer<ListInstrumentsResponse> {
+        unasked()
+    }
+
+    async fn halt_symbol(&self, _: Request<HaltSymbolRequest>) -> Answer<HaltSymbolResponse> {
+        unasked()
+    }
+
+    async fn resume_symbol(&self, _: Request<ResumeSymbolRequest>) -> Answer<ResumeSymbolResponse> {
+        unasked()
+    }
+}
