@@ -28,13 +28,13 @@ use tracing::warn;
 use crate::cancelling;
 use crate::changes::{Failed, not_committed, store_failed};
 use crate::config::Config;
-use crate::placing::{self, NewOrder, NotCreated};
 use crate::domain::Refused;
+use crate::placing::{self, NewOrder, NotCreated};
 use crate::pretrade::{self, Need, Quote, assess};
 use crate::replacing::{self, Ended};
 use crate::timers::CARRY_ON_AFTER;
 use crate::venue;
-use crate::views::{self, Filter, OrderRow, is_final, shown};
+use crate::views::{self, Filter, OrderRow, RequestKey, is_final, shown};
 
 /// Full names of the methods whose answers are kept.
 const PLACE: &str = "/outcry.orders.v1.OrderService/PlaceOrder";
@@ -71,7 +71,8 @@ impl Api {
         if let Some(malformed) = pretrade::malformed(&terms) {
             return Err(refusal::invalid(malformed.field, malformed.message));
         }
-        self.check_client_order_id(&user_id, &asked.client_order_id).await?;
+        self.check_client_order_id(&user_id, &asked.client_order_id)
+            .await?;
         let new = NewOrder {
             order_id: self.ctx.clock.new_id().to_string(),
             outcome: self.outcome(&user_id, &terms, &cause).await?,
@@ -302,25 +303,25 @@ impl OrderService for Api {
         };
         let (order_id, cause) = (&asked.order_id, cause(&request));
         self.visible(&request, order_id, |_| false).await?;
+        let answer = ReplaceOrderResponse {
+            order: Some(only_id(order_id)),
+        };
+        let answer = pending.answer(&self.ctx, &answer);
         let wish = replacing::Wish {
-            request_id: asked.request_id.clone(),
+            request: answer.as_ref().map(RequestKey::of).unwrap_or_default(),
             quantity: asked.quantity,
             limit: limit(asked)?,
         };
         let row = replacing::wish(&self.ctx, &self.config, order_id, &wish).await?;
-        let answer = ReplaceOrderResponse {
-            order: Some(only_id(order_id)),
-        };
         let ended = replacing::ask(
             &self.ctx,
             &self.config,
             order_id,
             &cause,
             vec![replacing::job(order_id).clear()],
-            pending.answer(&self.ctx, &answer),
         );
         let row = match ended.await {
-            Ok(Ended::Done(row)) => row,
+            Ok(Ended::Done(row)) => *row,
             Ok(Ended::Refused(status)) => return Err(status),
             Err(status) => self.as_far_as_known(Err(status), &row).await,
         };
@@ -403,7 +404,8 @@ fn limit(asked: &ReplaceOrderRequest) -> Result<Option<Amount>, Status> {
     }
 }
 
-fn only_id(order_id: &str) -> Order {
+/// All that a stored answer holds of an order.
+pub(crate) fn only_id(order_id: &str) -> Order {
     Order {
         order_id: order_id.to_owned(),
         ..Order::default()

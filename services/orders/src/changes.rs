@@ -119,10 +119,7 @@ pub(crate) async fn note<E: From<Failed>>(
 ///
 /// # Errors
 /// [`Failed`]: there is no such order.
-pub(crate) async fn existing(
-    ctx: &Context,
-    order_id: &str,
-) -> Result<Versioned<OrderRow>, Failed> {
+pub(crate) async fn existing(ctx: &Context, order_id: &str) -> Result<Versioned<OrderRow>, Failed> {
     views::order(ctx.store.as_ref(), order_id)
         .await
         .map_err(|error| store_failed(order_id, error))?

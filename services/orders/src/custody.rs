@@ -131,8 +131,14 @@ mod tests {
             let status = with_reason(Code::FailedPrecondition, reason, "3.00 is available");
             refusal(&status).map(|refused| refused.reason)
         };
-        assert_eq!(reason("INSUFFICIENT_FUNDS"), Some(RejectReason::InsufficientFunds));
-        assert_eq!(reason("INSUFFICIENT_HOLDINGS"), Some(RejectReason::InsufficientHoldings));
+        assert_eq!(
+            reason("INSUFFICIENT_FUNDS"),
+            Some(RejectReason::InsufficientFunds)
+        );
+        assert_eq!(
+            reason("INSUFFICIENT_HOLDINGS"),
+            Some(RejectReason::InsufficientHoldings)
+        );
         assert_eq!(reason("SETTLEMENT_BEHIND"), None);
         assert!(refusal(&Status::unavailable("away")).is_none());
     }

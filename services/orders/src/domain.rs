@@ -250,9 +250,9 @@ impl Order {
             client_order_id: client_order_id.clone(),
             terms: Some(terms.clone()),
         };
-        let rejected = refused.as_ref().map(|refused| {
-            rejected(order_id.clone(), user_id.clone(), terms, refused).into()
-        });
+        let rejected = refused
+            .as_ref()
+            .map(|refused| rejected(order_id.clone(), user_id.clone(), terms, refused).into());
         Ok(std::iter::once(created.into()).chain(rejected).collect())
     }
 
@@ -276,7 +276,11 @@ impl Order {
     fn fill(&self, fill: &Fill) -> Result<Vec<OrderEvent>, Rejection> {
         match self.executions.get(&fill.cumulative) {
             Some(known) if *known == fill.execution_id => return Ok(Vec::new()),
-            Some(_) => return Err(Rejection::contradiction("two fills reach the same quantity")),
+            Some(_) => {
+                return Err(Rejection::contradiction(
+                    "two fills reach the same quantity",
+                ));
+            }
             None => {}
         }
         if self.phase.is_final() {

@@ -141,7 +141,11 @@ pub(crate) async fn carry_on(
         }
     }
     let message = "the order is being changed by others; look again in a moment";
-    Err(outcry_mesh::refusal::with_reason(Code::Aborted, "CONFLICT", message))
+    Err(outcry_mesh::refusal::with_reason(
+        Code::Aborted,
+        "CONFLICT",
+        message,
+    ))
 }
 
 /// Why a step did not come to an end.
@@ -214,7 +218,15 @@ async fn reject(
     refused: Refused,
     done: &Along,
 ) -> Result<(), Stalled> {
-    changes::apply(ctx, order_id, cause, &Command::Reject(refused), |_| {}, done).await?;
+    changes::apply(
+        ctx,
+        order_id,
+        cause,
+        &Command::Reject(refused),
+        |_| {},
+        done,
+    )
+    .await?;
     Ok(())
 }
 

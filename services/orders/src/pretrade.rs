@@ -82,7 +82,10 @@ pub fn malformed(terms: &OrderTerms) -> Option<Malformed> {
     }
     let immediate = matches!(terms.time_in_force(), TimeInForce::Ioc | TimeInForce::Fok);
     if terms.post_only && (market || immediate) {
-        return wrong("terms.post_only", "must be false for an order that cannot rest");
+        return wrong(
+            "terms.post_only",
+            "must be false for an order that cannot rest",
+        );
     }
     None
 }
@@ -124,7 +127,10 @@ pub fn check_user(user: Option<UserStatus>) -> Result<(), Refused> {
             RejectReason::AccountNotReady,
             "the account is being opened; try again in a moment",
         )),
-        Some(_) => Err(refused(RejectReason::UserNotActive, "the user is not active")),
+        Some(_) => Err(refused(
+            RejectReason::UserNotActive,
+            "the user is not active",
+        )),
     }
 }
 
@@ -214,7 +220,10 @@ fn collar(
 }
 
 fn too_large(instrument: &Instrument) -> Refused {
-    let message = format!("an order may be worth {} at most", instrument.max_order_value);
+    let message = format!(
+        "an order may be worth {} at most",
+        instrument.max_order_value
+    );
     refused(RejectReason::ValueLimit, message)
 }
 

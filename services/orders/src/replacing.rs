@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use outcry_contracts::orders::v1::{OrderStatus, OrderType};
-use outcry_events::Amount;
-use outcry_events::Cause;
+use outcry_contracts::orders::v1::{OrderStatus, OrderType, ReplaceOrderResponse};
+use outcry_events::{Amount, Cause};
 use outcry_mesh::refusal;
 use outcry_service::{CommandError, Context};
-use outcry_store::{Answer, TimerWrite};
+use outcry_store::TimerWrite;
+use prost::Message;
 use tonic::{Code, Status};
 
+use crate::api::only_id;
 use crate::changes::{self, Along, Failed, existing};
 use crate::config::Config;
 use crate::custody::{self, Ask, Locking};
@@ -21,7 +22,7 @@ use crate::domain::{Command, Rejection, Replacement};
 use crate::pretrade::{self, Lock};
 use crate::timers::{CARRY_ON_AFTER, Job};
 use crate::venue;
-use crate::views::{Document, OrderRow, Progress, Replacing, VenueState};
+use crate::views::{Document, OrderRow, Progress, Replacing, RequestKey, VenueState};
 
 /// Tries of a lock that waits for settlements, and the wait between them: fills are settled within
 /// milliseconds, and the caller is waiting.
@@ -31,7 +32,7 @@ const SETTLEMENT_WAIT: Duration = Duration::from_millis(50);
 /// New terms as they were asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
-    pub(crate) request_id: String,
+    pub(crate) request: RequestKey,
     pub(crate) quantity: i64,
     /// None keeps the present one.
     pub(crate) limit: Option<Amount>,
@@ -41,7 +42,7 @@ pub(crate) struct Wish {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// The venue has accepted it, or there was nothing to do.
-    Done(OrderRow),
+    Done(Box<OrderRow>),
     /// It is not to be: nothing changed.
     Refused(Status),
 }
@@ -84,12 +85,12 @@ pub(crate) async fn carry_on(
 ) -> Result<(), Status> {
     // A refusal has nobody to go to any more: the caller was told that the order is pending and
     // finds it as it was.
-    ask(ctx, config, order_id, cause, Vec::new(), None).await?;
+    ask(ctx, config, order_id, cause, Vec::new()).await?;
     Ok(())
 }
 
-/// Locks what is missing and asks the venue; `done` are the timer writes and `answered` the answer
-/// once it has decided.
+/// Locks what is missing and asks the venue; `done` are the timer writes once it has decided. The
+/// answer to the request is stored with an accepted change; a refused one may be asked for again.
 ///
 /// # Errors
 /// Custody, the venue or the store did not answer: go on later.
@@ -99,11 +100,10 @@ pub(crate) async fn ask(
     order_id: &str,
     cause: &Cause,
     done: Vec<TimerWrite>,
-    answered: Option<Answer>,
 ) -> Result<Ended, Status> {
     let row = existing(ctx, order_id).await?.row;
     let Some(new) = row.progress.replacing.clone() else {
-        return Ok(Ended::Done(row));
+        return Ok(Ended::Done(Box::new(row)));
     };
     let asking = changes::next_cause(ctx, order_id, cause).await?;
     let along = Along {
@@ -138,11 +138,21 @@ pub(crate) async fn ask(
     });
     let turn = |progress: &mut Progress| {
         progress.venue = Some(venue.clone());
-        progress.replacing.take_if(|one| one.revision == new.revision);
+        progress
+            .replacing
+            .take_if(|one| one.revision == new.revision);
     };
+    let answer = ReplaceOrderResponse {
+        order: Some(only_id(order_id)),
+    };
+    let answered = new.request.answer(answer.encode_to_vec(), ctx.clock.now());
     let along = Along { answered, ..along };
     match changes::apply(ctx, order_id, cause, &replace, turn, &along).await {
-        Ok(row) => Ok(Ended::Done(row)),
+        Ok(row) => Ok(Ended::Done(Box::new(row))),
+        // Request and timer met, and the other one wrote it down.
+        Err(CommandError::Duplicate) => {
+            Ok(Ended::Done(Box::new(existing(ctx, order_id).await?.row)))
+        }
         Err(CommandError::Rejected(rejection @ Rejection::Final { .. })) => {
             Ok(Ended::Refused(refusal::status(&rejection)))
         }
@@ -154,10 +164,13 @@ pub(crate) async fn ask(
 fn planned(config: &Config, row: &OrderRow, wish: &Wish) -> Result<Progress, Status> {
     let (order, progress) = (&row.order, &row.progress);
     if let Some(current) = &progress.replacing {
-        if current.request_id == wish.request_id {
+        if current.request == wish.request {
             return Ok(progress.clone());
         }
-        return Err(not_now("REPLACE_PENDING", "another change of the order is being decided"));
+        return Err(not_now(
+            "REPLACE_PENDING",
+            "another change of the order is being decided",
+        ));
     }
     if order.is_final() {
         let message = format!("the order is {} and final", order.status().as_str_name());
@@ -171,21 +184,30 @@ fn planned(config: &Config, row: &OrderRow, wish: &Wish) -> Result<Progress, Sta
     }
     let limit = match (order.order_type(), order.limit()) {
         (OrderType::Limit, Some(limit)) => wish.limit.unwrap_or(limit),
-        _ => return Err(not_now("NOT_A_LIMIT_ORDER", "only limit orders can be changed")),
+        _ => {
+            return Err(not_now(
+                "NOT_A_LIMIT_ORDER",
+                "only limit orders can be changed",
+            ));
+        }
     };
     if wish.quantity == order.quantity && Some(limit) == order.limit() {
         return Ok(progress.clone());
     }
-    pretrade::check_terms(config, &order.symbol, limit, wish.quantity)
-        .map_err(|refused| refusal::with_reason(
+    pretrade::check_terms(config, &order.symbol, limit, wish.quantity).map_err(|refused| {
+        refusal::with_reason(
             Code::InvalidArgument,
-            refused.reason.as_str_name().trim_start_matches("REJECT_REASON_"),
+            refused
+                .reason
+                .as_str_name()
+                .trim_start_matches("REJECT_REASON_"),
             refused.message,
-        ))?;
+        )
+    })?;
     let revision = progress.last_revision.max(order.revision) + 1;
     Ok(Progress {
         replacing: Some(Replacing {
-            request_id: wish.request_id.clone(),
+            request: wish.request.clone(),
             revision,
             quantity: wish.quantity,
             limit_price: limit.raw(),
@@ -254,7 +276,9 @@ async fn settle(
 ) -> Result<OrderRow, Failed> {
     let turn = |row: &OrderRow| -> Result<Progress, Failed> {
         let mut progress = row.progress.clone();
-        progress.replacing.take_if(|one| one.revision == new.revision);
+        progress
+            .replacing
+            .take_if(|one| one.revision == new.revision);
         if venue.is_some() {
             progress.venue.clone_from(&venue);
         }
@@ -264,7 +288,10 @@ async fn settle(
 }
 
 fn too_late() -> Status {
-    not_now("TOO_LATE", "the order left the market before it could be changed")
+    not_now(
+        "TOO_LATE",
+        "the order left the market before it could be changed",
+    )
 }
 
 fn not_now(reason: &str, message: &str) -> Status {

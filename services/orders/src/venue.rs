@@ -51,7 +51,9 @@ pub(crate) async fn submit(
     cause: &Cause,
     order: &Document,
 ) -> Result<Trade, Status> {
-    let protection = order.protection_price.and_then(|raw| Amount::from_raw(raw).ok());
+    let protection = order
+        .protection_price
+        .and_then(|raw| Amount::from_raw(raw).ok());
     let message = SubmitOrderRequest {
         order_id: order.order_id.clone(),
         user_id: order.user_id.clone(),
@@ -100,7 +102,10 @@ pub(crate) async fn replace(
         quantity: new.quantity,
         limit_price: Amount::from_raw(new.limit_price).ok().map(Amount::to_money),
     };
-    let answer = client(ctx).replace_trade(outgoing(message, cause)).await?.into_inner();
+    let answer = client(ctx)
+        .replace_trade(outgoing(message, cause))
+        .await?
+        .into_inner();
     match answer.trade.clone() {
         Some(trade) => Ok((trade, answer)),
         None => Err(no_trade()),
@@ -137,5 +142,9 @@ fn best(levels: &[BookLevel]) -> Option<Amount> {
 }
 
 fn no_trade() -> Status {
-    refusal::with_reason(Code::Internal, "NO_TRADE", "the venue answered without a trade")
+    refusal::with_reason(
+        Code::Internal,
+        "NO_TRADE",
+        "the venue answered without a trade",
+    )
 }

@@ -15,7 +15,7 @@ use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 
 pub use document::{Document, refold};
-pub use progress::{Cancelling, Progress, Replacing, VenueState};
+pub use progress::{Cancelling, Progress, Replacing, RequestKey, VenueState};
 pub(crate) use shown::is_final;
 pub use shown::shown;
 

@@ -41,6 +41,9 @@ mod tests {
     #[test]
     fn a_sum_beyond_an_amount_still_has_an_average() {
         let price = i128::from(Amount::MAX.raw());
-        assert_eq!(raw(price * 1_000_000_000, 1_000_000_000), Some(Amount::MAX.raw()));
+        assert_eq!(
+            raw(price * 1_000_000_000, 1_000_000_000),
+            Some(Amount::MAX.raw())
+        );
     }
 }

@@ -20,7 +20,12 @@ fn command() -> impl Strategy<Value = Command> {
         Just(validate()),
         Just(Command::Reject(refused())),
         (1..12_i64, 1..12_i64, 5..15_i64).prop_map(|(last, cumulative, total)| {
-            fill(u32::try_from(cumulative).unwrap(), last, cumulative, total.max(cumulative))
+            fill(
+                u32::try_from(cumulative).unwrap(),
+                last,
+                cumulative,
+                total.max(cumulative),
+            )
         }),
         (0..12_i64, 1..12_i64, reason()).prop_map(|(cum, left, why)| take_off(cum, left, why)),
         reason().prop_map(|reason| Command::CancelBeforeVenue { reason }),
@@ -78,11 +83,13 @@ fn check(commands: Vec<Command>) -> Result<(), TestCaseError> {
             prop_assert!(again.is_empty(), "{command:?} happened twice: {again:?}");
         }
     }
-    let finals = events.iter().fold((Order::default(), 0), |(order, finals), event| {
-        let order = order.evolve(event);
-        let finals = finals + u32::from(order.phase.is_final());
-        (order, finals)
-    });
+    let finals = events
+        .iter()
+        .fold((Order::default(), 0), |(order, finals), event| {
+            let order = order.evolve(event);
+            let finals = finals + u32::from(order.phase.is_final());
+            (order, finals)
+        });
     prop_assert!(finals.1 <= 1, "I16: one final status");
     prop_assert_eq!(finals.0, order, "the refold differs from the live order");
     Ok(())

@@ -35,20 +35,31 @@ const USER_WISH: CancelReason = CancelReason::User;
 
 #[test]
 fn placing_creates_a_new_order() {
-    given::<Order>([]).when(place(100)).then([OrderCreatedEvent {
-        order_id: ORDER.to_owned(),
-        user_id: USER.to_owned(),
-        client_order_id: String::new(),
-        terms: Some(terms(100)),
-    }
-    .into()]);
+    given::<Order>([])
+        .when(place(100))
+        .then([OrderCreatedEvent {
+            order_id: ORDER.to_owned(),
+            user_id: USER.to_owned(),
+            client_order_id: String::new(),
+            terms: Some(terms(100)),
+        }
+        .into()]);
     assert_eq!(placed().state().phase, Phase::New);
-    placed().when(place(100)).then_refused(Rejection::AlreadyPlaced);
+    placed()
+        .when(place(100))
+        .then_refused(Rejection::AlreadyPlaced);
 }
 
 #[test]
 fn an_order_refused_at_once_is_created_and_rejected_in_one_decision() {
-    let Command::Place { order_id, user_id, client_order_id, terms, .. } = place(100) else {
+    let Command::Place {
+        order_id,
+        user_id,
+        client_order_id,
+        terms,
+        ..
+    } = place(100)
+    else {
         unreachable!()
     };
     let refused_at_once = Command::Place {
@@ -66,8 +77,15 @@ fn an_order_refused_at_once_is_created_and_rejected_in_one_decision() {
 
 #[test]
 fn nothing_happens_to_an_order_that_was_never_placed() {
-    for command in [validate(), fill(1, 1, 1, 1), replace(1, 5), take_off(0, 1, USER_WISH)] {
-        given::<Order>([]).when(command).then_refused(Rejection::Unknown);
+    for command in [
+        validate(),
+        fill(1, 1, 1, 1),
+        replace(1, 5),
+        take_off(0, 1, USER_WISH),
+    ] {
+        given::<Order>([])
+            .when(command)
+            .then_refused(Rejection::Unknown);
     }
 }
 
@@ -87,20 +105,39 @@ fn a_new_order_is_validated_once() {
 
 #[test]
 fn a_new_order_can_be_rejected_or_cancelled_but_knows_no_venue() {
-    assert_eq!(then(placed(), Command::Reject(refused())).phase, Phase::Rejected);
+    assert_eq!(
+        then(placed(), Command::Reject(refused())).phase,
+        Phase::Rejected
+    );
     let cancel = Command::CancelBeforeVenue { reason: USER_WISH };
     let order = then(placed(), cancel);
-    assert_eq!((order.phase, order.cancel_reason), (Phase::Cancelled, USER_WISH));
-    for fact in [fill(1, 1, 1, 100), take_off(0, 100, USER_WISH), replace(1, 5)] {
+    assert_eq!(
+        (order.phase, order.cancel_reason),
+        (Phase::Cancelled, USER_WISH)
+    );
+    for fact in [
+        fill(1, 1, 1, 100),
+        take_off(0, 100, USER_WISH),
+        replace(1, 5),
+    ] {
         placed().when(fact).then_refused(Rejection::NotAtVenue);
     }
 }
 
 #[test]
 fn a_validated_order_can_end_in_every_way() {
-    assert_eq!(then(at_venue(), fill(1, 30, 30, 100)).phase, Phase::PartiallyFilled);
-    assert_eq!(then(at_venue(), fill(1, 100, 100, 100)).phase, Phase::Filled);
-    assert_eq!(then(at_venue(), Command::Reject(refused())).phase, Phase::Rejected);
+    assert_eq!(
+        then(at_venue(), fill(1, 30, 30, 100)).phase,
+        Phase::PartiallyFilled
+    );
+    assert_eq!(
+        then(at_venue(), fill(1, 100, 100, 100)).phase,
+        Phase::Filled
+    );
+    assert_eq!(
+        then(at_venue(), Command::Reject(refused())).phase,
+        Phase::Rejected
+    );
     let cancel = Command::CancelBeforeVenue { reason: USER_WISH };
     assert_eq!(then(at_venue(), cancel).phase, Phase::Cancelled);
     let off = take_off(0, 100, CancelReason::SelfTrade);
@@ -111,7 +148,10 @@ fn a_validated_order_can_end_in_every_way() {
 
 #[test]
 fn a_partly_filled_order_can_end_in_every_way_but_a_refusal() {
-    assert_eq!(then(partly_filled(), fill(2, 70, 100, 100)).phase, Phase::Filled);
+    assert_eq!(
+        then(partly_filled(), fill(2, 70, 100, 100)).phase,
+        Phase::Filled
+    );
     let off = take_off(30, 70, USER_WISH);
     assert_eq!(then(partly_filled(), off).phase, Phase::Cancelled);
     let expiry = take_off(30, 70, CancelReason::Expired);
@@ -120,7 +160,9 @@ fn a_partly_filled_order_can_end_in_every_way_but_a_refusal() {
         Command::Reject(refused()),
         Command::CancelBeforeVenue { reason: USER_WISH },
     ] {
-        partly_filled().when(command).then_refused_because("NOT_ALLOWED_NOW");
+        partly_filled()
+            .when(command)
+            .then_refused_because("NOT_ALLOWED_NOW");
     }
 }
 
@@ -153,7 +195,12 @@ fn a_fill_tells_what_is_filled_what_is_left_and_the_average() {
 #[test]
 fn a_repeated_fill_changes_nothing_even_on_a_final_order() {
     partly_filled().when(fill(1, 30, 30, 100)).then_nothing();
-    let filled = history(&[place(100), validate(), fill(1, 30, 30, 100), fill(2, 70, 100, 100)]);
+    let filled = history(&[
+        place(100),
+        validate(),
+        fill(1, 30, 30, 100),
+        fill(2, 70, 100, 100),
+    ]);
     filled.when(fill(1, 30, 30, 100)).then_nothing();
 }
 
@@ -170,12 +217,15 @@ fn a_fill_after_a_gap_waits() {
 #[test]
 fn fills_that_cannot_be_true_are_refused_for_good() {
     for untrue in [
-        fill(2, 30, 30, 100),  // another execution reaching what is reached
-        fill(2, 30, 40, 100),  // overlaps the first
+        fill(2, 30, 30, 100), // another execution reaching what is reached
+        fill(2, 30, 40, 100), // overlaps the first
     ] {
         let decided = partly_filled().state().decide(&untrue);
         let rejection = decided.expect_err("an untrue fill");
-        assert!(matches!(rejection, Rejection::Contradiction { .. }), "{rejection}");
+        assert!(
+            matches!(rejection, Rejection::Contradiction { .. }),
+            "{rejection}"
+        );
         assert!(!rejection.may_pass());
     }
 }
@@ -199,7 +249,11 @@ fn late_facts_on_final_orders_are_refused() {
         vec![place(100), Command::Reject(refused())],
         vec![place(100), validate(), fill(1, 100, 100, 100)],
         vec![place(100), validate(), take_off(0, 100, USER_WISH)],
-        vec![place(100), validate(), take_off(0, 100, CancelReason::Expired)],
+        vec![
+            place(100),
+            validate(),
+            take_off(0, 100, CancelReason::Expired),
+        ],
     ];
     for end in ends {
         let phase = history(&end).state().phase;
@@ -209,7 +263,9 @@ fn late_facts_on_final_orders_are_refused() {
             replace(1, 500),
             validate(),
         ] {
-            history(&end).when(late).then_refused(Rejection::Final { phase });
+            history(&end)
+                .when(late)
+                .then_refused(Rejection::Final { phase });
         }
     }
 }
@@ -230,7 +286,12 @@ fn a_fill_under_terms_not_known_yet_waits_for_them() {
     partly_filled()
         .when(early.clone())
         .then_refused(Rejection::TermsNotKnown { total: 200 });
-    let replaced = history(&[place(100), validate(), fill(1, 30, 30, 100), replace(1, 200)]);
+    let replaced = history(&[
+        place(100),
+        validate(),
+        fill(1, 30, 30, 100),
+        replace(1, 200),
+    ]);
     assert_eq!(then(replaced, early).leaves(), 80);
 }
 
@@ -249,5 +310,7 @@ fn new_terms_of_what_is_filled_already_finish_the_order() {
     let order = then(partly_filled(), replace(1, 30));
     assert_eq!((order.phase, order.leaves()), (Phase::Cancelled, 0));
     assert_eq!((order.terms.quantity, order.cumulative), (30, 30));
-    partly_filled().when(replace(1, 29)).then_refused_because("CONTRADICTION");
+    partly_filled()
+        .when(replace(1, 29))
+        .then_refused_because("CONTRADICTION");
 }

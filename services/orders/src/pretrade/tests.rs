@@ -68,14 +68,23 @@ fn a_limit_buy_needs_its_value_and_the_largest_fee_rounded_up() {
     let mut cheap = config();
     cheap.instruments[0].lot = 1;
     let terms = limit(Side::Buy, 1, "0.05");
-    assert_eq!(lock(&cheap, &terms, amount("0.05"), 1), Some(Lock::Cash(501)));
+    assert_eq!(
+        lock(&cheap, &terms, amount("0.05"), 1),
+        Some(Lock::Cash(501))
+    );
 }
 
 #[test]
 fn a_sell_needs_its_shares() {
     let found = need(&limit(Side::Sell, 20, "100")).unwrap();
     let symbol = "ACME".to_owned();
-    assert_eq!(found.lock, Lock::Shares { symbol, quantity: 20 });
+    assert_eq!(
+        found.lock,
+        Lock::Shares {
+            symbol,
+            quantity: 20
+        }
+    );
     assert_eq!(found.lock.size(), 20);
 }
 
@@ -86,23 +95,36 @@ fn a_market_order_is_protected_by_a_collar_on_a_tick() {
     assert_eq!(buy.protection(), amount("103.05"));
     assert_eq!(buy.lock, Lock::Cash(amount("1031.5305").raw()));
     // 99.95 × 0.97 = 96.9515, up to the tick.
-    assert_eq!(need(&market(Side::Sell, 10)).unwrap().protection(), amount("97"));
+    assert_eq!(
+        need(&market(Side::Sell, 10)).unwrap().protection(),
+        amount("97")
+    );
 }
 
 #[test]
 fn a_collar_never_falls_below_one_tick() {
     let mut wide = config();
     wide.market_collar_bps = 10_000;
-    let found = assess(&wide, Some(UserStatus::Active), &market(Side::Sell, 10), quote());
+    let found = assess(
+        &wide,
+        Some(UserStatus::Active),
+        &market(Side::Sell, 10),
+        quote(),
+    );
     assert_eq!(found.unwrap().protection(), amount("0.05"));
 }
 
 #[test]
 fn a_market_order_needs_somebody_to_trade_with() {
     let ask = |side, quote| {
-        assess(&config(), Some(UserStatus::Active), &market(side, 10), quote)
-            .map(|_| ())
-            .map_err(|refused| refused.reason)
+        assess(
+            &config(),
+            Some(UserStatus::Active),
+            &market(side, 10),
+            quote,
+        )
+        .map(|_| ())
+        .map_err(|refused| refused.reason)
     };
     let no_asks = Quote {
         best_ask: None,
@@ -134,8 +156,14 @@ fn the_rules_of_the_instrument_are_kept() {
 fn only_active_users_trade() {
     let reason = |user| check_user(user).map_err(|refused| refused.reason);
     assert_eq!(reason(Some(UserStatus::Active)), Ok(()));
-    assert_eq!(reason(Some(UserStatus::Suspended)), Err(RejectReason::UserNotActive));
-    assert_eq!(reason(Some(UserStatus::Closed)), Err(RejectReason::UserNotActive));
+    assert_eq!(
+        reason(Some(UserStatus::Suspended)),
+        Err(RejectReason::UserNotActive)
+    );
+    assert_eq!(
+        reason(Some(UserStatus::Closed)),
+        Err(RejectReason::UserNotActive)
+    );
     assert_eq!(reason(None), Err(RejectReason::AccountNotReady));
 }
 

@@ -91,7 +91,11 @@ pub(crate) struct Birth {
 
 impl Document {
     /// The order after `events`, of which it knows the state `order`.
-    pub(crate) fn after(before: Option<&Document>, order: &Order, events: &[SealedEvent]) -> Document {
+    pub(crate) fn after(
+        before: Option<&Document>,
+        order: &Order,
+        events: &[SealedEvent],
+    ) -> Document {
         let Some(last) = events.last() else {
             return before.cloned().unwrap_or_default();
         };

@@ -1,8 +1,11 @@
 //! What is under way with an order and no fact yet.
 
+use std::time::SystemTime;
+
 use outcry_contracts::orders::v1::CancelReason;
 use outcry_contracts::trades::v1::{FailureReason, Trade, TradeStatus};
 use outcry_events::Amount;
+use outcry_store::Answer;
 use serde::{Deserialize, Serialize};
 
 use crate::pretrade::Need;
@@ -34,14 +37,28 @@ pub struct Cancelling {
 /// A wish to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacing {
-    /// The request it came with: its repetition goes on with it.
-    pub request_id: String,
+    /// The request it came with: its repetition goes on with it, and whoever brings it to its end
+    /// stores the answer.
+    pub request: RequestKey,
     /// The number of the change.
     pub revision: u32,
     /// Total shares wanted.
     pub quantity: i64,
     /// Limit, in ten-thousandths.
     pub limit_price: i64,
+}
+
+/// Which request a wish came with: what its answer will be stored under.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestKey {
+    /// Who asked.
+    pub principal: String,
+    /// What was called.
+    pub method: String,
+    /// The id the caller gave the request.
+    pub request_id: String,
+    /// Hash of the request's body.
+    pub request_hash: [u8; 32],
 }
 
 /// An order at the venue, as the venue answered.
@@ -79,6 +96,35 @@ impl Cancelling {
     /// Why.
     pub fn reason(self) -> CancelReason {
         CancelReason::try_from(self.reason).unwrap_or_default()
+    }
+}
+
+// === impl RequestKey ===
+
+impl RequestKey {
+    /// The key of an answer.
+    pub(crate) fn of(answer: &Answer) -> Self {
+        Self {
+            principal: answer.principal.clone(),
+            method: answer.method.clone(),
+            request_id: answer.request_id.clone(),
+            request_hash: answer.request_hash,
+        }
+    }
+
+    /// The answer under this key; none for a request that asked for no such protection.
+    pub(crate) fn answer(&self, response: Vec<u8>, at: SystemTime) -> Option<Answer> {
+        if self.request_id.is_empty() {
+            return None;
+        }
+        Some(Answer {
+            principal: self.principal.clone(),
+            method: self.method.clone(),
+            request_id: self.request_id.clone(),
+            request_hash: self.request_hash,
+            response,
+            at,
+        })
     }
 }
 

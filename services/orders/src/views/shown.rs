@@ -38,10 +38,7 @@ pub fn shown(row: &OrderRow) -> Order {
 pub(crate) fn is_final(status: OrderStatus) -> bool {
     matches!(
         status,
-        OrderStatus::Filled
-            | OrderStatus::Cancelled
-            | OrderStatus::Rejected
-            | OrderStatus::Expired
+        OrderStatus::Filled | OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired
     )
 }
 
@@ -81,9 +78,7 @@ fn lay_over(order: &mut Order, venue: &VenueState) {
             OrderStatus::Expired
         }
         TradeStatus::Cancelled => OrderStatus::Cancelled,
-        TradeStatus::Failed
-            if venue.failure_reason() == FailureReason::CancelledBeforeVenue =>
-        {
+        TradeStatus::Failed if venue.failure_reason() == FailureReason::CancelledBeforeVenue => {
             OrderStatus::Cancelled
         }
         TradeStatus::Failed => OrderStatus::Rejected,
@@ -114,7 +109,7 @@ mod tests {
     use outcry_contracts::orders::v1::RejectReason;
 
     use super::*;
-    use crate::views::{Cancelling, Progress, Replacing};
+    use crate::views::{Cancelling, Progress, Replacing, RequestKey};
 
     fn row(status: OrderStatus, cumulative: i64) -> OrderRow {
         OrderRow {
@@ -141,7 +136,11 @@ mod tests {
     fn check(row: &OrderRow, status: OrderStatus, cumulative: i64, leaves: i64) {
         let order = shown(row);
         assert_eq!(
-            (order.status(), order.cumulative_quantity, order.leaves_quantity),
+            (
+                order.status(),
+                order.cumulative_quantity,
+                order.leaves_quantity
+            ),
             (status, cumulative, leaves)
         );
     }
@@ -175,7 +174,7 @@ mod tests {
     fn what_the_venue_was_asked_shows_until_it_has_decided() {
         let mut row = row(OrderStatus::PartiallyFilled, 30);
         row.progress.replacing = Some(Replacing {
-            request_id: String::new(),
+            request: RequestKey::default(),
             revision: 1,
             quantity: 50,
             limit_price: 1,

@@ -19,7 +19,10 @@ async fn the_venue_takes_an_order_off_and_the_order_follows() {
     assert_eq!(answer.status(), OrderStatus::Cancelled);
     assert_eq!(answer.cancel_reason(), CancelReason::User);
     let order = house.until(&order, "order.cancelled").await;
-    assert_eq!((order.status(), order.leaves_quantity), (OrderStatus::Cancelled, 0));
+    assert_eq!(
+        (order.status(), order.leaves_quantity),
+        (OrderStatus::Cancelled, 0)
+    );
     // Repeated, and asked anew: the order as it is.
     assert_eq!(house.cancel(&user, request).await.unwrap(), order);
     assert_eq!(house.cancel(&user, cancel(&order)).await.unwrap(), order);
@@ -54,10 +57,16 @@ async fn an_unanswered_cancellation_is_pending_until_the_venue_has_decided() {
     // A fill meanwhile keeps it pending.
     house.venue.fill(&order.order_id, 4, 10).await;
     let pending = house.until(&order, "order.filled").await;
-    assert_eq!((pending.status(), pending.cumulative_quantity), (OrderStatus::PendingCancel, 4));
+    assert_eq!(
+        (pending.status(), pending.cumulative_quantity),
+        (OrderStatus::PendingCancel, 4)
+    );
     house.time_passes();
     let order = house.until(&order, "order.cancelled").await;
-    assert_eq!((order.status(), order.cumulative_quantity), (OrderStatus::Cancelled, 4));
+    assert_eq!(
+        (order.status(), order.cumulative_quantity),
+        (OrderStatus::Cancelled, 4)
+    );
 }
 
 #[tokio::test]
@@ -89,7 +98,10 @@ async fn a_new_order_is_cancelled_while_custody_is_silent() {
     let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
     let answer = house.cancel(&user, cancel(&order)).await.unwrap();
     assert_eq!(answer.status(), OrderStatus::Cancelled);
-    assert_eq!(house.topics(&order).await, ["order.created", "order.cancelled"]);
+    assert_eq!(
+        house.topics(&order).await,
+        ["order.created", "order.cancelled"]
+    );
 }
 
 #[tokio::test]
@@ -119,7 +131,10 @@ async fn an_expiry_is_not_a_cancellation() {
     let house = House::open().await;
     let user = house.customer().await;
     let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
-    house.venue.take_off(&order.order_id, CancelReason::Expired).await;
+    house
+        .venue
+        .take_off(&order.order_id, CancelReason::Expired)
+        .await;
     let order = house.until(&order, "order.expired").await;
     assert_eq!(order.status(), OrderStatus::Expired);
 }
@@ -136,7 +151,10 @@ async fn a_fact_that_comes_too_late_changes_nothing_and_is_counted() {
     house.venue.publish(&order.order_id, &late).await;
     let discarded = || {
         let groups = house.orders.metrics().groups();
-        groups.iter().map(|(_, counts)| counts.discarded.get()).sum::<u64>()
+        groups
+            .iter()
+            .map(|(_, counts)| counts.discarded.get())
+            .sum::<u64>()
     };
     eventually("the late fact is discarded", async || discarded() == 1).await;
     assert_eq!(house.order(&order).await, before);
@@ -155,7 +173,11 @@ async fn all_open_orders_of_one_symbol_or_all_are_cancelled() {
         symbol: symbol.to_owned(),
     };
     let request = all("BETA");
-    let answer = house.user(&user).cancel_all_orders(request.clone()).await.unwrap();
+    let answer = house
+        .user(&user)
+        .cancel_all_orders(request.clone())
+        .await
+        .unwrap();
     let cancelled = answer.into_inner().orders;
     assert_eq!(cancelled.len(), 1);
     assert_eq!(cancelled[0].order_id, beta.order_id);
@@ -165,7 +187,12 @@ async fn all_open_orders_of_one_symbol_or_all_are_cancelled() {
     let again = house.user(&user).cancel_all_orders(request).await.unwrap();
     assert_eq!(again.into_inner().orders.len(), 1);
     let rest = house.user(&user).cancel_all_orders(all("")).await.unwrap();
-    assert!(rest.into_inner().orders.iter().any(|order| order.order_id == acme.order_id));
+    assert!(
+        rest.into_inner()
+            .orders
+            .iter()
+            .any(|order| order.order_id == acme.order_id)
+    );
     house.until(&acme, "order.cancelled").await;
 }
 

@@ -61,7 +61,12 @@ impl Custody {
     }
 
     pub fn has_given_up(&self, order_id: &str) -> bool {
-        self.0.lock().unwrap().given_up.iter().any(|id| id == order_id)
+        self.0
+            .lock()
+            .unwrap()
+            .given_up
+            .iter()
+            .any(|id| id == order_id)
     }
 
     pub fn routes(&self) -> Routes {
@@ -79,7 +84,10 @@ impl Custody {
     fn lock(&self, asked: LockFundsRequest) {
         let mut books = self.0.lock().unwrap();
         let (revision, amount) = (asked.revision, asked.amount.unwrap());
-        let lock = books.locks.entry(asked.order_id).or_insert((revision, amount.clone()));
+        let lock = books
+            .locks
+            .entry(asked.order_id)
+            .or_insert((revision, amount.clone()));
         if revision > lock.0 {
             *lock = (revision, amount);
         }

@@ -91,7 +91,14 @@ impl House {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(FakeClock::default());
         let platform = Platform::open_at(folder.path(), clock.clone()).await;
-        House::start(platform, clock, Custody::default(), Venue::default(), folder).await
+        House::start(
+            platform,
+            clock,
+            Custody::default(),
+            Venue::default(),
+            folder,
+        )
+        .await
     }
 
     async fn start(
@@ -223,26 +230,41 @@ impl House {
 
     /// Orders of a user as listed.
     pub async fn list(&self, user: &str, request: ListOrdersRequest) -> ListOrdersResponse {
-        self.user(user).list_orders(request).await.unwrap().into_inner()
+        self.user(user)
+            .list_orders(request)
+            .await
+            .unwrap()
+            .into_inner()
     }
 
     /// The events of an order.
     pub async fn events(&self, order: &Order) -> Vec<SealedEvent> {
         let stream = format!("order-{}", order.order_id);
-        let stored = self.orders.store.read_stream(&stream, 0, 100).await.unwrap();
+        let stored = self
+            .orders
+            .store
+            .read_stream(&stream, 0, 100)
+            .await
+            .unwrap();
         stored.into_iter().map(|stored| stored.event).collect()
     }
 
     pub async fn topics(&self, order: &Order) -> Vec<String> {
         let events = self.events(order).await;
-        events.iter().map(|event| event.topic().to_owned()).collect()
+        events
+            .iter()
+            .map(|event| event.topic().to_owned())
+            .collect()
     }
 
     /// Waits until the order's last event has this topic; the order then.
     pub async fn until(&self, order: &Order, topic: &str) -> Order {
         let happened = async || {
             let topics = self.topics(order).await;
-            topics.last().is_some_and(|last| last == topic).then_some(())
+            topics
+                .last()
+                .is_some_and(|last| last == topic)
+                .then_some(())
         };
         found(&format!("{topic} happens"), happened).await;
         self.order(order).await

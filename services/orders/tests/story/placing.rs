@@ -25,30 +25,48 @@ async fn an_order_is_funded_validated_placed_and_filled() {
     assert_eq!(house.order(&order).await, order);
     // 1,001.00 and ten basis points of it.
     let cash = Asset::Cash(amount("1002.001").to_money());
-    assert_eq!(house.custody.locked(&order.order_id).unwrap().asset, Some(cash));
+    assert_eq!(
+        house.custody.locked(&order.order_id).unwrap().asset,
+        Some(cash)
+    );
     let submitted = &house.venue.submitted(&order.order_id)[0];
     assert_eq!(submitted.protection_price, Some(amount("10.01").to_money()));
 
     house.venue.fill(&order.order_id, 30, 9).await;
     let partly = house.until(&order, "order.filled").await;
     assert_eq!(partly.status(), OrderStatus::PartiallyFilled);
-    assert_eq!((partly.cumulative_quantity, partly.leaves_quantity), (30, 70));
+    assert_eq!(
+        (partly.cumulative_quantity, partly.leaves_quantity),
+        (30, 70)
+    );
     house.venue.fill(&order.order_id, 70, 10).await;
     let filled = house.until_status(&order, OrderStatus::Filled).await;
-    assert_eq!((filled.cumulative_quantity, filled.leaves_quantity), (100, 0));
+    assert_eq!(
+        (filled.cumulative_quantity, filled.leaves_quantity),
+        (100, 0)
+    );
     assert_eq!(filled.average_price, Some(amount("9.70").to_money()));
 
     let events = house.events(&order).await;
     assert_eq!(
         house.topics(&order).await,
-        ["order.created", "order.validated", "order.filled", "order.filled"]
+        [
+            "order.created",
+            "order.validated",
+            "order.filled",
+            "order.filled"
+        ]
     );
     let flow = events[0].correlation_id();
     assert_eq!(flow.to_string(), order.correlation_id);
     assert!(events.iter().all(|event| event.correlation_id() == flow));
     assert_eq!(events[0].causation_id(), None);
     assert_eq!(events[1].causation_id(), Some(events[0].id()));
-    assert!(events[2..].iter().all(|event| event.causation_id().is_some()));
+    assert!(
+        events[2..]
+            .iter()
+            .all(|event| event.causation_id().is_some())
+    );
     assert_eq!(refold(&events).unwrap(), Some(row(&house, &order).await));
 }
 
@@ -64,7 +82,10 @@ async fn an_order_without_funds_is_rejected_and_stays_so_when_repeated() {
     assert!(order.message.contains("3.00 USD is available"));
     assert_eq!(house.place(&user, request).await.unwrap(), order);
     assert!(house.venue.submitted(&order.order_id).is_empty());
-    assert_eq!(house.topics(&order).await, ["order.created", "order.rejected"]);
+    assert_eq!(
+        house.topics(&order).await,
+        ["order.created", "order.rejected"]
+    );
     assert_eq!(house.custody.asked_at_all(), 1);
 }
 
@@ -82,7 +103,10 @@ async fn what_the_rules_do_not_allow_is_kept_as_a_rejected_order() {
         let order = house.place(&user, place(terms)).await.unwrap();
         assert_eq!(order.status(), OrderStatus::Rejected);
         assert_eq!(order.reject_reason(), reason);
-        assert_eq!(house.topics(&order).await, ["order.created", "order.rejected"]);
+        assert_eq!(
+            house.topics(&order).await,
+            ["order.created", "order.rejected"]
+        );
     }
     let stranger = "0191f000-0000-7000-8000-00000000000a";
     let order = house.place(stranger, place(buy(1, "10"))).await.unwrap();
@@ -98,7 +122,13 @@ async fn what_is_not_an_order_leaves_no_trace() {
     terms.limit_price = None;
     let refused = house.place(&user, place(terms)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    assert!(house.list(&user, ListOrdersRequest::default()).await.orders.is_empty());
+    assert!(
+        house
+            .list(&user, ListOrdersRequest::default())
+            .await
+            .orders
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -111,7 +141,10 @@ async fn a_request_makes_one_order_and_its_id_no_other() {
     house.until(&order, "order.filled").await;
     // The same order, as it is by now.
     let again = house.place(&user, request.clone()).await.unwrap();
-    assert_eq!((again.order_id, again.status), (order.order_id, OrderStatus::Filled.into()));
+    assert_eq!(
+        (again.order_id, again.status),
+        (order.order_id, OrderStatus::Filled.into())
+    );
     let other = PlaceOrderRequest {
         terms: Some(buy(11, "10")),
         ..request
@@ -129,7 +162,14 @@ async fn concurrent_repetitions_make_one_order() {
     let orders = futures::future::join_all(many).await;
     let first = orders[0].as_ref().unwrap();
     assert!(orders.iter().all(|order| order.as_ref().unwrap() == first));
-    assert_eq!(house.list(&user, ListOrdersRequest::default()).await.orders.len(), 1);
+    assert_eq!(
+        house
+            .list(&user, ListOrdersRequest::default())
+            .await
+            .orders
+            .len(),
+        1
+    );
     assert_eq!(house.custody.asked_at_all(), 1);
 }
 
@@ -147,7 +187,10 @@ async fn a_client_order_id_belongs_to_one_order_of_a_user() {
     let info = taken.get_details_error_info().unwrap();
     assert_eq!(info.metadata["order_id"], order.order_id);
     assert!(house.place(&other, mine(buy(10, "10"))).await.is_ok());
-    let both = [house.place(&other, mine_too("x")), house.place(&other, mine_too("x"))];
+    let both = [
+        house.place(&other, mine_too("x")),
+        house.place(&other, mine_too("x")),
+    ];
     let placed = futures::future::join_all(both).await;
     assert_eq!(placed.iter().filter(|placed| placed.is_ok()).count(), 1);
 
@@ -181,14 +224,23 @@ async fn a_market_order_is_protected_by_the_book_it_saw() {
     let order = house.place(&user, place(market(Side::Buy))).await.unwrap();
     assert_eq!(order.reject_reason(), RejectReason::NoLiquidity);
 
-    house.venue.quotes(Some(Amount::from_units(99)), Some(Amount::from_units(100)));
+    house
+        .venue
+        .quotes(Some(Amount::from_units(99)), Some(Amount::from_units(100)));
     let bought = house.place(&user, place(market(Side::Buy))).await.unwrap();
-    let protection = house.venue.submitted(&bought.order_id)[0].protection_price.clone();
+    let protection = house.venue.submitted(&bought.order_id)[0]
+        .protection_price
+        .clone();
     assert_eq!(protection, Some(Amount::from_units(105).to_money()));
     let cash = Asset::Cash(amount("1051.05").to_money());
-    assert_eq!(house.custody.locked(&bought.order_id).unwrap().asset, Some(cash));
+    assert_eq!(
+        house.custody.locked(&bought.order_id).unwrap().asset,
+        Some(cash)
+    );
     let sold = house.place(&user, place(market(Side::Sell))).await.unwrap();
-    let protection = house.venue.submitted(&sold.order_id)[0].protection_price.clone();
+    let protection = house.venue.submitted(&sold.order_id)[0]
+        .protection_price
+        .clone();
     assert_eq!(protection, Some(amount("94.05").to_money()));
 }
 
@@ -215,7 +267,10 @@ async fn a_silent_custody_leaves_the_order_new_and_the_timer_carries_it_on() {
     house.time_passes();
     let order = house.until_status(&order, OrderStatus::Open).await;
     assert_eq!(house.custody.asked(&order.order_id).len(), 2);
-    assert_eq!(house.topics(&order).await, ["order.created", "order.validated"]);
+    assert_eq!(
+        house.topics(&order).await,
+        ["order.created", "order.validated"]
+    );
 }
 
 #[tokio::test]
@@ -223,13 +278,18 @@ async fn lost_answers_do_nothing_twice() {
     let house = House::open().await;
     let user = house.customer().await;
     house.custody.next([Manner::AnswerLost]);
-    house.venue.next("submit", [Manner::AnswerLost, Manner::AnswerLost]);
+    house
+        .venue
+        .next("submit", [Manner::AnswerLost, Manner::AnswerLost]);
     let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
     assert_eq!(order.status(), OrderStatus::New);
     house.time_passes();
     let order = house.until_status(&order, OrderStatus::Open).await;
     assert_eq!(house.venue.submitted(&order.order_id).len(), 3);
-    assert_eq!(house.topics(&order).await, ["order.created", "order.validated"]);
+    assert_eq!(
+        house.topics(&order).await,
+        ["order.created", "order.validated"]
+    );
 }
 
 #[tokio::test]
@@ -243,7 +303,16 @@ async fn facts_that_overtake_the_venues_answer_are_taken() {
     let order = house.until(&order, "order.filled").await;
     assert_eq!(order.status(), OrderStatus::Filled);
     house.time_passes();
-    let cleared = async || house.orders.store.next_timer().await.unwrap().is_none().then_some(());
+    let cleared = async || {
+        house
+            .orders
+            .store
+            .next_timer()
+            .await
+            .unwrap()
+            .is_none()
+            .then_some(())
+    };
     found("the timer has nothing to do", cleared).await;
 }
 
@@ -264,7 +333,14 @@ async fn an_order_in_the_middle_of_a_crash_is_carried_on_by_its_timer() {
     assert_eq!(order.status(), OrderStatus::New);
     house.time_passes();
     house.until_status(&order, OrderStatus::Open).await;
-    assert_eq!(house.list(&user, ListOrdersRequest::default()).await.orders.len(), 1);
+    assert_eq!(
+        house
+            .list(&user, ListOrdersRequest::default())
+            .await
+            .orders
+            .len(),
+        1
+    );
     assert!(house.folder().exists());
 }
 

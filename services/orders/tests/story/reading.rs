@@ -7,7 +7,11 @@ use tonic::Code;
 use super::house::{House, buy, cancel, place};
 
 fn ids(listed: &ListOrdersResponse) -> Vec<&str> {
-    listed.orders.iter().map(|order| order.order_id.as_str()).collect()
+    listed
+        .orders
+        .iter()
+        .map(|order| order.order_id.as_str())
+        .collect()
 }
 
 #[tokio::test]
@@ -16,7 +20,13 @@ async fn orders_are_listed_newest_first_page_by_page() {
     let user = house.customer().await;
     let mut placed = Vec::new();
     for _ in 0..5 {
-        placed.push(house.place(&user, place(buy(1, "10"))).await.unwrap().order_id);
+        placed.push(
+            house
+                .place(&user, place(buy(1, "10")))
+                .await
+                .unwrap()
+                .order_id,
+        );
     }
     placed.reverse();
     let mut token = String::new();
@@ -61,10 +71,16 @@ async fn listings_are_filtered_by_symbol_and_by_what_is_open() {
             ..ListOrdersRequest::default()
         };
         let listed = house.list(&user, request).await;
-        ids(&listed).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        ids(&listed)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let (beta, acme, gone) = (beta.order_id, acme.order_id, gone.order_id);
-    assert_eq!(list("", false).await, [gone.clone(), acme.clone(), beta.clone()]);
+    assert_eq!(
+        list("", false).await,
+        [gone.clone(), acme.clone(), beta.clone()]
+    );
     assert_eq!(list("", true).await, [acme.clone(), beta.clone()]);
     assert_eq!(list("BETA", true).await, [beta]);
     assert_eq!(list("ACME", false).await, [gone, acme]);
@@ -85,8 +101,17 @@ async fn customers_see_their_own_orders_and_operators_everybodys() {
         user_id: user.clone(),
         ..ListOrdersRequest::default()
     };
-    let refused = house.user(&other).list_orders(of_user.clone()).await.unwrap_err();
+    let refused = house
+        .user(&other)
+        .list_orders(of_user.clone())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
-    let listed = house.admin().list_orders(of_user).await.unwrap().into_inner();
+    let listed = house
+        .admin()
+        .list_orders(of_user)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(ids(&listed), [order.order_id.as_str()]);
 }

@@ -19,7 +19,10 @@ async fn more_is_locked_before_the_venue_is_asked() {
     let answer = house.replace(&user, request.clone()).await.unwrap();
     assert_eq!(answer.status(), OrderStatus::PartiallyFilled);
     assert_eq!((answer.revision, answer.leaves_quantity), (1, 160));
-    assert_eq!(answer.terms.as_ref().unwrap().limit_price, Some(amount("11").to_money()));
+    assert_eq!(
+        answer.terms.as_ref().unwrap().limit_price,
+        Some(amount("11").to_money())
+    );
     let asked = house.custody.asked(&order.order_id);
     assert_eq!((asked[1].revision, asked[1].cumulative_quantity), (1, 40));
     // 160 × 11 and ten basis points.
@@ -31,7 +34,13 @@ async fn more_is_locked_before_the_venue_is_asked() {
     let filled = house.until_status(&order, OrderStatus::Filled).await;
     assert_eq!(filled.cumulative_quantity, 200);
     let topics = house.topics(&order).await;
-    assert_eq!(topics.iter().filter(|topic| *topic == "order.replaced").count(), 1);
+    assert_eq!(
+        topics
+            .iter()
+            .filter(|topic| *topic == "order.replaced")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -39,11 +48,17 @@ async fn less_needs_no_lock() {
     let house = House::open().await;
     let user = house.customer().await;
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
-    let answer = house.replace(&user, replace(&order, 60, "10")).await.unwrap();
+    let answer = house
+        .replace(&user, replace(&order, 60, "10"))
+        .await
+        .unwrap();
     assert_eq!((answer.leaves_quantity, answer.revision), (60, 1));
     assert_eq!(house.custody.asked(&order.order_id).len(), 1);
     // The same terms again are no change.
-    let same = house.replace(&user, replace(&order, 60, "10")).await.unwrap();
+    let same = house
+        .replace(&user, replace(&order, 60, "10"))
+        .await
+        .unwrap();
     assert_eq!(same.revision, 1);
 }
 
@@ -53,18 +68,27 @@ async fn without_the_funds_or_the_venues_consent_the_order_stays_as_it_is() {
     let user = house.customer().await;
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
     house.custody.next([Manner::Refuse("INSUFFICIENT_FUNDS")]);
-    let refused = house.replace(&user, replace(&order, 200, "10")).await.unwrap_err();
+    let refused = house
+        .replace(&user, replace(&order, 200, "10"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let info = refused.get_details_error_info().unwrap();
     assert_eq!(info.reason, "INSUFFICIENT_FUNDS");
     assert_eq!(house.order(&order).await.status(), OrderStatus::Open);
 
     house.venue.next("replace", [Manner::Refuse("PRICE_BAND")]);
-    let refused = house.replace(&user, replace(&order, 200, "10")).await.unwrap_err();
+    let refused = house
+        .replace(&user, replace(&order, 200, "10"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert_eq!(house.order(&order).await.status(), OrderStatus::Open);
     // Each try has a number of its own.
-    let answer = house.replace(&user, replace(&order, 300, "10")).await.unwrap();
+    let answer = house
+        .replace(&user, replace(&order, 300, "10"))
+        .await
+        .unwrap();
     assert_eq!(answer.revision, 3);
     let revisions: Vec<_> = house
         .custody
@@ -81,19 +105,57 @@ async fn a_lost_answer_leaves_the_change_pending_and_a_fill_under_it_waits() {
     let user = house.customer().await;
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
     house.venue.next("replace", [Manner::AnswerLost]);
-    let answer = house.replace(&user, replace(&order, 200, "10")).await.unwrap();
+    let answer = house
+        .replace(&user, replace(&order, 200, "10"))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), OrderStatus::PendingReplace);
-    let busy = house.replace(&user, replace(&order, 300, "10")).await.unwrap_err();
-    assert_eq!(busy.get_details_error_info().unwrap().reason, "REPLACE_PENDING");
+    let busy = house
+        .replace(&user, replace(&order, 300, "10"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        busy.get_details_error_info().unwrap().reason,
+        "REPLACE_PENDING"
+    );
     // The venue fills under terms that orders does not know to be accepted yet.
     house.venue.fill(&order.order_id, 150, 10).await;
     house.time_passes();
     let order = house.until(&order, "order.filled").await;
-    assert_eq!((order.cumulative_quantity, order.leaves_quantity), (150, 50));
+    assert_eq!(
+        (order.cumulative_quantity, order.leaves_quantity),
+        (150, 50)
+    );
     assert_eq!(order.status(), OrderStatus::PartiallyFilled);
     assert_eq!(
         house.topics(&order).await,
-        ["order.created", "order.validated", "order.replaced", "order.filled"]
+        [
+            "order.created",
+            "order.validated",
+            "order.replaced",
+            "order.filled"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_its_timer_finished_is_not_made_again_by_its_request() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.next("replace", [Manner::AnswerLost]);
+    let request = replace(&order, 200, "10");
+    house.replace(&user, request.clone()).await.unwrap();
+    house.time_passes();
+    house.until(&order, "order.replaced").await;
+    house
+        .replace(&user, replace(&order, 300, "10"))
+        .await
+        .unwrap();
+    let repeated = house.replace(&user, request).await.unwrap();
+    assert_eq!(
+        (repeated.terms.unwrap().quantity, repeated.revision),
+        (300, 2)
     );
 }
 
@@ -118,9 +180,15 @@ async fn reducing_an_order_to_what_is_filled_ends_it() {
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
     house.venue.fill(&order.order_id, 40, 10).await;
     house.until(&order, "order.filled").await;
-    let answer = house.replace(&user, replace(&order, 30, "10")).await.unwrap();
+    let answer = house
+        .replace(&user, replace(&order, 30, "10"))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), OrderStatus::Cancelled);
-    assert_eq!((answer.cumulative_quantity, answer.terms.unwrap().quantity), (40, 40));
+    assert_eq!(
+        (answer.cumulative_quantity, answer.terms.unwrap().quantity),
+        (40, 40)
+    );
 }
 
 #[tokio::test]
@@ -129,10 +197,22 @@ async fn only_an_open_limit_order_of_ones_own_can_be_changed() {
     let (user, other) = (house.customer().await, house.customer().await);
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
     let code = async |user: &str, request| house.replace(user, request).await.unwrap_err().code();
-    assert_eq!(code(&other, replace(&order, 50, "10")).await, Code::NotFound);
-    assert_eq!(code(&user, replace(&order, 50, "10.001")).await, Code::InvalidArgument);
-    assert_eq!(code(&user, replace(&order, 50, "0")).await, Code::InvalidArgument);
+    assert_eq!(
+        code(&other, replace(&order, 50, "10")).await,
+        Code::NotFound
+    );
+    assert_eq!(
+        code(&user, replace(&order, 50, "10.001")).await,
+        Code::InvalidArgument
+    );
+    assert_eq!(
+        code(&user, replace(&order, 50, "0")).await,
+        Code::InvalidArgument
+    );
     house.cancel(&user, cancel(&order)).await.unwrap();
     house.until(&order, "order.cancelled").await;
-    assert_eq!(code(&user, replace(&order, 50, "10")).await, Code::FailedPrecondition);
+    assert_eq!(
+        code(&user, replace(&order, 50, "10")).await,
+        Code::FailedPrecondition
+    );
 }

@@ -187,33 +187,40 @@ impl Venue {
         let mut floor = self.0.lock().unwrap();
         let barred = floor.barred.contains(&asked.order_id);
         let quantity = asked.terms.as_ref().unwrap().quantity;
-        floor.trades.entry(asked.order_id.clone()).or_insert_with(|| {
-            let mut trade = Trade {
-                trade_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, asked.order_id.as_bytes()).to_string(),
-                order_id: asked.order_id.clone(),
-                user_id: asked.user_id.clone(),
-                terms: asked.terms.clone(),
-                leaves_quantity: quantity,
-                ..Trade::default()
-            };
-            trade.set_status(TradeStatus::Placed);
-            if barred {
-                trade.set_status(TradeStatus::Failed);
-                trade.set_failure_reason(FailureReason::CancelledBeforeVenue);
-            }
-            Held {
-                trade,
-                cause,
-                sequence: 0,
-                notional: 0,
-            }
-        });
+        floor
+            .trades
+            .entry(asked.order_id.clone())
+            .or_insert_with(|| {
+                let mut trade = Trade {
+                    trade_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, asked.order_id.as_bytes())
+                        .to_string(),
+                    order_id: asked.order_id.clone(),
+                    user_id: asked.user_id.clone(),
+                    terms: asked.terms.clone(),
+                    leaves_quantity: quantity,
+                    ..Trade::default()
+                };
+                trade.set_status(TradeStatus::Placed);
+                if barred {
+                    trade.set_status(TradeStatus::Failed);
+                    trade.set_failure_reason(FailureReason::CancelledBeforeVenue);
+                }
+                Held {
+                    trade,
+                    cause,
+                    sequence: 0,
+                    notional: 0,
+                }
+            });
     }
 
     fn change(&self, asked: &ReplaceTradeRequest) {
         let mut floor = self.0.lock().unwrap();
         let trade = &mut floor.trades.get_mut(&asked.order_id).unwrap().trade;
-        let open = matches!(trade.status(), TradeStatus::Placed | TradeStatus::PartiallyFilled);
+        let open = matches!(
+            trade.status(),
+            TradeStatus::Placed | TradeStatus::PartiallyFilled
+        );
         if asked.revision <= trade.revision || !open {
             return;
         }
@@ -242,7 +249,10 @@ fn broken() -> Status {
 
 #[tonic::async_trait]
 impl TradeService for Venue {
-    async fn submit_order(&self, request: Request<SubmitOrderRequest>) -> Answer<SubmitOrderResponse> {
+    async fn submit_order(
+        &self,
+        request: Request<SubmitOrderRequest>,
+    ) -> Answer<SubmitOrderResponse> {
         let cause = cause(&request);
         let asked = request.into_inner();
         self.0.lock().unwrap().submitted.push(asked.clone());
@@ -258,7 +268,10 @@ impl TradeService for Venue {
         Ok(Response::new(SubmitOrderResponse { trade }))
     }
 
-    async fn cancel_trade(&self, request: Request<CancelTradeRequest>) -> Answer<CancelTradeResponse> {
+    async fn cancel_trade(
+        &self,
+        request: Request<CancelTradeRequest>,
+    ) -> Answer<CancelTradeResponse> {
         let asked = request.into_inner();
         let (order_id, reason) = (&asked.order_id, asked.reason());
         let manner = self.manner("cancel");
@@ -274,7 +287,9 @@ impl TradeService for Venue {
             return Err(broken());
         }
         let trade = self.trade(order_id);
-        let cancelled = trade.as_ref().is_some_and(|one| one.status() == TradeStatus::Cancelled);
+        let cancelled = trade
+            .as_ref()
+            .is_some_and(|one| one.status() == TradeStatus::Cancelled);
         Ok(Response::new(CancelTradeResponse { trade, cancelled }))
     }
 
@@ -288,7 +303,11 @@ impl TradeService for Venue {
             Manner::Silent => return Err(broken()),
             Manner::Refuse(reason) => {
                 let message = "the venue does not accept these terms";
-                return Err(refusal::with_reason(Code::FailedPrecondition, reason, message));
+                return Err(refusal::with_reason(
+                    Code::FailedPrecondition,
+                    reason,
+                    message,
+                ));
             }
             Manner::AnswerLost => {
                 self.change(&asked);
@@ -296,7 +315,9 @@ impl TradeService for Venue {
             }
         }
         let trade = self.trade(&asked.order_id);
-        let replaced = trade.as_ref().is_some_and(|one| one.revision >= asked.revision);
+        let replaced = trade
+            .as_ref()
+            .is_some_and(|one| one.revision >= asked.revision);
         Ok(Response::new(ReplaceTradeResponse {
             trade,
             replaced,
