@@ -10,6 +10,7 @@
 //! stand in the order's view row (see [`views`](crate::views)) until the venue's facts arrive.
 
 mod average;
+mod command;
 mod rejection;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use outcry_events::Amount;
 use outcry_service::Decider;
 
 pub use average::average;
+pub use command::{Command, Fill, Refused, Replacement};
 pub use rejection::Rejection;
 
 outcry_events::event_set! {
@@ -45,88 +47,6 @@ outcry_events::event_set! {
         /// It has new terms.
         Replaced(OrderReplacedEvent),
     }
-}
-
-/// What can be asked of an order: a decision of this service, or a fact of the venue.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Places it.
-    Place {
-        /// Id of the new order.
-        order_id: String,
-        /// Whose it is.
-        user_id: String,
-        /// The user's own id for it; may be empty.
-        client_order_id: String,
-        /// What is wanted.
-        terms: OrderTerms,
-        /// Why it is refused at once, if it is.
-        refused: Option<Refused>,
-    },
-    /// It passed every check, and this is locked for it.
-    Validate {
-        /// Cash for a buy, shares for a sell.
-        locked: AssetAmount,
-        /// Price beyond which the venue must not fill it.
-        protection: Amount,
-    },
-    /// It is refused: by a check, by custody or by the venue.
-    Reject(Refused),
-    /// The venue filled some of it.
-    Fill(Fill),
-    /// The venue took it off the market; an expiry when that is the reason.
-    TakeOff {
-        /// Shares filled before.
-        cumulative: i64,
-        /// Shares that will not be filled.
-        unfilled: i64,
-        /// Why.
-        reason: CancelReason,
-    },
-    /// It is cancelled before the venue has seen it.
-    CancelBeforeVenue {
-        /// Why.
-        reason: CancelReason,
-    },
-    /// The venue accepted new terms.
-    Replace(Replacement),
-}
-
-/// Why an order is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// For programs.
-    pub reason: RejectReason,
-    /// For people; at most 256 characters.
-    pub message: String,
-}
-
-/// One fill, as the venue tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fill {
-    /// The venue's id of it.
-    pub execution_id: String,
-    /// Shares of this fill.
-    pub last: i64,
-    /// Price of this fill.
-    pub price: Amount,
-    /// Shares filled so far, this fill included.
-    pub cumulative: i64,
-    /// Shares the venue still wanted after it, under the terms of that moment.
-    pub leaves: i64,
-}
-
-/// New terms, as the venue accepted them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replacement {
-    /// Grows with every change; a refused change leaves its number unused.
-    pub revision: u32,
-    /// Total shares wanted, those filled included; never less than what the venue had filled.
-    pub quantity: i64,
-    /// Limit.
-    pub limit: Amount,
-    /// Whether it kept its place in the queue.
-    pub kept_priority: bool,
 }
 
 /// Where an order is in its life, as far as its own events tell.
@@ -501,23 +421,6 @@ impl Decider for Order {
             }
         }
         self
-    }
-}
-
-// === impl Command ===
-
-impl Command {
-    /// What it is called in messages.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Place { .. } => "place",
-            Self::Validate { .. } => "validate",
-            Self::Reject(_) => "reject",
-            Self::Fill(_) => "fill",
-            Self::TakeOff { .. } => "take off",
-            Self::CancelBeforeVenue { .. } => "cancel before the venue",
-            Self::Replace(_) => "replace",
-        }
     }
 }
 

@@ -188,3 +188,30 @@ fn what_is_not_an_order_is_told_by_field() {
     post_only.time_in_force = TimeInForce::Ioc.into();
     assert_eq!(field(&post_only), Some("terms.post_only"));
 }
+
+proptest::proptest! {
+    /// I9: whatever the fills, within the limit and under either fee rate, what a buy spends is
+    /// covered by what was locked for it.
+    #[test]
+    fn a_buy_never_spends_more_than_its_lock(
+        limit in 1..2_000_i64,
+        fills in proptest::collection::vec((1..50_i64, 0..2_000_i64, proptest::bool::ANY), 1..20),
+    ) {
+        let config = config();
+        let quantity = fills.iter().map(|(shares, _, _)| shares).sum();
+        let terms = market(Side::Buy, quantity);
+        let price = Amount::from_raw(limit).unwrap();
+        let Some(Lock::Cash(locked)) = lock(&config, &terms, price, quantity) else {
+            panic!("a buy locks cash");
+        };
+        let (mut value, mut due) = (0, 0);
+        for (shares, below, maker) in fills {
+            let notional = (limit - below).max(1) * shares;
+            let bps = if maker { config.fees.maker_bps } else { config.fees.taker_bps };
+            value += notional;
+            due += i64::from(bps) * notional;
+        }
+        let fee = (due + BASIS_POINTS - 1) / BASIS_POINTS;
+        proptest::prop_assert!(value + fee <= locked, "{value} + {fee} > {locked}");
+    }
+}
