@@ -1,0 +1,195 @@
+//! A user's messages, numbered from 1, and what they mute.
+
+use std::collections::BTreeSet;
+
+use outcry_contracts::notifications::v1 as contract;
+use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite, timer};
+use serde::{Deserialize, Serialize};
+
+/// Messages by user and number: rows are [`Message`].
+pub const MESSAGES: &str = "messages";
+/// How far each user's messages are: rows are [`Counter`].
+pub const COUNTERS: &str = "counters";
+/// What each user mutes: rows are [`Preferences`].
+pub const PREFERENCES: &str = "preferences";
+
+/// Messages of a user that are not read.
+const UNREAD: &str = "unread";
+/// Messages by user and id.
+const BY_ID: &str = "id";
+
+/// A message as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Whose it is.
+    pub user_id: String,
+    /// Place among the user's messages, from 1.
+    pub sequence: u64,
+    /// Its id.
+    pub notification_id: String,
+    /// Topic of the event it tells of.
+    pub topic: String,
+    /// The contract's number of how much it matters.
+    pub priority: i32,
+    /// One line.
+    pub title: String,
+    /// A sentence or two.
+    pub body: String,
+    /// Order, payment or report it is about.
+    pub reference: String,
+    /// The user has seen it.
+    pub read: bool,
+    /// When the event happened, in nanoseconds since 1970.
+    pub at_ns: i64,
+}
+
+/// How far a user's messages are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Number of the last message.
+    pub sequence: u64,
+    /// Messages not read.
+    pub unread: u64,
+}
+
+/// What a user mutes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// Topics that make no messages.
+    pub muted: BTreeSet<String>,
+}
+
+// === impl Message ===
+
+impl Message {
+    fn key(&self) -> String {
+        key(&self.user_id, self.sequence)
+    }
+
+    /// The write of this message, with its places in the listings.
+    ///
+    /// # Errors
+    /// It does not serialise.
+    pub fn write(&self) -> Result<ViewWrite, StoreError> {
+        let id = format!("{}/{}", self.user_id, self.notification_id);
+        let write = ViewWrite::put(MESSAGES, self.key(), self)?.index(BY_ID, id);
+        Ok(if self.read {
+            write
+        } else {
+            write.index(UNREAD, self.key())
+        })
+    }
+
+    /// For callers.
+    pub fn shown(&self) -> contract::Notification {
+        contract::Notification {
+            notification_id: self.notification_id.clone(),
+            topic: self.topic.clone(),
+            priority: self.priority,
+            title: self.title.clone(),
+            body: self.body.clone(),
+            reference: self.reference.clone(),
+            read: self.read,
+            at: Some(timer::time_of(self.at_ns).into()),
+            sequence: self.sequence,
+        }
+    }
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// The write of this counter, provided nobody has written it meanwhile.
+    ///
+    /// # Errors
+    /// It does not serialise.
+    pub fn write(&self, user_id: &str, version: u64) -> Result<ViewWrite, StoreError> {
+        Ok(ViewWrite::put(COUNTERS, user_id, self)?.expect(version))
+    }
+}
+
+fn key(user_id: &str, sequence: u64) -> String {
+    format!("{user_id}/{sequence:020}")
+}
+
+/// How far a user's messages are, and how often that was written.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn counter(store: &dyn Store, user_id: &str) -> Result<(Counter, u64), StoreError> {
+    match store.view(COUNTERS, user_id).await? {
+        Some(row) => Ok((row.decode()?, row.version)),
+        None => Ok((Counter::default(), 0)),
+    }
+}
+
+/// What a user mutes.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn preferences(store: &dyn Store, user_id: &str) -> Result<Preferences, StoreError> {
+    match store.view(PREFERENCES, user_id).await? {
+        Some(row) => row.decode(),
+        None => Ok(Preferences::default()),
+    }
+}
+
+/// A user's messages, newest first, and where the next page begins.
+///
+/// # Errors
+/// The store cannot be read, or the cursor is none.
+pub async fn newest(
+    store: &dyn Store,
+    user_id: &str,
+    unread_only: bool,
+    after: Option<String>,
+    limit: usize,
+) -> Result<(Vec<Message>, Option<String>), StoreError> {
+    let scan = Scan::new(MESSAGES)
+        .prefix(format!("{user_id}/"))
+        .after(after)
+        .limit(limit)
+        .reverse();
+    let scan = if unread_only {
+        scan.index(UNREAD)
+    } else {
+        scan
+    };
+    let rows = store.scan(&scan).await?;
+    let next = rows
+        .last()
+        .filter(|_| rows.len() == limit)
+        .map(|row| row.cursor.clone());
+    let messages = rows.iter().map(ViewRow::decode).collect::<Result<_, _>>()?;
+    Ok((messages, next))
+}
+
+/// A user's message by number.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn message(
+    store: &dyn Store,
+    user_id: &str,
+    sequence: u64,
+) -> Result<Option<Message>, StoreError> {
+    let row = store.view(MESSAGES, &key(user_id, sequence)).await?;
+    row.map(|row| row.decode()).transpose()
+}
+
+/// A user's unread message by id.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn by_id(
+    store: &dyn Store,
+    user_id: &str,
+    id: &str,
+) -> Result<Option<Message>, StoreError> {
+    let scan = Scan::new(MESSAGES)
+        .index(BY_ID)
+        .prefix(format!("{user_id}/{id}"))
+        .limit(1);
+    let rows = store.scan(&scan).await?;
+    rows.first().map(ViewRow::decode).transpose()
+}

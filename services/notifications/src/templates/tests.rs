@@ -1,0 +1,66 @@
+//! The table is complete, and says what it should.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use outcry_events::catalog::catalog;
+use outcry_events::{Cause, Stamp, seal};
+use uuid::Uuid;
+
+use super::*;
+
+fn sealed<E: Event>(event: &E) -> SealedEvent {
+    let cause = Cause::root(Uuid::from_u128(7), "service:test");
+    let stamp = Stamp {
+        event_id: Uuid::from_u128(8),
+        sequence: 1,
+        occurred_at: SystemTime::UNIX_EPOCH,
+        recorded_at: SystemTime::UNIX_EPOCH,
+        cause: &cause,
+    };
+    seal(event, stamp).unwrap()
+}
+
+fn fill(status: OrderStatus) -> SealedEvent {
+    let id = Uuid::from_u128(1).to_string();
+    let price = Some(Amount::from_units(10).to_money());
+    sealed(&OrderFilledEvent {
+        order_id: id.clone(),
+        user_id: id,
+        symbol: "AAPL".to_owned(),
+        side: Side::Buy.into(),
+        last_quantity: 5,
+        last_price: price.clone(),
+        cumulative_quantity: 5,
+        leaves_quantity: 5,
+        average_price: price,
+        status: status.into(),
+        execution_id: "AAPL-1-B".to_owned(),
+    })
+}
+
+#[test]
+fn every_event_of_the_contract_is_in_the_table_once() {
+    let contract: BTreeSet<&str> = catalog().events.iter().map(|event| event.topic).collect();
+    let table: BTreeSet<&str> = TABLE.iter().map(|(topic, _)| *topic).collect();
+    assert_eq!(table, contract);
+    assert_eq!(table.len(), TABLE.len());
+}
+
+#[test]
+fn the_last_fill_of_an_order_matters_more_than_the_others() {
+    let last = text(&fill(OrderStatus::Filled)).unwrap().unwrap();
+    assert_eq!(last.priority, Priority::High);
+    assert_eq!(last.title, "Buy 5 AAPL filled");
+    assert_eq!(last.body, "At an average of 10.00 USD.");
+    let part = text(&fill(OrderStatus::PartiallyFilled)).unwrap().unwrap();
+    assert_eq!(part.priority, Priority::Normal);
+    assert_eq!(part.title, "Buy 5 AAPL at 10.00 USD");
+}
+
+#[test]
+fn what_cannot_be_muted_has_a_message() {
+    for topic in UNMUTABLE {
+        assert!(is_known(topic));
+    }
+}
