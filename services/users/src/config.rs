@@ -1,0 +1,22 @@
+//! What can be set.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder of the key that access tokens are signed with. Made at the first start, for the
+    /// owner's eyes only.
+    pub keys_dir: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            keys_dir: PathBuf::from("keys"),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The rows that are kept: users, whose address is whose, password hashes, sessions, failures.
+//!
+//! Users are listed by id, which is the order in which they registered.
+
+use std::time::SystemTime;
+
+use outcry_contracts::options::v1::Role;
+use outcry_contracts::types::v1::{PageInfo, PageRequest};
+use outcry_contracts::users::v1 as wire;
+use outcry_contracts::users::v1::UserStatus;
+use outcry_mesh::refusal;
+use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tonic::{Code, Status};
+
+use crate::domain::User;
+
+/// Users by id: rows are [`UserRow`].
+pub const USERS: &str = "users";
+/// User ids by address: rows are [`AddressRow`].
+pub const ADDRESSES: &str = "addresses";
+/// Password hashes by user id: rows are [`CredentialRow`].
+pub const CREDENTIALS: &str = "credentials";
+/// Sessions: rows are [`SessionRow`](crate::sessions::SessionRow).
+pub(crate) const SESSIONS: &str = "sessions";
+/// Failures by the hash of an address: rows are [`Attempts`](crate::lockout::Attempts).
+pub(crate) const ATTEMPTS: &str = "attempts";
+
+/// Users in a status.
+const BY_STATUS: &str = "status";
+/// Users with a role: one place for each.
+const BY_ROLE: &str = "role";
+/// Users in a status with a role: one place for each.
+const BY_STATUS_ROLE: &str = "status_role";
+
+/// Rows of a page when the caller asks for none, as the contract says.
+const PAGE_USUAL: usize = 50;
+/// Rows of a page at most, as the contract says.
+const PAGE_MAX: usize = 500;
+
+/// A user as they are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRow {
+    /// The user.
+    pub user_id: String,
+    /// Their address, [`normalised`].
+    pub email: String,
+    /// How they want to be addressed.
+    pub display_name: String,
+    /// The contract's number of their status.
+    pub status: i32,
+    /// The contract's numbers of their roles, ascending.
+    pub roles: Vec<i32>,
+    /// Tokens of an earlier epoch are void.
+    pub token_epoch: u64,
+    /// When they registered.
+    pub created_at: SystemTime,
+    /// When they last signed in.
+    pub last_login_at: Option<SystemTime>,
+}
+
+/// Whose an address is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressRow {
+    /// The user.
+    pub user_id: String,
+}
+
+/// How a user proves who they are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialRow {
+    /// The password's hash, as a PHC string.
+    pub password_hash: String,
+}
+
+/// A row and how often it was written.
+#[derive(Clone, Debug)]
+pub struct Versioned<T> {
+    /// The row.
+    pub row: T,
+    /// How often it was written; 0 for one that is not there yet.
+    pub version: u64,
+}
+
+/// Which users are wanted: all that is asked for must hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) status: Option<UserStatus>,
+    pub(crate) role: Option<Role>,
+    /// Normalised; empty means any.
+    pub(crate) email: String,
+}
+
+/// An address as it is stored and compared: without surrounding blanks, in small letters.
+#[must_use]
+pub fn normalised(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Under what failures for an address are kept: addresses nobody registered stay out of the file.
+pub(crate) fn attempts_key(email: &str) -> String {
+    hex(&Sha256::digest(email))
+}
+
+/// Bytes as small hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One row.
+pub(crate) async fn row<T: DeserializeOwned>(
+    store: &dyn Store,
+    view: &str,
+    key: &str,
+) -> Result<Option<Versioned<T>>, StoreError> {
+    let Some(found) = store.view(view, key).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Versioned {
+        row: found.decode()?,
+        version: found.version,
+    }))
+}
+
+/// One page of users, in the order in which they registered.
+pub(crate) async fn users(
+    store: &dyn Store,
+    filter: &Filter,
+    page: Option<PageRequest>,
+) -> Result<wire::ListUsersResponse, Status> {
+    if !filter.email.is_empty() {
+        return one_user(store, filter).await;
+    }
+    let page = page.unwrap_or_default();
+    let size = match usize::try_from(page.size) {
+        Ok(0) | Err(_) => PAGE_USUAL,
+        Ok(size) => size.min(PAGE_MAX),
+    };
+    let after = (!page.token.is_empty()).then_some(page.token);
+    // One more than wanted tells whether there is a next page.
+    let scan = filter.scan().after(after).limit(size + 1);
+    let mut rows = store.scan(&scan).await.map_err(failed)?;
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let next_token = match rows.last() {
+        Some(last) if more => last.cursor.clone(),
+        _ => String::new(),
+    };
+    let users = rows
+        .iter()
+        .map(|row: &ViewRow| Ok(row.decode::<UserRow>()?.to_message()))
+        .collect::<Result<_, StoreError>>()
+        .map_err(failed)?;
+    Ok(wire::ListUsersResponse {
+        users,
+        page: Some(PageInfo { next_token }),
+    })
+}
+
+/// The listing of those with one address: one at most.
+async fn one_user(store: &dyn Store, filter: &Filter) -> Result<wire::ListUsersResponse, Status> {
+    let found = by_address(store, &filter.email).await.map_err(failed)?;
+    Ok(wire::ListUsersResponse {
+        users: found
+            .filter(|known| filter.takes(&known.row))
+            .map(|known| known.row.to_message())
+            .into_iter()
+            .collect(),
+        page: Some(PageInfo::default()),
+    })
+}
+
+/// The user with an address.
+pub(crate) async fn by_address(
+    store: &dyn Store,
+    email: &str,
+) -> Result<Option<Versioned<UserRow>>, StoreError> {
+    match row::<AddressRow>(store, ADDRESSES, email).await? {
+        Some(address) => row(store, USERS, &address.row.user_id).await,
+        None => Ok(None),
+    }
+}
+
+/// The status for a store that failed; its cause is for the log only.
+pub(crate) fn failed(error: StoreError) -> Status {
+    if matches!(error, StoreError::BadCursor) {
+        return refusal::invalid("page.token", "is not the token of a page of this listing");
+    }
+    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
+    refusal::with_reason(
+        Code::Unavailable,
+        "STORE_UNAVAILABLE",
+        "the service cannot reach its store; try again",
+    )
+}
+
+// === impl UserRow ===
+
+impl UserRow {
+    /// What the user may do.
+    pub fn roles(&self) -> Vec<Role> {
+        self.roles
+            .iter()
+            .filter_map(|role| Role::try_from(*role).ok())
+            .collect()
+    }
+
+    /// Where the user is in their life.
+    pub fn status(&self) -> UserStatus {
+        UserStatus::try_from(self.status).unwrap_or_default()
+    }
+
+    /// As the events have it now.
+    pub(crate) fn shows(&mut self, user: &User) {
+        self.user_id.clone_from(&user.user_id);
+        self.display_name.clone_from(&user.display_name);
+        self.status = user.status.into();
+        self.roles = user.roles.iter().copied().map(i32::from).collect();
+        self.token_epoch = user.token_epoch;
+    }
+
+    /// The row with its places in the listings.
+    pub(crate) fn write(&self, version: u64) -> Result<ViewWrite, StoreError> {
+        let (id, status) = (&self.user_id, self.status);
+        let mut write = ViewWrite::put(USERS, id, self)?
+            .expect(version)
+            .index(BY_STATUS, format!("{status}/{id}"));
+        for role in &self.roles {
+            write = write
+                .index(BY_ROLE, format!("{role}/{id}"))
+                .index(BY_STATUS_ROLE, format!("{status}/{role}/{id}"));
+        }
+        Ok(write)
+    }
+
+    pub(crate) fn to_message(&self) -> wire::User {
+        wire::User {
+            user_id: self.user_id.clone(),
+            email: self.email.clone(),
+            display_name: self.display_name.clone(),
+            status: self.status,
+            roles: self.roles.clone(),
+            created_at: Some(self.created_at.into()),
+            last_login_at: self.last_login_at.map(Into::into),
+        }
+    }
+}
+
+// === impl Filter ===
+
+impl Filter {
+    fn scan(&self) -> Scan {
+        let status = self.status.map(i32::from);
+        let role = self.role.map(i32::from);
+        let scan = Scan::new(USERS);
+        match (status, role) {
+            (None, None) => scan,
+            (Some(status), None) => scan.index(BY_STATUS).prefix(format!("{status}/")),
+            (None, Some(role)) => scan.index(BY_ROLE).prefix(format!("{role}/")),
+            (Some(status), Some(role)) => scan
+                .index(BY_STATUS_ROLE)
+                .prefix(format!("{status}/{role}/")),
+        }
+    }
+
+    fn takes(&self, row: &UserRow) -> bool {
+        self.status.is_none_or(|status| row.status() == status)
+            && self.role.is_none_or(|role| row.roles().contains(&role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_compared_without_case_and_blanks() {
+        assert_eq!(normalised(" Ann@Example.COM "), "ann@example.com");
+        assert_eq!(attempts_key("ann@example.com").len(), 64);
+    }
+}
