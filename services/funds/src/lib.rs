@@ -49,6 +49,8 @@ use self::reactions::Reactions;
 /// Name of the service and of its consumer group.
 pub const NAME: &str = "funds";
 
+pub use reactions::CONSUMES;
+
 /// Topics of the events it appends.
 pub const EMITS: &[&str] = &[
     FundsDepositedEvent::TOPIC,

@@ -25,7 +25,8 @@ use crate::domain::{Account, Breach, Ending, Reason, Standing, Value};
 /// Who acts in reactions.
 const ACTOR: &str = "service:funds";
 
-const TOPICS: &[&str] = &[
+/// Topics it consumes.
+pub const CONSUMES: &[&str] = &[
     UserCreatedEvent::TOPIC,
     UserStatusChangedEvent::TOPIC,
     PaymentSuccessEvent::TOPIC,
@@ -59,7 +60,7 @@ struct NotOpen {
 #[async_trait]
 impl Reaction for Reactions {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, TOPICS, Unknown::Park)
+        GroupSpec::new(NAME, CONSUMES, Unknown::Park)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

@@ -48,15 +48,42 @@ pub(crate) struct Archive {
 
 /// Why the archive cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ArchiveError {
+pub enum ArchiveError {
+    /// The store failed.
     #[error("reading the archive")]
     Store(#[from] StoreError),
+    /// What stands there is no event.
     #[error("archived event {key} is damaged")]
     Damaged {
+        /// Its key.
         key: String,
+        /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Rows read at once when all are read: an event may have a megabyte, so the bound is on memory.
+const ALL_PAGE: usize = 100;
+
+/// Ids of all archived events, in the archive's order.
+///
+/// # Errors
+/// The store cannot be read, or an archived event is damaged.
+pub async fn archived(store: &dyn Store) -> Result<Vec<Uuid>, ArchiveError> {
+    let mut ids = Vec::new();
+    let mut after = None;
+    loop {
+        let scan = Scan::new(VIEW).limit(ALL_PAGE).after(after);
+        let rows = store.scan(&scan).await?;
+        for row in &rows {
+            ids.push(entry_of(row)?.event.id());
+        }
+        match rows.into_iter().next_back() {
+            Some(last) => after = Some(last.cursor),
+            None => return Ok(ids),
+        }
+    }
 }
 
 /// One row of the view.

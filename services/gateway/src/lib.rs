@@ -44,10 +44,11 @@ use outcry_store::StoreError;
 use tonic::Status;
 use tonic::service::Routes;
 
+pub use archive::{ArchiveError, archived};
 pub use config::Config;
 pub use edge::{Edge, ServeError, serve};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::Archive;
 use crate::dead_letters::{DeadLetters, OPERATIONS};
 use crate::event_log::{Consumers, EventLog};
 use crate::keys::{Fetch, Keys};
@@ -55,6 +56,9 @@ use crate::reaction::{Recorder, load_revocations};
 
 /// Name of the service and of its consumer group.
 pub const SERVICE: &str = "gateway";
+
+/// Topics it consumes: all.
+pub const CONSUMES: &[&str] = &["#"];
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use outcry_service::{Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::{Commit, Scan, Store, StoreError, ViewWrite};
 use serde::{Deserialize, Serialize};
 
-use crate::SERVICE;
+use crate::{CONSUMES, SERVICE};
 use crate::archive::Archive;
 use crate::revocation::{Revocations, remembered_for};
 
@@ -40,7 +40,7 @@ struct Epoch {
 #[async_trait]
 impl Reaction for Recorder {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(SERVICE, &["#"], Unknown::Handle)
+        GroupSpec::new(SERVICE, CONSUMES, Unknown::Handle)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

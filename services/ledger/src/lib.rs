@@ -37,6 +37,9 @@ use self::reactions::Bookkeeper;
 /// Name of the service and of its consumer group.
 pub const NAME: &str = "ledger";
 
+/// Topics it consumes: every event of funds.
+pub const CONSUMES: &[&str] = domain::FundsEvent::TOPICS;
+
 /// Settings of the service: there is nothing to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

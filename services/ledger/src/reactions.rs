@@ -7,9 +7,9 @@ use outcry_store::Commit;
 use outcry_store::timer::nanos;
 use tracing::debug;
 
-use crate::NAME;
 use crate::books;
 use crate::domain::{FundsEvent, Waiting, record_covered};
+use crate::{CONSUMES, NAME};
 
 /// Postings that may wait at once. Those of events on their way at the same time do, for a moment;
 /// so many mean that something is wrong, and the next one is for a person to look at.
@@ -32,7 +32,7 @@ impl Bookkeeper {
 impl Reaction for Bookkeeper {
     /// One partition: a chain has one order.
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, FundsEvent::TOPICS, Unknown::Park).partitions(1)
+        GroupSpec::new(NAME, CONSUMES, Unknown::Park).partitions(1)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

@@ -46,6 +46,7 @@ use outcry_store::StoreError;
 use tonic::service::Routes;
 
 pub use config::{Config, ConfigError, Fees, Instrument};
+pub use reactions::CONSUMES;
 
 use api::Api;
 use reactions::Listener;

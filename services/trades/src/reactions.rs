@@ -15,8 +15,8 @@ use crate::trade::{TradeEvent, VENUE, stream, trade_id};
 use crate::venue::{Submission, Venue, VenueError};
 use crate::views;
 
-/// Topics the venue listens to.
-const TOPICS: &[&str] = &["order.validated", "funds.settled"];
+/// Topics the venue consumes.
+pub const CONSUMES: &[&str] = &["order.validated", "funds.settled"];
 
 /// The venue's consumer.
 ///
@@ -30,7 +30,7 @@ pub(crate) struct Listener {
 #[async_trait]
 impl Reaction for Listener {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new("trades", TOPICS, Unknown::Park)
+        GroupSpec::new("trades", CONSUMES, Unknown::Park)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

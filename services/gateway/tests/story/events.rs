@@ -306,3 +306,21 @@ async fn anybody_may_list_the_event_types_with_their_consumers() {
     assert_eq!(of("user.created").owner, "users");
     assert!(types.is_sorted_by(|one, other| one.topic < other.topic));
 }
+
+#[tokio::test]
+async fn an_auditor_reads_the_ids_of_everything_archived_however_many_pages_it_is() {
+    let rig = Rig::start().await;
+    let mut happened = Vec::new();
+    for number in 0..205 {
+        happened.push(rig.happened_to(&user(1), number).await.id());
+    }
+    let archived = outcry_gateway::archived(rig.store()).await.unwrap();
+    assert_eq!(archived, happened);
+}
+
+#[tokio::test]
+async fn an_archive_without_events_has_no_ids() {
+    let rig = Rig::start().await;
+    let archived = outcry_gateway::archived(rig.store()).await.unwrap();
+    assert_eq!(archived, Vec::<Uuid>::new());
+}
