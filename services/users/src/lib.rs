@@ -21,7 +21,8 @@
 //! 2. A wrong password and an unknown address are told apart by nobody: same answer, same work,
 //!    same lock-out.
 //! 3. A refresh token works once; using it again ends its session.
-//! 4. Passwords, tokens and addresses are in no event, no stored answer and no log.
+//! 4. Passwords and tokens are kept as hashes only: they are in no event, no stored answer and no
+//!    log. Addresses are in no event and no log.
 //! 5. Whoever's status, roles or password change has to sign in again.
 
 pub mod config;

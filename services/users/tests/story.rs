@@ -154,24 +154,22 @@ fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
 }
 
-/// That what is in the files of the platform does not contain a text.
-fn nowhere_in(folder: &Path, text: &str) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            let bytes = std::fs::read(&path).unwrap();
-            let found = bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes());
-            assert!(!found, "{} holds a secret", path.display());
-        }
-    }
+/// Whether a text stands anywhere in the platform's files.
+fn stands_in(folder: &Path, text: &str) -> bool {
+    let files = std::fs::read_dir(folder).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file()).any(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    })
 }
 
 #[tokio::test]
 async fn somebody_registers_signs_in_and_is_known_by_their_token() {
     let house = House::open().await;
-    let ann = house.registered(" Ann@Example.com".trim()).await;
+    let ann = house.registered("Ann@Example.com").await;
     assert_eq!(ann.email, "ann@example.com");
     assert_eq!(ann.roles, [i32::from(Role::User)]);
     assert_eq!(ann.status(), UserStatus::Active);
@@ -186,8 +184,9 @@ async fn somebody_registers_signs_in_and_is_known_by_their_token() {
     );
     assert_eq!(claims.exp - claims.iat, 900);
 
-    let me = house.user(&ann.user_id).get_me(wire::GetMeRequest {});
-    let me = me.await.unwrap().into_inner().user.unwrap();
+    let mut client = house.user(&ann.user_id);
+    let me = client.get_me(wire::GetMeRequest {}).await;
+    let me = me.unwrap().into_inner().user.unwrap();
     assert_eq!(me.email, "ann@example.com");
     assert_eq!(house.said().await, ["user.created", "user.login"]);
     assert!(
@@ -202,9 +201,13 @@ async fn somebody_registers_signs_in_and_is_known_by_their_token() {
         folder, platform, ..
     } = house;
     platform.stop().await;
-    nowhere_in(folder.path(), PASSWORD);
-    nowhere_in(folder.path(), &tokens.refresh_token);
-    nowhere_in(folder.path(), &tokens.access_token);
+    assert!(stands_in(folder.path(), "ann@example.com"));
+    for secret in [PASSWORD, &tokens.refresh_token, &tokens.access_token] {
+        assert!(
+            !stands_in(folder.path(), secret),
+            "a secret is in the files"
+        );
+    }
 }
 
 #[tokio::test]
@@ -299,6 +302,29 @@ async fn a_refresh_token_works_once_and_using_it_again_ends_the_session() {
     house.refresh(&other.refresh_token).await.unwrap();
     let made_up = house.refresh("AAAA").await.unwrap_err();
     assert_eq!(reason(&made_up), "BAD_REFRESH_TOKEN");
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn of_many_who_use_a_refresh_token_at_once_one_gets_tokens_and_the_session_ends() {
+    let house = House::open().await;
+    house.registered("ann@example.com").await;
+    let tokens = house.signed_in("ann@example.com").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let mut client = house.anybody();
+        let refresh_token = tokens.refresh_token.clone();
+        tasks.spawn(async move {
+            let request = wire::RefreshRequest { refresh_token };
+            client.refresh(request).await
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    let mut lucky = outcomes.into_iter().filter_map(Result::ok);
+    let next = lucky.next().unwrap().into_inner().tokens.unwrap();
+    assert!(lucky.next().is_none());
+    let ended = house.refresh(&next.refresh_token).await.unwrap_err();
+    assert_eq!(reason(&ended), "BAD_REFRESH_TOKEN");
     house.platform.stop().await;
 }
 
@@ -479,10 +505,9 @@ async fn the_filters_of_a_listing_hold_together_and_its_pages_meet() {
         }
     }
     assert_eq!(seen, [ids[0].as_str(), &ids[1], &ids[3]]);
-    let stranger = house
-        .user(&ids[0])
-        .list_users(list(any, Role::Unspecified, ""));
-    assert_eq!(stranger.await.unwrap_err().code(), Code::PermissionDenied);
+    let mut stranger = house.user(&ids[0]);
+    let refused = stranger.list_users(list(any, Role::Unspecified, "")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
     house.platform.stop().await;
 }
 
