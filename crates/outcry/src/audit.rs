@@ -25,6 +25,9 @@ mod matches;
 mod positions;
 mod streams;
 
+#[cfg(test)]
+mod samples;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -66,7 +69,7 @@ async fn examine(snapshot: &Snapshot) -> anyhow::Result<(History, Findings)> {
     let history = History::read(snapshot).await?;
     let mut findings = Findings::default();
     streams::check(&history, &mut findings);
-    lifecycle::check(&history, &mut findings)?;
+    lifecycle::check(&history, snapshot, &mut findings).await?;
     matches::check(&history, &mut findings)?;
     effects::check(&history, snapshot, &mut findings).await?;
     custody::check(&history, snapshot, &mut findings).await?;

@@ -1,12 +1,14 @@
 //! A snapshot of the platform's data, and every event in it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use outcry_events::{Event, SealedEvent};
 use outcry_sqlite::Database;
-use outcry_store::{ParkedFilter, ReadAll, Scan, SqliteStore, Store};
+use outcry_sqlite::rusqlite::{Connection, OpenFlags};
+use outcry_store::{ReadAll, Scan, SqliteStore, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,8 +28,6 @@ pub struct Snapshot {
 /// One event, and whose store it is in.
 pub struct Recorded {
     pub service: &'static str,
-    /// Place in that store.
-    pub position: u64,
     pub event: SealedEvent,
 }
 
@@ -52,18 +52,25 @@ impl Snapshot {
                 folder.path().display()
             );
         }
-        let path = std::env::temp_dir().join(format!("outcry-audit-{}.db", Uuid::new_v4()));
+        // Opened as a database first: what is no platform's is told apart before it is copied.
         let source = Database::open_read_only(&from)
             .with_context(|| format!("opening {}", from.display()))?;
-        let target = path.to_string_lossy().into_owned();
-        let copied: Result<_, outcry_sqlite::Error> = source
-            .read(move |connection| {
-                connection.execute("VACUUM INTO ?1", [target])?;
-                Ok(())
-            })
-            .await;
-        copied.with_context(|| format!("copying {} to {}", from.display(), path.display()))?;
         source.close().await.context("closing the data")?;
+        let path = std::env::temp_dir().join(format!("outcry-audit-{}.db", Uuid::new_v4()));
+        let copied = copy(&from, &path)
+            .await
+            .with_context(|| format!("copying {} to {}", from.display(), path.display()));
+        let opened = match copied {
+            Ok(()) => Self::open(path.clone()).await,
+            Err(error) => Err(error),
+        };
+        if opened.is_err() {
+            delete(&path);
+        }
+        opened
+    }
+
+    async fn open(path: PathBuf) -> anyhow::Result<Self> {
         let database = Database::open(&path).context("opening the copy")?;
         let mut stores = BTreeMap::new();
         for service in NAMES {
@@ -82,13 +89,9 @@ impl Snapshot {
     /// Deletes the copy.
     pub async fn discard(self) {
         drop(self.stores);
-        // The copy is in the machine's folder for temporary files; what cannot be deleted is its.
+        // The copy goes anyway: whether its log could be folded in does not matter.
         let _closed = self.database.close().await;
-        for suffix in ["", "-wal", "-shm", "-lock", ".lock"] {
-            let mut path = self.path.clone().into_os_string();
-            path.push(suffix);
-            let _gone = std::fs::remove_file(path);
-        }
+        delete(&self.path);
     }
 
     /// The store of a service.
@@ -117,7 +120,9 @@ impl Snapshot {
             };
             after = Some(last.cursor.clone());
             for row in &page {
-                let value = row.decode().with_context(|| format!("view {view} of {service}"))?;
+                let value = row
+                    .decode()
+                    .with_context(|| format!("view {view} of {service}"))?;
                 rows.insert(row.key.clone(), value);
             }
         }
@@ -129,13 +134,43 @@ impl Snapshot {
     }
 
     /// How many events the service's group has parked.
-    pub async fn parked(&self, service: &'static str) -> anyhow::Result<usize> {
-        let filter = ParkedFilter {
-            group: Some(service.to_owned()),
-            limit: PAGE,
-            ..ParkedFilter::default()
-        };
-        Ok(self.store(service)?.parked(&filter).await?.len())
+    pub async fn parked(&self, service: &str) -> anyhow::Result<u64> {
+        let keys = self.store(service)?.parked_keys(service).await?;
+        Ok(keys.iter().map(|(_, count)| count).sum())
+    }
+}
+
+/// Copies a database as it is at one moment, beside whoever writes to it. On a connection of its
+/// own, because the copy must not be part of a transaction.
+async fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    tokio::task::spawn_blocking(move || {
+        make_private(&to)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(from, flags)?;
+        connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+        Ok(())
+    })
+    .await?
+}
+
+/// Makes the empty file the copy is written into, for its owner only: it holds what the data holds.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?;
+    Ok(())
+}
+
+/// Deletes a copy with the files that stand beside a database.
+fn delete(copy: &Path) {
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mut path = copy.as_os_str().to_owned();
+        path.push(suffix);
+        // It is among the machine's temporary files; what is gone already is fine.
+        let _gone = std::fs::remove_file(path);
     }
 }
 
@@ -164,22 +199,28 @@ impl History {
                 after = last.position;
                 events.extend(page.into_iter().map(|stored| Recorded {
                     service,
-                    position: stored.position,
                     event: stored.event,
                 }));
             }
         }
+        Ok(Self::new(events))
+    }
+
+    /// These events: service by service, each service's in commit order.
+    pub fn new(events: Vec<Recorded>) -> Self {
         let by_id = events
             .iter()
             .enumerate()
             .map(|(place, recorded)| (recorded.event.id(), place))
             .collect();
-        Ok(Self { events, by_id })
+        Self { events, by_id }
     }
 
     /// The event with this id.
     pub fn event(&self, id: Uuid) -> Option<&Recorded> {
-        self.by_id.get(&id).and_then(|place| self.events.get(*place))
+        self.by_id
+            .get(&id)
+            .and_then(|place| self.events.get(*place))
     }
 
     /// Every event of one type with its payload, in commit order.
@@ -212,3 +253,6 @@ impl History {
         streams
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ fn check_limits(history: &History, findings: &mut Findings) -> anyhow::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

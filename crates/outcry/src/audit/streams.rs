@@ -36,3 +36,6 @@ pub fn check(history: &History, findings: &mut Findings) {
         || "two events have the same id".to_owned(),
     );
 }
+
+#[cfg(test)]
+mod tests;

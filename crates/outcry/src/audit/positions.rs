@@ -1,0 +1,253 @@
+//! I20: lots and realised profit, recomputed from what was issued and settled, and compared with the
+//! portfolio.
+//!
+//! Roundings of part of a lot's cost are the portfolio's own affair. What must hold exactly is that
+//! nothing vanishes between open lots and realised profit: together they are what sales brought
+//! without what purchases cost.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anyhow::Context as _;
+use outcry_contracts::funds::v1::{FundsDepositedEvent, FundsSettledEvent};
+use outcry_contracts::types::v1::Money;
+use outcry_contracts::types::v1::asset_amount::Asset;
+use outcry_events::{Amount, SealedEvent};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::finding::Findings;
+use super::history::{History, Snapshot};
+
+/// By user and symbol.
+type Positions<'a> = BTreeMap<(String, String), Position<'a>>;
+
+/// A position as events tell it.
+#[derive(Default)]
+struct Position<'a> {
+    lots: VecDeque<Lot>,
+    /// What purchases cost, fees included, in ten-thousandths.
+    cost: i128,
+    /// What sales brought, without fees.
+    proceeds: i128,
+    /// Shares sold that no lot held.
+    short: i64,
+    events: Vec<&'a SealedEvent>,
+}
+
+/// Shares that came in together.
+struct Lot {
+    reference: String,
+    bought: i64,
+    cost: i128,
+    left: i64,
+    /// Sales that took some of it, so roundings there can have been.
+    sales: i128,
+}
+
+/// A row of the portfolio: amounts are in ten-thousandths.
+#[derive(Deserialize)]
+struct Kept {
+    user_id: String,
+    symbol: String,
+    quantity: i64,
+    realised_profit: i64,
+    /// Oldest first.
+    lots: Vec<KeptLot>,
+}
+
+#[derive(Deserialize)]
+struct KeptLot {
+    reference: String,
+    quantity: i64,
+    cost: i64,
+}
+
+pub async fn check(
+    history: &History,
+    snapshot: &Snapshot,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let kept = read(&snapshot.view("portfolio", "positions").await?)?;
+    let positions = follow(history)?;
+    for (key, kept) in &kept {
+        let told = positions.contains_key(key) || kept.quantity == 0;
+        findings.expect("I20", told, format!("{}/{}", key.0, key.1), || {
+            format!("the portfolio holds {} that nobody bought", kept.quantity)
+        });
+    }
+    for ((user, symbol), position) in positions {
+        let subject = format!("{user}/{symbol}");
+        let differences = position.differences(kept.get(&(user, symbol)));
+        if !differences.is_empty() && !all_handled(&position, snapshot).await? {
+            findings.wait_for("portfolio");
+            continue;
+        }
+        findings.expect("I20", differences.is_empty(), subject, || {
+            differences.join("; ")
+        });
+    }
+    Ok(())
+}
+
+async fn all_handled(position: &Position<'_>, snapshot: &Snapshot) -> anyhow::Result<bool> {
+    for event in &position.events {
+        if !snapshot.handled("portfolio", event).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn read(rows: &BTreeMap<String, Value>) -> anyhow::Result<BTreeMap<(String, String), Kept>> {
+    rows.iter()
+        .map(|(key, row)| {
+            let kept: Kept = serde_json::from_value(row.clone())
+                .with_context(|| format!("position {key} of the portfolio"))?;
+            Ok(((kept.user_id.clone(), kept.symbol.clone()), kept))
+        })
+        .collect()
+}
+
+/// Every position after everything that was issued and settled.
+fn follow(history: &History) -> anyhow::Result<Positions<'_>> {
+    let mut positions = Positions::new();
+    for recorded in history.events.iter().filter(|one| one.service == "funds") {
+        let event = &recorded.event;
+        if event.is::<FundsDepositedEvent>() {
+            issue(event, event.payload()?, &mut positions);
+        } else if event.is::<FundsSettledEvent>() {
+            settle(event, &event.payload()?, &mut positions)?;
+        }
+    }
+    Ok(positions)
+}
+
+/// Shares that were issued cost their holder nothing.
+fn issue<'a>(event: &'a SealedEvent, issued: FundsDepositedEvent, positions: &mut Positions<'a>) {
+    let asset = issued.amount.and_then(|amount| amount.asset);
+    if let Some(Asset::Shares(shares)) = asset {
+        let position = positions
+            .entry((issued.user_id, shares.symbol))
+            .or_default();
+        position.events.push(event);
+        position.bought(issued.reference, shares.quantity, 0);
+    }
+}
+
+fn settle<'a>(
+    event: &'a SealedEvent,
+    settled: &FundsSettledEvent,
+    positions: &mut Positions<'a>,
+) -> anyhow::Result<()> {
+    let raw = |money: Option<&Money>| -> anyhow::Result<i128> {
+        Ok(Amount::from_required(money)?.raw().into())
+    };
+    let notional = raw(settled.notional.as_ref())?;
+    let cost = notional + raw(settled.buyer_fee.as_ref())?;
+    let proceeds = notional - raw(settled.seller_fee.as_ref())?;
+    let symbol = &settled.symbol;
+    let mut of = |user: &String, change: &dyn Fn(&mut Position<'a>)| {
+        let position = positions.entry((user.clone(), symbol.clone())).or_default();
+        position.events.push(event);
+        change(position);
+    };
+    of(&settled.buyer_user_id, &|position| {
+        position.bought(settled.match_id.clone(), settled.quantity, cost);
+    });
+    of(&settled.seller_user_id, &|position| {
+        position.sold(settled.quantity, proceeds);
+    });
+    Ok(())
+}
+
+// === impl Position ===
+
+impl Position<'_> {
+    fn bought(&mut self, reference: String, quantity: i64, cost: i128) {
+        self.cost += cost;
+        self.lots.push_back(Lot {
+            reference,
+            bought: quantity,
+            cost,
+            left: quantity,
+            sales: 0,
+        });
+    }
+
+    /// The oldest shares go first.
+    fn sold(&mut self, quantity: i64, proceeds: i128) {
+        self.proceeds += proceeds;
+        let mut wanted = quantity;
+        while wanted > 0 {
+            let Some(lot) = self.lots.front_mut() else {
+                self.short += wanted;
+                return;
+            };
+            let taken = wanted.min(lot.left);
+            lot.left -= taken;
+            lot.sales += 1;
+            wanted -= taken;
+            if lot.left == 0 {
+                self.lots.pop_front();
+            }
+        }
+    }
+
+    /// How a kept position differs; a position without a row is one without anything.
+    fn differences(&self, kept: Option<&Kept>) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.short > 0 {
+            found.push(format!("{} shares were sold that no lot held", self.short));
+        }
+        let Some(kept) = kept else {
+            if !self.events.is_empty() {
+                found.push("the portfolio has no such position".to_owned());
+            }
+            return found;
+        };
+        let left: i64 = self.lots.iter().map(|lot| lot.left).sum();
+        if kept.quantity != left {
+            found.push(format!("it holds {}, events say {left}", kept.quantity));
+        }
+        if kept.lots.len() != self.lots.len() {
+            let (kept, told) = (kept.lots.len(), self.lots.len());
+            found.push(format!("it has {kept} lots, events say {told}"));
+        }
+        let differing = kept.lots.iter().zip(&self.lots);
+        found.extend(differing.filter_map(|(kept, lot)| lot.difference(kept)));
+        let open: i128 = kept.lots.iter().map(|lot| i128::from(lot.cost)).sum();
+        let realised = self.proceeds - (self.cost - open);
+        if i128::from(kept.realised_profit) != realised {
+            found.push(format!(
+                "its realised profit is {}, events say {realised}",
+                kept.realised_profit
+            ));
+        }
+        found
+    }
+}
+
+// === impl Lot ===
+
+impl Lot {
+    fn difference(&self, kept: &KeptLot) -> Option<String> {
+        if (&kept.reference, kept.quantity) != (&self.reference, self.left) {
+            return Some(format!(
+                "{} of {} stand where {} of {} belong",
+                kept.quantity, kept.reference, self.left, self.reference
+            ));
+        }
+        // Each sale may have rounded by less than one ten-thousandth.
+        let whole = i128::from(self.bought);
+        let off = (i128::from(kept.cost) * whole - self.cost * i128::from(self.left)).abs();
+        (off > self.sales * whole).then(|| {
+            format!(
+                "what is left of {} costs {}, of {} for {} shares",
+                self.reference, kept.cost, self.cost, self.bought
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
