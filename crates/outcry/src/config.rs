@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::arguments::Settings;
+use crate::folder::Folder;
 use crate::settings;
 
 /// Everything that can be set. Unknown keys are errors.
@@ -27,6 +28,12 @@ pub struct Config {
     pub gateway: outcry_gateway::Config,
     /// What is traded, when, and what it costs.
     pub market: outcry_trades::Config,
+    /// How far from the best price a market order may be filled, in basis points of that price.
+    pub market_collar_bps: u32,
+    /// Deposits.
+    pub payments: outcry_payments::Config,
+    /// Reports.
+    pub reports: outcry_reports::Config,
 }
 
 impl Default for Config {
@@ -38,6 +45,9 @@ impl Default for Config {
             administrator: "admin@outcry.example".to_owned(),
             gateway: outcry_gateway::Config::default(),
             market: outcry_trades::Config::default(),
+            market_collar_bps: outcry_orders::Config::default().market_collar_bps,
+            payments: outcry_payments::Config::default(),
+            reports: outcry_reports::Config::default(),
         }
     }
 }
@@ -70,6 +80,34 @@ impl Config {
             config.listen = listen;
         }
         Ok(config)
+    }
+
+    /// What the users service needs to know.
+    pub fn users(&self, folder: &Folder) -> outcry_users::Config {
+        outcry_users::Config {
+            keys_dir: folder.keys(),
+        }
+    }
+
+    /// What the order service needs to know: instruments and fees are the venue's.
+    pub fn orders(&self) -> outcry_orders::Config {
+        let instruments = self.market.instruments.iter();
+        outcry_orders::Config {
+            fees: outcry_orders::Fees {
+                maker_bps: self.market.fees.maker_bps,
+                taker_bps: self.market.fees.taker_bps,
+            },
+            market_collar_bps: self.market_collar_bps,
+            instruments: instruments
+                .map(|one| outcry_orders::Instrument {
+                    symbol: one.symbol.clone(),
+                    name: one.name.clone(),
+                    tick: one.tick,
+                    lot: one.lot,
+                    max_order_value: one.max_order_value,
+                })
+                .collect(),
+        }
     }
 
     /// The configuration as a file would have it.

@@ -4,13 +4,17 @@
 //! Rooms, in reading order:
 //! - [`arguments`], [`settings`], [`config`] – what was asked for
 //! - [`services`] – the ten services, made and listed
+//! - [`up`], [`demo`] – the platform in this process
+//! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`folder`], [`session`], [`text`] – the data folder, a signed-in connection, printing
 
 mod arguments;
+mod audit;
 mod config;
+mod demo;
 mod dlq;
 mod events;
 mod folder;
@@ -21,6 +25,7 @@ mod session;
 mod settings;
 mod text;
 mod trace;
+mod up;
 
 use std::process::ExitCode;
 
@@ -42,8 +47,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(_) => anyhow::bail!("not here"),
-        Command::Audit(_) => anyhow::bail!("not here"),
+        Command::Up(up) => up::run_platform(up).await?,
+        Command::Audit(audit) => return audit::run(audit).await,
         Command::Replay(replay) => replay::run(replay).await?,
         Command::Events(events) => events::run(events).await?,
         Command::Trace(trace) => trace::run(trace).await?,

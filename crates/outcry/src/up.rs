@@ -98,6 +98,7 @@ struct Platform {
     services_stop: CancellationToken,
     edge: JoinSet<Result<(), outcry_gateway::ServeError>>,
     services: JoinSet<(&'static str, Result<(), RunError>)>,
+    broker: Arc<dyn Broker>,
 }
 
 // === impl Platform ===
@@ -134,6 +135,7 @@ impl Platform {
             services_stop: CancellationToken::new(),
             edge: JoinSet::new(),
             services: JoinSet::new(),
+            broker: Arc::clone(&broker),
         };
         let mut names = Vec::new();
         for (ctx, service) in made {
@@ -207,6 +209,10 @@ impl Platform {
             if let Ok((name, Err(error))) = ended {
                 info!(service = name, error = %error, "service ended with an error");
             }
+        }
+        // Saves how far every group is; without it the last moments would be delivered again.
+        if let Err(error) = self.broker.close().await {
+            info!(error = %error, "the broker did not close cleanly");
         }
     }
 }

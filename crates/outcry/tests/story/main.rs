@@ -1,0 +1,14 @@
+//! Stories of the whole platform: the real binary in a folder of its own, told through its command
+//! line and its public API.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a story stops at the first surprise"
+)]
+
+mod crashes;
+mod outcry;
+mod recording;
+mod refusals;
+mod trading;

@@ -1,0 +1,144 @@
+//! The platform trades, and says how.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::outcry::{Outcry, sample};
+use super::recording;
+
+/// Topics every order that is filled goes through.
+const FLOW: [&str; 10] = [
+    "order.created",
+    "funds.locked",
+    "order.validated",
+    "trade.created",
+    "trade.placed",
+    "trade.executed",
+    "funds.settled",
+    "order.filled",
+    "funds.released",
+    "trade.closed",
+];
+
+fn replay(outcry: &Outcry, file: &Path) -> Value {
+    outcry.json(&["replay", file.to_str().unwrap(), "--json"])
+}
+
+/// The correlation id of a flow that ended with its trade closed, preferably of a buyer.
+fn closed_flow(outcry: &Outcry) -> String {
+    let export = outcry.verb(&["events", "export"]);
+    assert!(export.status.success());
+    let text = String::from_utf8(export.stdout).unwrap();
+    let events: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let with = |topic: &str| -> Vec<&str> {
+        events
+            .iter()
+            .map(|line| &line["event"])
+            .filter(|event| event["eventType"] == topic)
+            .map(|event| event["correlationId"].as_str().unwrap())
+            .collect()
+    };
+    let released = with("funds.released");
+    let settled = with("funds.settled");
+    with("trade.closed")
+        .into_iter()
+        .find(|flow| released.contains(flow) && settled.contains(flow))
+        .expect("a filled order that took and got something back")
+        .to_owned()
+}
+
+fn topics(nodes: &Value, into: &mut Vec<String>) {
+    for node in nodes.as_array().unwrap() {
+        into.push(node["type"].as_str().unwrap().to_owned());
+        topics(&node["causes"], into);
+    }
+}
+
+#[test]
+fn a_recorded_market_trades_and_every_invariant_holds() {
+    let mut outcry = Outcry::new();
+    outcry.up();
+    let folder = tempfile::tempdir().unwrap();
+    let file = recording::write(folder.path(), 7, 300);
+
+    let result = replay(&outcry, &file);
+
+    let executions = &result["recordedExecutions"];
+    assert_eq!(executions["visible"], executions["sameRestingOrder"], "{result:#}");
+    assert_eq!(result["topOfBook"]["compared"], result["topOfBook"]["equal"], "{result:#}");
+    assert_eq!(result["orders"]["rejected"], 0, "{result:#}");
+    let report = outcry.quiet_audit();
+    for topic in FLOW {
+        let seen = report["topics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["topic"] == topic)
+            .unwrap();
+        assert!(seen["events"].as_u64().unwrap() > 0, "{topic} was not seen");
+    }
+
+    let flow = closed_flow(&outcry);
+    let tree = outcry.json(&["trace", &flow, "--json"]);
+    assert_eq!(tree.as_array().unwrap().len(), 1, "one root: {tree:#}");
+    let mut found = Vec::new();
+    topics(&tree, &mut found);
+    assert_eq!(found[0], "order.created");
+    for topic in FLOW {
+        assert!(found.iter().any(|one| one == topic), "{topic} is not in {found:?}");
+    }
+    outcry.stop();
+    outcry.quiet_audit();
+}
+
+#[test]
+fn the_recorded_sample_hits_the_same_resting_orders() {
+    let Some(file) = sample() else {
+        println!("the sample is not present; the story above uses a recording of our own");
+        return;
+    };
+    let mut outcry = Outcry::new();
+    outcry.up();
+    let result = replay(&outcry, &file);
+    let executions = &result["recordedExecutions"];
+    assert_eq!(executions["visible"], 98);
+    assert!(executions["sameRestingOrder"].as_u64().unwrap() >= 94, "{result:#}");
+    let report = outcry.quiet_audit();
+    let topics = report["topics"].as_array().unwrap();
+    let record = topics.iter().filter(|row| row["origin"] == "record");
+    assert_eq!(record.count(), 28);
+    outcry.stop();
+}
+
+#[test]
+fn the_contract_lists_every_event_with_publisher_version_and_consumers() {
+    let output = super::outcry::command(&["schema", "list", "--json"]).output().unwrap();
+    assert!(output.status.success());
+    let events: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |origin: &str| events.iter().filter(|event| event["origin"] == origin).count();
+    assert_eq!((of("record"), of("extension")), (28, 3));
+    for event in &events {
+        assert_eq!(event["version"], json!(1));
+        let consumers = event["consumers"].as_array().unwrap();
+        assert!(consumers.contains(&json!("gateway")), "{event:#}");
+        assert!(consumers.contains(&json!("notifications")), "{event:#}");
+        assert!(!event["owner"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_demo_trades_within_seconds_and_goes_on_after_a_restart() {
+    let mut outcry = Outcry::new();
+    for _ in 0..2 {
+        outcry.start(&["--demo"]);
+        let tail = outcry.verb(&["events", "tail", "trade.executed", "--limit", "4", "--json"]);
+        assert!(tail.status.success(), "{}", super::outcry::complaint(&tail));
+        assert_eq!(String::from_utf8(tail.stdout).unwrap().lines().count(), 4);
+        outcry.stop();
+        outcry.quiet_audit();
+    }
+}
