@@ -1,0 +1,242 @@
+//! A platform with reports, and owners around it that only say what they are told to say.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use outcry_contracts::Event;
+use outcry_contracts::funds::v1::{
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsSettledEvent, LockPurpose,
+};
+use outcry_contracts::reports::v1 as wire;
+use outcry_contracts::reports::v1::report_service_client::ReportServiceClient;
+use outcry_contracts::reports::v1::{Report, ReportFormat, ReportStatus, ReportType};
+use outcry_contracts::types::v1::AssetAmount;
+use outcry_contracts::types::v1::asset_amount;
+use outcry_events::money::Amount;
+use outcry_events::{Cause, SealedEvent, Stamp, seal};
+use outcry_reports::{Config, journal};
+use outcry_service::testing::{Caller, FakeClock, Platform, eventually, found};
+use outcry_service::{Clock, Context, Service};
+use outcry_store::{Append, Commit};
+use tempfile::TempDir;
+use tonic::Status;
+
+pub type Client = ReportServiceClient<Caller>;
+
+pub const BUYER: &str = "00000000-0000-0000-0000-00000000000b";
+pub const SELLER: &str = "00000000-0000-0000-0000-00000000000a";
+pub const BUY: &str = "00000000-0000-0000-0000-0000000000b1";
+pub const SELL: &str = "00000000-0000-0000-0000-0000000000a1";
+
+/// Reports, and the owners of what they are about.
+pub struct House {
+    folder: TempDir,
+    pub platform: Platform,
+    pub clock: Arc<FakeClock>,
+    pub ctx: Context,
+    config: Config,
+    owners: BTreeMap<&'static str, Context>,
+    sequences: Mutex<BTreeMap<String, u64>>,
+}
+
+pub fn cash(units: i32) -> Option<AssetAmount> {
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Cash(
+            Amount::from_units(units).to_money(),
+        )),
+    })
+}
+
+/// Makes reports at once.
+pub fn at_once() -> Config {
+    Config {
+        settle_ms: 0,
+        ..Config::default()
+    }
+}
+
+impl House {
+    pub async fn open(config: Config) -> House {
+        let clock = Arc::new(FakeClock::default());
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Platform::open_at(folder.path(), clock.clone()).await;
+        House::running(folder, platform, clock, config, BTreeMap::new()).await
+    }
+
+    pub async fn crash(self) -> House {
+        let platform = self.platform.crash_and_restart().await;
+        let sequences = self.sequences.into_inner().unwrap();
+        House::running(self.folder, platform, self.clock, self.config, sequences).await
+    }
+
+    async fn running(
+        folder: TempDir,
+        mut platform: Platform,
+        clock: Arc<FakeClock>,
+        config: Config,
+        sequences: BTreeMap<String, u64>,
+    ) -> House {
+        let ctx = platform.context(outcry_reports::NAME).await;
+        let reports = outcry_reports::service(ctx.clone(), config.clone())
+            .await
+            .unwrap();
+        let mut services = vec![(ctx.clone(), reports)];
+        let mut owners = BTreeMap::new();
+        for owner in ["funds", "orders", "payments"] {
+            let owned = platform.context(owner).await;
+            services.push((owned.clone(), Service::new(owner)));
+            owners.insert(owner, owned);
+        }
+        platform.start(services).await;
+        House {
+            folder,
+            platform,
+            clock,
+            ctx,
+            config,
+            owners,
+            sequences: Mutex::new(sequences),
+        }
+    }
+
+    pub fn user(&self, id: &str) -> Client {
+        ReportServiceClient::new(self.platform.user(id, outcry_reports::NAME))
+    }
+
+    pub fn admin(&self) -> Client {
+        ReportServiceClient::new(self.platform.admin(outcry_reports::NAME))
+    }
+
+    pub async fn deposited(&self, user: &str, units: i32, at: SystemTime) -> SealedEvent {
+        let deposited = FundsDepositedEvent {
+            user_id: user.to_owned(),
+            available: cash(units),
+            amount: cash(units),
+            method: DepositMethod::Payment.into(),
+            reference: format!("p-{units}"),
+        };
+        self.say(&deposited, at).await
+    }
+
+    pub async fn locked(&self, user: &str, order: &str, units: i32, at: SystemTime) {
+        let locked = FundsLockedEvent {
+            user_id: user.to_owned(),
+            lock_id: order.to_owned(),
+            purpose: LockPurpose::Order.into(),
+            remaining: cash(units),
+            amount: cash(units),
+            revision: 0,
+        };
+        self.say(&locked, at).await;
+    }
+
+    pub async fn settled(&self, at: SystemTime) {
+        let money = |units| Some(Amount::from_units(units).to_money());
+        let settled = FundsSettledEvent {
+            match_id: "ACME-1".to_owned(),
+            symbol: "ACME".to_owned(),
+            quantity: 10,
+            price: money(20),
+            notional: money(200),
+            buyer_user_id: BUYER.to_owned(),
+            buyer_order_id: BUY.to_owned(),
+            buyer_fee: money(2),
+            seller_user_id: SELLER.to_owned(),
+            seller_order_id: SELL.to_owned(),
+            seller_fee: money(3),
+        };
+        self.say(&settled, at).await;
+    }
+
+    /// Says that something occurred then.
+    pub async fn say<E: Event>(&self, event: &E, at: SystemTime) -> SealedEvent {
+        let stream = format!("{}-{}", E::AGGREGATE, event.aggregate_id());
+        let sequence = {
+            let mut sequences = self.sequences.lock().unwrap();
+            let sequence = sequences.entry(stream.clone()).or_default();
+            *sequence += 1;
+            *sequence
+        };
+        let cause = Cause::root(self.clock.new_id(), "user:somebody");
+        let stamp = Stamp {
+            event_id: self.clock.new_id(),
+            sequence,
+            occurred_at: at,
+            recorded_at: self.clock.now(),
+            cause: &cause,
+        };
+        let sealed = seal(event, stamp).unwrap();
+        let append = Append {
+            stream,
+            expected: sequence - 1,
+            events: vec![sealed.clone()],
+        };
+        let commit = Commit {
+            appends: vec![append],
+            ..Commit::default()
+        };
+        self.owners[E::OWNER].store.commit(commit).await.unwrap();
+        sealed
+    }
+
+    /// Waits until so many events of a user are in the journal.
+    pub async fn kept(&self, user: &str, position: u64) {
+        eventually("the events are in the journal", async || {
+            let head = journal::head(self.ctx.store.as_ref(), user).await;
+            head.unwrap().0.position == position
+        })
+        .await;
+    }
+
+    pub fn request(
+        &self,
+        kind: ReportType,
+        as_of: Option<SystemTime>,
+    ) -> wire::RequestReportRequest {
+        wire::RequestReportRequest {
+            request_id: self.clock.new_id().to_string(),
+            r#type: kind.into(),
+            format: ReportFormat::Csv.into(),
+            from: None,
+            as_of: as_of.map(Into::into),
+        }
+    }
+
+    /// Waits until a report has ended.
+    pub async fn ended(&self, user: &str, report_id: &str) -> Report {
+        found("the report has ended", async || {
+            let report_id = report_id.to_owned();
+            let mut client = self.user(user);
+            let got = client.get_report(wire::GetReportRequest { report_id });
+            let report = got.await.unwrap().into_inner().report.unwrap();
+            (report.status() != ReportStatus::Requested).then_some(report)
+        })
+        .await
+    }
+
+    /// Asks for a report and waits for it.
+    pub async fn made(&self, user: &str, request: wire::RequestReportRequest) -> Report {
+        let mut client = self.user(user);
+        let asked = client.request_report(request).await.unwrap().into_inner();
+        self.ended(user, &asked.report.unwrap().report_id).await
+    }
+}
+
+/// Fetches a report's content from an offset.
+pub async fn fetched(
+    client: &mut Client,
+    report_id: &str,
+    offset: i64,
+) -> Result<Vec<Vec<u8>>, Status> {
+    let request = wire::DownloadReportRequest {
+        report_id: report_id.to_owned(),
+        offset,
+    };
+    let mut stream = client.download_report(request).await?.into_inner();
+    let mut pieces = Vec::new();
+    while let Some(piece) = stream.message().await? {
+        pieces.push(piece.content);
+    }
+    Ok(pieces)
+}
