@@ -47,6 +47,8 @@ pub async fn check(
     effects.extend(for_users(history, "funds", "an account", &accounts)?);
     let users = snapshot.view("orders", "users").await?;
     effects.extend(for_users(history, "orders", "a user", &users)?);
+    let portfolios = snapshot.view("portfolio", "portfolios").await?;
+    effects.extend(for_users(history, "portfolio", "a portfolio", &portfolios)?);
     for effect in effects {
         let handled = effect.times > 0 || effect.all_handled(snapshot).await?;
         effect.judge(handled, findings);

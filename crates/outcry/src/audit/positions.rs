@@ -5,7 +5,7 @@
 //! nothing vanishes between open lots and realised profit: together they are what sales brought
 //! without what purchases cost.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use outcry_contracts::funds::v1::{FundsDepositedEvent, FundsSettledEvent};
@@ -14,6 +14,7 @@ use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_events::{Amount, SealedEvent};
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::finding::Findings;
 use super::history::{History, Snapshot};
@@ -24,7 +25,8 @@ type Positions<'a> = BTreeMap<(String, String), Position<'a>>;
 /// A position as events tell it.
 #[derive(Default)]
 struct Position<'a> {
-    lots: VecDeque<Lot>,
+    /// By the event that opened them: ids grow with time, so the oldest is the first.
+    lots: BTreeMap<Uuid, Lot>,
     /// What purchases cost, fees included, in ten-thousandths.
     cost: i128,
     /// What sales brought, without fees.
@@ -51,7 +53,8 @@ struct Kept {
     symbol: String,
     quantity: i64,
     realised_profit: i64,
-    /// Oldest first.
+    /// Rows of their own, oldest first.
+    #[serde(skip)]
     lots: Vec<KeptLot>,
 }
 
@@ -67,7 +70,10 @@ pub async fn check(
     snapshot: &Snapshot,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let kept = read(&snapshot.view("portfolio", "positions").await?)?;
+    let kept = read(
+        &snapshot.view("portfolio", "positions").await?,
+        &snapshot.view("portfolio", "lots").await?,
+    )?;
     let positions = follow(history)?;
     for (key, kept) in &kept {
         let told = positions.contains_key(key) || kept.quantity == 0;
@@ -98,14 +104,26 @@ async fn all_handled(position: &Position<'_>, snapshot: &Snapshot) -> anyhow::Re
     Ok(true)
 }
 
-fn read(rows: &BTreeMap<String, Value>) -> anyhow::Result<BTreeMap<(String, String), Kept>> {
-    rows.iter()
-        .map(|(key, row)| {
-            let kept: Kept = serde_json::from_value(row.clone())
-                .with_context(|| format!("position {key} of the portfolio"))?;
-            Ok(((kept.user_id.clone(), kept.symbol.clone()), kept))
-        })
-        .collect()
+/// Positions are kept under `<user>/<symbol>`, their lots under `<user>/<symbol>/<event>`.
+fn read(
+    positions: &BTreeMap<String, Value>,
+    lots: &BTreeMap<String, Value>,
+) -> anyhow::Result<BTreeMap<(String, String), Kept>> {
+    let mut kept = BTreeMap::new();
+    for (key, row) in positions {
+        let mut position: Kept = serde_json::from_value(row.clone())
+            .with_context(|| format!("position {key} of the portfolio"))?;
+        let prefix = format!("{key}/");
+        let of_position = lots.range(prefix.clone()..);
+        for (key, row) in of_position.take_while(|(key, _)| key.starts_with(&prefix)) {
+            let lot = serde_json::from_value(row.clone())
+                .with_context(|| format!("lot {key} of the portfolio"))?;
+            position.lots.push(lot);
+        }
+        let place = (position.user_id.clone(), position.symbol.clone());
+        kept.insert(place, position);
+    }
+    Ok(kept)
 }
 
 /// Every position after everything that was issued and settled.
@@ -130,7 +148,7 @@ fn issue<'a>(event: &'a SealedEvent, issued: FundsDepositedEvent, positions: &mu
             .entry((issued.user_id, shares.symbol))
             .or_default();
         position.events.push(event);
-        position.bought(issued.reference, shares.quantity, 0);
+        position.bought(event.id(), issued.reference, shares.quantity, 0);
     }
 }
 
@@ -152,7 +170,7 @@ fn settle<'a>(
         change(position);
     };
     of(&settled.buyer_user_id, &|position| {
-        position.bought(settled.match_id.clone(), settled.quantity, cost);
+        position.bought(event.id(), settled.match_id.clone(), settled.quantity, cost);
     });
     of(&settled.seller_user_id, &|position| {
         position.sold(settled.quantity, proceeds);
@@ -163,15 +181,16 @@ fn settle<'a>(
 // === impl Position ===
 
 impl Position<'_> {
-    fn bought(&mut self, reference: String, quantity: i64, cost: i128) {
+    fn bought(&mut self, opened_by: Uuid, reference: String, quantity: i64, cost: i128) {
         self.cost += cost;
-        self.lots.push_back(Lot {
+        let lot = Lot {
             reference,
             bought: quantity,
             cost,
             left: quantity,
             sales: 0,
-        });
+        };
+        self.lots.insert(opened_by, lot);
     }
 
     /// The oldest shares go first.
@@ -179,16 +198,17 @@ impl Position<'_> {
         self.proceeds += proceeds;
         let mut wanted = quantity;
         while wanted > 0 {
-            let Some(lot) = self.lots.front_mut() else {
+            let Some(mut oldest) = self.lots.first_entry() else {
                 self.short += wanted;
                 return;
             };
+            let lot = oldest.get_mut();
             let taken = wanted.min(lot.left);
             lot.left -= taken;
             lot.sales += 1;
             wanted -= taken;
             if lot.left == 0 {
-                self.lots.pop_front();
+                oldest.remove();
             }
         }
     }
@@ -205,7 +225,7 @@ impl Position<'_> {
             }
             return found;
         };
-        let left: i64 = self.lots.iter().map(|lot| lot.left).sum();
+        let left: i64 = self.lots.values().map(|lot| lot.left).sum();
         if kept.quantity != left {
             found.push(format!("it holds {}, events say {left}", kept.quantity));
         }
@@ -213,7 +233,7 @@ impl Position<'_> {
             let (kept, told) = (kept.lots.len(), self.lots.len());
             found.push(format!("it has {kept} lots, events say {told}"));
         }
-        let differing = kept.lots.iter().zip(&self.lots);
+        let differing = kept.lots.iter().zip(self.lots.values());
         found.extend(differing.filter_map(|(kept, lot)| lot.difference(kept)));
         let open: i128 = kept.lots.iter().map(|lot| i128::from(lot.cost)).sum();
         let realised = self.proceeds - (self.cost - open);

@@ -6,17 +6,18 @@ use crate::audit::samples::{ALICE, BOB, MATCH, Script, id, money, sale, shares};
 
 fn row(user: u128, realised: i64, lots: &[(&str, i64, i64)]) -> Kept {
     let quantity: i64 = lots.iter().map(|lot| lot.1).sum();
-    let lots: Vec<_> = lots
-        .iter()
-        .map(|(reference, quantity, cost)| {
-            json!({"reference": reference, "quantity": quantity, "cost": cost})
-        })
-        .collect();
-    serde_json::from_value(json!({
+    let key = format!("{}/ACME", id(user));
+    let position = json!({
         "user_id": id(user), "symbol": "ACME", "quantity": quantity,
-        "realised_profit": realised, "lots": lots,
-    }))
-    .unwrap()
+        "realised_profit": realised,
+    });
+    let lots = (0..).zip(lots).map(|(place, (reference, quantity, cost))| {
+        let lot = json!({"reference": reference, "quantity": quantity, "cost": cost});
+        (format!("{key}/{place}"), lot)
+    });
+    let lots = lots.collect();
+    let kept = read(&[(key, position)].into(), &lots).unwrap();
+    kept.into_values().next().unwrap()
 }
 
 fn differences(script: &Script, user: u128, kept: Option<&Kept>) -> usize {
