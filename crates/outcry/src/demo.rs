@@ -8,8 +8,8 @@ mod market;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::ListExecutionsRequest;
+use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_events::Amount;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,11 @@ pub async fn open(address: &str, folder: &Folder, config: &Config) -> anyhow::Re
     for trader in traders {
         tasks.spawn(trader.trade(stop.clone()));
     }
-    tasks.spawn(show_tape(TradeServiceClient::new(admin), symbols, stop.clone()));
+    tasks.spawn(show_tape(
+        TradeServiceClient::new(admin),
+        symbols,
+        stop.clone(),
+    ));
     Ok(Market { stop, tasks })
 }
 

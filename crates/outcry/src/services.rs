@@ -66,7 +66,12 @@ pub async fn make(
             .await
             .with_context(|| format!("opening the tables of {name}"))?;
         let clock = Arc::clone(clock);
-        Ok(Context::new(name, Arc::new(store), clock, directory.clone()))
+        Ok(Context::new(
+            name,
+            Arc::new(store),
+            clock,
+            directory.clone(),
+        ))
     };
     let mut services = Vec::new();
 

@@ -46,7 +46,10 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
         .with_context(|| format!("opening the data in {}", folder.path().display()))?;
     let mut platform = Platform::start(&config, &folder, &database, listener).await?;
     folder.set_address(&address)?;
-    println!("outcry is running at {address}, data in {}", folder.path().display());
+    println!(
+        "outcry is running at {address}, data in {}",
+        folder.path().display()
+    );
     let outcome = async {
         let market = if up.demo {
             let market = demo::open(&address, &folder, &config).await?;
@@ -256,5 +259,7 @@ async fn stop_signal() -> anyhow::Result<()> {
 
 #[cfg(not(unix))]
 async fn stop_signal() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c().await.context("listening for signals")
+    tokio::signal::ctrl_c()
+        .await
+        .context("listening for signals")
 }

@@ -11,9 +11,9 @@ use outcry_service::{Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::{Commit, Scan, Store, StoreError, ViewWrite};
 use serde::{Deserialize, Serialize};
 
-use crate::{CONSUMES, SERVICE};
 use crate::archive::Archive;
 use crate::revocation::{Revocations, remembered_for};
+use crate::{CONSUMES, SERVICE};
 
 /// View of the users whose tokens were revoked, with the epoch that counts.
 const EPOCHS: &str = "token_epochs";

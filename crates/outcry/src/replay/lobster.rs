@@ -189,7 +189,7 @@ fn book_row(line: &str) -> anyhow::Result<BookRow> {
         .map(|field| field.parse().with_context(|| format!("`{field}`")))
         .collect::<anyhow::Result<_>>()?;
     ensure!(
-        !fields.is_empty() && fields.len() % 4 == 0,
+        !fields.is_empty() && fields.len().is_multiple_of(4),
         "expected 4 fields a level, found {} fields",
         fields.len()
     );

@@ -46,7 +46,10 @@ fn a_platform_killed_in_the_middle_of_a_replay_loses_and_doubles_nothing() {
     let result = outcry.json(&replay);
     assert_eq!(result["orders"]["rejected"], 0, "{result:#}");
     let executions = &result["recordedExecutions"];
-    assert_eq!(executions["visible"], executions["sameRestingOrder"], "{result:#}");
+    assert_eq!(
+        executions["visible"], executions["sameRestingOrder"],
+        "{result:#}"
+    );
 
     let report = outcry.quiet_audit();
 
@@ -56,9 +59,16 @@ fn a_platform_killed_in_the_middle_of_a_replay_loses_and_doubles_nothing() {
         .iter()
         .find(|row| row["topic"] == "order.created")
         .unwrap();
-    assert_eq!(created["events"], result["orders"]["sent"], "an order was doubled or lost");
+    assert_eq!(
+        created["events"], result["orders"]["sent"],
+        "an order was doubled or lost"
+    );
     let again = outcry.verb(&replay);
     assert!(again.status.success(), "{}", complaint(&again));
-    assert_eq!(outcry.quiet_audit()["topics"], report["topics"], "repeating changed something");
+    assert_eq!(
+        outcry.quiet_audit()["topics"],
+        report["topics"],
+        "repeating changed something"
+    );
     outcry.stop();
 }

@@ -154,8 +154,12 @@ impl Market {
         let mut bids = self.bids.iter().rev();
         let levels: Vec<String> = (0..LEVELS)
             .map(|_| {
-                let ask = asks.next().map_or((9_999_999_999, 0), |one| (*one.0, total(one.1)));
-                let bid = bids.next().map_or((-9_999_999_999, 0), |one| (*one.0, total(one.1)));
+                let ask = asks
+                    .next()
+                    .map_or((9_999_999_999, 0), |one| (*one.0, total(one.1)));
+                let bid = bids
+                    .next()
+                    .map_or((-9_999_999_999, 0), |one| (*one.0, total(one.1)));
                 format!("{},{},{},{}", ask.0, ask.1, bid.0, bid.1)
             })
             .collect();

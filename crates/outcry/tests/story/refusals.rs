@@ -12,7 +12,10 @@ fn a_port_in_use_is_named_with_a_way_out() {
     let output = outcry.verb(&["up", "--listen", &address]);
     assert!(!output.status.success());
     let complaint = complaint(&output);
-    assert!(complaint.contains(&address) && complaint.contains("--listen"), "{complaint}");
+    assert!(
+        complaint.contains(&address) && complaint.contains("--listen"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn a_folder_that_cannot_be_written_is_named_with_a_way_out() {
     let output = command.arg(file.join("data")).output().unwrap();
     assert!(!output.status.success());
     let complaint = complaint(&output);
-    assert!(complaint.contains("cannot write") && complaint.contains("--data"), "{complaint}");
+    assert!(
+        complaint.contains("cannot write") && complaint.contains("--data"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -33,7 +39,11 @@ fn a_second_platform_on_the_same_folder_is_refused() {
     outcry.up();
     let output = outcry.verb(&["up", "--listen", "127.0.0.1:0"]);
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("opening the data"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("opening the data"),
+        "{}",
+        complaint(&output)
+    );
     outcry.stop();
 }
 
@@ -52,7 +62,11 @@ fn a_folder_of_a_newer_version_is_refused_and_left_alone() {
     raise(1000);
     let output = outcry.verb(&["up", "--listen", "127.0.0.1:0"]);
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("newer"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("newer"),
+        "{}",
+        complaint(&output)
+    );
     raise(-1000);
     outcry.up();
     outcry.stop();
@@ -66,7 +80,11 @@ fn a_setting_that_does_not_exist_is_an_error() {
     let mut command = command(&["config", "--config"]);
     let output = command.arg(&file).output().unwrap();
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("reflektion"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("reflektion"),
+        "{}",
+        complaint(&output)
+    );
 }
 
 #[test]
@@ -74,8 +92,16 @@ fn a_verb_without_a_platform_says_how_to_start_one() {
     let outcry = Outcry::new();
     let output = outcry.verb(&["events", "tail"]);
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("outcry up"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("outcry up"),
+        "{}",
+        complaint(&output)
+    );
     let output = outcry.verb(&["audit"]);
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("--data"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("--data"),
+        "{}",
+        complaint(&output)
+    );
 }

@@ -68,8 +68,14 @@ fn a_recorded_market_trades_and_every_invariant_holds() {
     let result = replay(&outcry, &file);
 
     let executions = &result["recordedExecutions"];
-    assert_eq!(executions["visible"], executions["sameRestingOrder"], "{result:#}");
-    assert_eq!(result["topOfBook"]["compared"], result["topOfBook"]["equal"], "{result:#}");
+    assert_eq!(
+        executions["visible"], executions["sameRestingOrder"],
+        "{result:#}"
+    );
+    assert_eq!(
+        result["topOfBook"]["compared"], result["topOfBook"]["equal"],
+        "{result:#}"
+    );
     assert_eq!(result["orders"]["rejected"], 0, "{result:#}");
     let report = outcry.quiet_audit();
     for topic in FLOW {
@@ -89,7 +95,10 @@ fn a_recorded_market_trades_and_every_invariant_holds() {
     topics(&tree, &mut found);
     assert_eq!(found[0], "order.created");
     for topic in FLOW {
-        assert!(found.iter().any(|one| one == topic), "{topic} is not in {found:?}");
+        assert!(
+            found.iter().any(|one| one == topic),
+            "{topic} is not in {found:?}"
+        );
     }
     outcry.stop();
     outcry.quiet_audit();
@@ -106,7 +115,10 @@ fn the_recorded_sample_hits_the_same_resting_orders() {
     let result = replay(&outcry, &file);
     let executions = &result["recordedExecutions"];
     assert_eq!(executions["visible"], 98);
-    assert!(executions["sameRestingOrder"].as_u64().unwrap() >= 94, "{result:#}");
+    assert!(
+        executions["sameRestingOrder"].as_u64().unwrap() >= 94,
+        "{result:#}"
+    );
     let report = outcry.quiet_audit();
     let topics = report["topics"].as_array().unwrap();
     let record = topics.iter().filter(|row| row["origin"] == "record");
@@ -116,10 +128,17 @@ fn the_recorded_sample_hits_the_same_resting_orders() {
 
 #[test]
 fn the_contract_lists_every_event_with_publisher_version_and_consumers() {
-    let output = super::outcry::command(&["schema", "list", "--json"]).output().unwrap();
+    let output = super::outcry::command(&["schema", "list", "--json"])
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let events: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let of = |origin: &str| events.iter().filter(|event| event["origin"] == origin).count();
+    let of = |origin: &str| {
+        events
+            .iter()
+            .filter(|event| event["origin"] == origin)
+            .count()
+    };
     assert_eq!((of("record"), of("extension")), (28, 3));
     for event in &events {
         assert_eq!(event["version"], json!(1));
