@@ -204,8 +204,19 @@ impl NotificationService for Api {
     ) -> Result<Response<Messages>, Status> {
         let user_id = user(&request)?.id.clone();
         let after = request.get_ref().after_sequence;
+        let (counter, _) = inbox::counter(self.store(), &user_id)
+            .await
+            .map_err(failed)?;
+        if after > counter.sequence {
+            let message = format!("your last message has sequence {}", counter.sequence);
+            return Err(refusal::with_reason(
+                Code::OutOfRange,
+                "SEQUENCE_AHEAD",
+                message,
+            ));
+        }
         let (ctx, news) = (self.ctx.clone(), self.news.clone());
-        let messages = stream::messages(ctx, user_id, after, news, self.stop.clone());
+        let messages = stream::messages(ctx, user_id, after, news, self.stop.clone())?;
         Ok(Response::new(messages))
     }
 }

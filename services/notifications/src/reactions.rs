@@ -55,6 +55,11 @@ impl Messenger {
     ) -> Result<(), Fault> {
         let store = self.ctx.store.as_ref();
         let topic = event.topic();
+        let id = Uuid::new_v5(&event.id(), user_id.as_bytes()).to_string();
+        // The group's mark of the event is forgotten after a while; the message stays.
+        if inbox::by_id(store, user_id, &id).await?.is_some() {
+            return Ok(());
+        }
         let muted = inbox::preferences(store, user_id).await?.muted;
         if muted.contains(topic) && !UNMUTABLE.contains(&topic) {
             return Ok(());
@@ -65,7 +70,7 @@ impl Messenger {
         let message = Message {
             user_id: user_id.to_owned(),
             sequence: counter.sequence,
-            notification_id: Uuid::new_v5(&event.id(), user_id.as_bytes()).to_string(),
+            notification_id: id,
             topic: topic.to_owned(),
             priority: text.priority.into(),
             title: text.title.clone(),

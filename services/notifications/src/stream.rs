@@ -1,11 +1,13 @@
 //! Messages as they come, to whoever listens.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use outcry_contracts::notifications::v1::StreamNotificationsResponse;
+use outcry_mesh::refusal;
 use outcry_service::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,9 @@ use crate::inbox;
 /// Messages waiting for one listener. A slow one just reads later: messages are kept.
 const WAITING_MAX: usize = 64;
 
+/// Listeners at the same time: each is a task that looks into the store with every message.
+const LISTENERS_MAX: usize = 4096;
+
 /// How often a listener is looked after without being woken: another process may have written.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -23,9 +28,12 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub(crate) type Messages =
     Pin<Box<dyn Stream<Item = Result<StreamNotificationsResponse, Status>> + Send>>;
 
-/// Ends streams when the service stops: nothing else would ever end them.
+/// Ends streams when the service stops, as nothing else would, and counts those that are open.
 #[derive(Clone)]
-pub(crate) struct Stop(CancellationToken);
+pub(crate) struct Stop {
+    token: CancellationToken,
+    places: Arc<Semaphore>,
+}
 
 /// The part that is told to stop.
 pub(crate) struct Stopping(CancellationToken);
@@ -35,7 +43,8 @@ pub(crate) struct Stopping(CancellationToken);
 impl Stop {
     pub(crate) fn new() -> (Stopping, Stop) {
         let token = CancellationToken::new();
-        (Stopping(token.clone()), Stop(token))
+        let places = Arc::new(Semaphore::new(LISTENERS_MAX));
+        (Stopping(token.clone()), Stop { token, places })
     }
 }
 
@@ -50,46 +59,75 @@ impl Stopping {
 }
 
 /// Messages of a user behind `after`, then those that come.
+///
+/// # Errors
+/// `RESOURCE_EXHAUSTED` while too many others listen.
 pub(crate) fn messages(
     ctx: Context,
     user_id: String,
     after: u64,
-    mut news: watch::Receiver<u64>,
+    news: watch::Receiver<u64>,
     stop: Stop,
-) -> Messages {
+) -> Result<Messages, Status> {
+    let place = Arc::clone(&stop.places).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let message = "too many streams are open; try again later";
+        refusal::with_reason(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+    })?;
     let (send, receive) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
-        let mut next = after.saturating_add(1);
-        loop {
-            news.mark_unchanged();
-            match inbox::message(ctx.store.as_ref(), &user_id, next).await {
-                Ok(Some(message)) => {
-                    let notification = Some(message.shown());
-                    let reply = StreamNotificationsResponse { notification };
-                    if send.send(Ok(reply)).await.is_err() {
-                        return;
-                    }
-                    next += 1;
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "reading messages for a stream failed");
-                    let status = Status::new(Code::Unavailable, "resume after the last sequence");
-                    let _gone = send.send(Err(status)).await;
-                    return;
-                }
+        let _place = place;
+        let status = tokio::select! {
+            status = feed(&ctx, &user_id, after, news, &send) => status,
+            () = stop.token.cancelled() => {
+                let message = "the service is stopping; resume after the last sequence";
+                Some(refusal::with_reason(Code::Unavailable, "STOPPING", message))
             }
-            tokio::select! {
-                () = send.closed() => return,
-                () = stop.0.cancelled() => {
-                    let message = "the service is stopping; resume after the last sequence";
-                    let _gone = send.try_send(Err(Status::new(Code::Unavailable, message)));
-                    return;
-                }
-                _ = tokio::time::timeout(SWEEP, news.changed()) => {}
-            }
+        };
+        if let Some(status) = status {
+            // A listener that is far behind finds its stream just ended, and resumes.
+            let _gone = send.try_send(Err(status));
         }
     });
-    Box::pin(ReceiverStream::new(receive))
+    Ok(Box::pin(ReceiverStream::new(receive)))
+}
+
+/// Sends what there is and what comes; why it ends, or nothing when nobody listens any more.
+async fn feed(
+    ctx: &Context,
+    user_id: &str,
+    after: u64,
+    mut news: watch::Receiver<u64>,
+    send: &mpsc::Sender<Result<StreamNotificationsResponse, Status>>,
+) -> Option<Status> {
+    let mut next = after.saturating_add(1);
+    loop {
+        // Before looking: what comes in meanwhile is looked for again.
+        news.mark_unchanged();
+        match inbox::message(ctx.store.as_ref(), user_id, next).await {
+            Ok(Some(message)) => {
+                let notification = Some(message.shown());
+                let reply = StreamNotificationsResponse { notification };
+                if send.send(Ok(reply)).await.is_err() {
+                    return None;
+                }
+                next += 1;
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "reading messages for a stream failed");
+                let message = "the service cannot reach its store; resume after the last sequence";
+                return Some(refusal::with_reason(
+                    Code::Unavailable,
+                    "STORE_UNAVAILABLE",
+                    message,
+                ));
+            }
+        }
+        tokio::select! {
+            () = send.closed() => return None,
+            _ = tokio::time::timeout(SWEEP, news.changed()) => {}
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod tests;
 
 use outcry_contracts::funds::v1::{
     FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent, LockPurpose,
+    FundsWithdrawnEvent, LockPurpose, ReleaseReason,
 };
 use outcry_contracts::notifications::v1::Priority;
 use outcry_contracts::orders::v1::{
@@ -280,11 +280,21 @@ fn funds_locked(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     say(Priority::Low, title, body, &locked.lock_id)
 }
 
+/// What goes back because an order ended is no message: the end of the order is.
 fn funds_released(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     let released: FundsReleasedEvent = event.payload()?;
     let title = format!("{} available again", asset(released.amount.as_ref()));
-    let body = "Not needed any more.";
-    say(Priority::Low, title, body, &released.lock_id)
+    let (priority, body) = match released.reason() {
+        ReleaseReason::Filled
+        | ReleaseReason::Cancelled
+        | ReleaseReason::Expired
+        | ReleaseReason::Rejected => return Ok(None),
+        ReleaseReason::WithdrawalFailed => (Priority::High, "The payout could not be made."),
+        ReleaseReason::Replaced | ReleaseReason::Unspecified => {
+            (Priority::Low, "Not needed any more.")
+        }
+    };
+    say(priority, title, body, &released.lock_id)
 }
 
 // === Payments and reports ===

@@ -196,3 +196,50 @@ async fn a_stream_goes_on_where_it_was_and_brings_what_comes() {
     assert_eq!(second.notification.unwrap().body, "second");
     story.platform.stop().await;
 }
+
+#[tokio::test]
+async fn a_stream_resumes_after_a_crash_and_not_behind_what_was_never_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = open(folder.path()).await;
+    story.reject("first").await;
+    story.has(1).await;
+    story.platform.crash().await;
+
+    let story = open(folder.path()).await;
+    story.reject("second").await;
+    story.has(2).await;
+    let after = |after_sequence| StreamNotificationsRequest { after_sequence };
+    let mut client = story.client();
+    let resumed = client.stream_notifications(after(1)).await.unwrap();
+    let mut resumed = resumed.into_inner();
+    let second = resumed.message().await.unwrap().unwrap();
+    assert_eq!(second.notification.unwrap().sequence, 2);
+    let ahead = client.stream_notifications(after(3)).await.unwrap_err();
+    assert_eq!(ahead.code(), Code::OutOfRange);
+
+    story.platform.stop().await;
+    let ended = resumed.message().await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_after_its_mark_is_forgotten_makes_no_second_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = open(folder.path()).await;
+    story.reject("once").await;
+    story.has(1).await;
+    let all = outcry_store::ReadAll {
+        after: 0,
+        partition_key: None,
+        limit: 10,
+    };
+    let events = story.orders.store.read_all(&all).await.unwrap();
+    let ctx = story.notifications.clone();
+    let later = ctx.clock.now() + std::time::Duration::from_secs(3600);
+    ctx.store.forget(later, 100).await.unwrap();
+
+    let again = service(ctx, Config::default()).await.unwrap();
+    let commit = again.reactions[0].react(&events[0].event).await.unwrap();
+    assert!(commit.is_empty());
+    story.platform.stop().await;
+}

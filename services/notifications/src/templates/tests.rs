@@ -64,3 +64,34 @@ fn what_cannot_be_muted_has_a_message() {
         assert!(is_known(topic));
     }
 }
+
+fn released(reason: ReleaseReason) -> Option<Text> {
+    let id = Uuid::from_u128(1).to_string();
+    let amount = Some(AssetAmount {
+        asset: Some(Asset::Cash(Amount::from_units(10).to_money())),
+    });
+    let released = FundsReleasedEvent {
+        user_id: id.clone(),
+        lock_id: id,
+        purpose: LockPurpose::Order.into(),
+        remaining: amount.clone(),
+        amount,
+        reason: reason.into(),
+    };
+    text(&sealed(&released)).unwrap()
+}
+
+#[test]
+fn the_end_of_an_order_makes_no_second_message_about_what_goes_back() {
+    for ended in [
+        ReleaseReason::Filled,
+        ReleaseReason::Cancelled,
+        ReleaseReason::Expired,
+        ReleaseReason::Rejected,
+    ] {
+        assert_eq!(released(ended), None);
+    }
+    assert!(released(ReleaseReason::Replaced).is_some());
+    let failed = released(ReleaseReason::WithdrawalFailed).unwrap();
+    assert_eq!(failed.priority, Priority::High);
+}
