@@ -64,6 +64,8 @@ pub async fn open(address: &str, folder: &Folder, config: &Config) -> anyhow::Re
         .market
         .instruments
         .iter()
+        // From the end: recordings are of the first one, whose book stays free for a replay.
+        .rev()
         .take(market::SYMBOLS)
         .map(|instrument| instrument.symbol.clone())
         .collect();

@@ -17,15 +17,20 @@ const FLOW: [&str; 10] = [
     "trade.executed",
     "funds.settled",
     "order.filled",
-    "funds.released",
+    RELEASED,
     "trade.closed",
 ];
+
+/// What is released goes to the order that might have paid more.
+const RELEASED: &str = "funds.released";
 
 fn replay(outcry: &Outcry, file: &Path) -> Value {
     outcry.json(&["replay", file.to_str().unwrap(), "--json"])
 }
 
-/// The correlation id of a flow that ended with its trade closed, preferably of a buyer.
+/// The correlation id of an incoming order's flow, from its creation to its trade's closing. What
+/// settles a match belongs to the incoming order's flow; what is released is released to the order
+/// that paid less than it might have, which here is the resting one.
 fn closed_flow(outcry: &Outcry) -> String {
     let export = outcry.verb(&["events", "export"]);
     assert!(export.status.success());
@@ -42,12 +47,11 @@ fn closed_flow(outcry: &Outcry) -> String {
             .map(|event| event["correlationId"].as_str().unwrap())
             .collect()
     };
-    let released = with("funds.released");
     let settled = with("funds.settled");
     with("trade.closed")
         .into_iter()
-        .find(|flow| released.contains(flow) && settled.contains(flow))
-        .expect("a filled order that took and got something back")
+        .find(|flow| settled.contains(flow))
+        .expect("an incoming order that was filled")
         .to_owned()
 }
 
@@ -94,14 +98,14 @@ fn a_recorded_market_trades_and_every_invariant_holds() {
     let mut found = Vec::new();
     topics(&tree, &mut found);
     assert_eq!(found[0], "order.created");
-    for topic in FLOW {
+    for topic in FLOW.iter().filter(|topic| **topic != RELEASED) {
         assert!(
             found.iter().any(|one| one == topic),
             "{topic} is not in {found:?}"
         );
     }
     outcry.stop();
-    outcry.quiet_audit();
+    outcry.audit();
 }
 
 #[test]
@@ -158,6 +162,6 @@ fn the_demo_trades_within_seconds_and_goes_on_after_a_restart() {
         assert!(tail.status.success(), "{}", super::outcry::complaint(&tail));
         assert_eq!(String::from_utf8(tail.stdout).unwrap().lines().count(), 4);
         outcry.stop();
-        outcry.quiet_audit();
+        outcry.audit();
     }
 }
