@@ -7,6 +7,7 @@ use outcry_contracts::operations::v1::{
     ListDeadLetterAuditRequest, ListDeadLettersRequest, RedriveDeadLettersRequest,
 };
 use outcry_contracts::types::v1::PageRequest;
+use outcry_events::json::Personal;
 use serde_json::{Value, json};
 
 use crate::arguments::{Dlq, DlqDiscard, DlqList, DlqRedrive, DlqShow, Target};
@@ -161,7 +162,9 @@ async fn one(show: DlqShow) -> anyhow::Result<()> {
     };
     let reply = client.get_dead_letter(request).await?.into_inner();
     let letter = reply.dead_letter.unwrap_or_default();
-    let content = serde_json::from_str(&reply.json).unwrap_or(Value::Null);
+    // What is no event is shown as its bytes.
+    let content = serde_json::from_str(&reply.json)
+        .unwrap_or_else(|_| outcry_events::json::bytes(&reply.body, Personal::Hidden));
     let headers: Value = reply.headers.into_iter().collect();
     if show.json {
         let mut shown = letter_json(&letter);

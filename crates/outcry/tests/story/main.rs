@@ -8,6 +8,7 @@
 )]
 
 mod crashes;
+mod dead_letters;
 mod outcry;
 mod recording;
 mod refusals;
