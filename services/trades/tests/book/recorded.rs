@@ -6,7 +6,7 @@
 //! not at hand, the reference matcher and the platform's own recordings are the test.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use outcry_trades::book::{Book, BookEvent, Command, FeeSchedule, Rules, Side, Terms, TimeInForce};
 use uuid::Uuid;
