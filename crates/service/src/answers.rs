@@ -118,7 +118,7 @@ async fn stored<Reply: Message + Default>(
         .store
         .answer(&key.principal, key.method, &key.request_id)
         .await
-        .map_err(|error| crate::faults::unavailable(&error))?;
+        .map_err(crate::faults::store_failure)?;
     let Some(answer) = answer else {
         return Ok(None);
     };

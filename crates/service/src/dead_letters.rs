@@ -11,7 +11,7 @@ use outcry_contracts::operations::v1 as api;
 use outcry_contracts::operations::v1::dead_letter_service_server::{
     DeadLetterService, DeadLetterServiceServer,
 };
-use outcry_contracts::types::v1::{PageInfo, PageRequest};
+use outcry_contracts::types::v1::PageRequest;
 use outcry_mesh::{cause, refusal};
 use outcry_store::{
     Asked, AuditFilter, Commit, CommitError, ParkWrite, Parked, ParkedFilter, RedriveRequest,
@@ -22,13 +22,8 @@ use tracing::info;
 
 use crate::consumer::Consumer;
 use crate::context::Context;
-use crate::faults::{chain, unavailable};
-
-/// Rows of a page when the caller does not say.
-const PAGE_USUAL: usize = 50;
-
-/// Rows of a page at most.
-const PAGE_MAX: usize = 500;
+use crate::faults::{chain, store_failure};
+use crate::paging::Page;
 
 /// Serves the dead letters of one service's groups.
 pub(crate) struct DeadLetters {
@@ -83,10 +78,7 @@ impl DeadLetters {
             ..ParkedFilter::default()
         };
         let rows = self.ctx.store.parked(&filter).await;
-        let row = rows
-            .map_err(|error| unavailable(&error))?
-            .into_iter()
-            .next();
+        let row = rows.map_err(store_failure)?.into_iter().next();
         row.ok_or_else(|| not_parked(position))
     }
 
@@ -100,13 +92,13 @@ impl DeadLetters {
         if let RedriveScope::Event(position) = *scope {
             let row = self.row(group.to_owned(), position).await?;
             let first = store.first_parked(group, &row.key).await;
-            return match first.map_err(|error| unavailable(&error))? {
+            return match first.map_err(store_failure)? {
                 Some(first) if first < position => Err(not_first(position, first)),
                 _ => Ok(api::RedriveDeadLettersResponse { events: 1, keys: 1 }),
             };
         }
         let keys = store.parked_keys(group).await;
-        let keys = keys.map_err(|error| unavailable(&error))?;
+        let keys = keys.map_err(store_failure)?;
         let wanted = keys.iter().filter(|(key, _)| match scope {
             RedriveScope::Key(wanted) => key == wanted,
             RedriveScope::Event(_) | RedriveScope::Group => true,
@@ -126,7 +118,7 @@ impl DeadLetters {
         };
         match self.ctx.store.commit(commit).await {
             Ok(()) => Ok(()),
-            Err(CommitError::Store(error)) => Err(unavailable(&error)),
+            Err(CommitError::Store(error)) => Err(store_failure(error)),
             Err(error) => Err(refusal::with_reason(
                 Code::FailedPrecondition,
                 "PARKING_CHANGED",
@@ -151,19 +143,20 @@ impl DeadLetterService for DeadLetters {
         request: Request<api::ListDeadLettersRequest>,
     ) -> Result<Response<api::ListDeadLettersResponse>, Status> {
         let request = request.into_inner();
-        let page = Page::of(request.page.as_ref())?;
+        let (page, position) = asked_page(request.page)?;
         let filter = ParkedFilter {
             group: self.any_group(&request.group)?,
             key: wanted(request.key),
             topic: wanted(request.topic),
-            after: page.token.unwrap_or(0),
-            limit: page.size,
+            after: position.unwrap_or(0),
+            limit: page.limit(),
             ..ParkedFilter::default()
         };
         let rows = self.ctx.store.parked(&filter).await;
-        let rows = rows.map_err(|error| unavailable(&error))?;
+        let mut rows = rows.map_err(store_failure)?;
+        let page = page.cut(&mut rows, |last| last.position.to_string());
         Ok(Response::new(api::ListDeadLettersResponse {
-            page: Some(page.info(rows.len(), rows.last().map(|row| row.position))),
+            page: Some(page),
             dead_letters: rows.into_iter().map(reply::dead_letter).collect(),
         }))
     }
@@ -223,59 +216,32 @@ impl DeadLetterService for DeadLetters {
         request: Request<api::ListDeadLetterAuditRequest>,
     ) -> Result<Response<api::ListDeadLetterAuditResponse>, Status> {
         let request = request.into_inner();
-        let page = Page::of(request.page.as_ref())?;
+        let (page, position) = asked_page(request.page)?;
         let filter = AuditFilter {
             group: self.any_group(&request.group)?,
-            before: page.token,
-            limit: page.size,
+            before: position,
+            limit: page.limit(),
         };
         let entries = self.ctx.store.parking_audit(&filter).await;
-        let entries = entries.map_err(|error| unavailable(&error))?;
+        let mut entries = entries.map_err(store_failure)?;
+        let page = page.cut(&mut entries, |last| last.position.to_string());
         Ok(Response::new(api::ListDeadLetterAuditResponse {
-            page: Some(page.info(entries.len(), entries.last().map(|entry| entry.position))),
+            page: Some(page),
             actions: entries.into_iter().map(reply::action).collect(),
         }))
     }
 }
 
-/// Which part of a listing is wanted. A token is the position of the last row of the page before.
-#[derive(Debug, PartialEq, Eq)]
-struct Page {
-    size: usize,
-    token: Option<u64>,
-}
-
-// === impl Page ===
-
-impl Page {
-    fn of(request: Option<&PageRequest>) -> Result<Self, Status> {
-        let Some(request) = request else {
-            return Ok(Self {
-                size: PAGE_USUAL,
-                token: None,
-            });
-        };
-        let token = match request.token.as_str() {
-            "" => None,
-            token => Some(token.parse().map_err(|_| {
-                refusal::invalid("page.token", "must be the next_token of the page before")
-            })?),
-        };
-        let size = match usize::try_from(request.size) {
-            Ok(0) => PAGE_USUAL,
-            Ok(size) => size.min(PAGE_MAX),
-            Err(_) => return Err(refusal::invalid("page.size", "must not be negative")),
-        };
-        Ok(Self { size, token })
+/// The page a caller asks for, and behind which position it begins: tokens are positions.
+fn asked_page(request: Option<PageRequest>) -> Result<(Page, Option<u64>), Status> {
+    if request.as_ref().is_some_and(|request| request.size < 0) {
+        return Err(refusal::invalid("page.size", "must not be negative"));
     }
-
-    /// Where a listing goes on; a page that is not full is the last one.
-    fn info(&self, rows: usize, last: Option<u64>) -> PageInfo {
-        let next = last.filter(|_| rows >= self.size);
-        PageInfo {
-            next_token: next.map(|last| last.to_string()).unwrap_or_default(),
-        }
-    }
+    let page = Page::of(request);
+    let position = page.after.as_deref().map(str::parse).transpose();
+    let position = position
+        .map_err(|_| refusal::invalid("page.token", "must be the next_token of the page before"))?;
+    Ok((page, position))
 }
 
 /// A filter of which empty means none.
@@ -317,21 +283,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_is_full_may_have_a_next_one() {
-        let request = |size, token: &str| PageRequest {
-            size,
-            token: token.to_owned(),
+    fn a_page_begins_behind_a_position() {
+        let request = |size, token: &str| {
+            Some(PageRequest {
+                size,
+                token: token.to_owned(),
+            })
         };
-        let page = Page::of(Some(&request(2, "7"))).unwrap();
-        assert_eq!((page.size, page.token), (2, Some(7)));
-        assert_eq!(page.info(2, Some(9)).next_token, "9");
-        assert_eq!(page.info(1, Some(8)).next_token, "");
-        assert_eq!(page.info(0, None).next_token, "");
-        assert_eq!(Page::of(Some(&request(0, ""))).unwrap().size, PAGE_USUAL);
-        assert_eq!(Page::of(Some(&request(9999, ""))).unwrap().size, PAGE_MAX);
-        assert_eq!(Page::of(None).unwrap().size, PAGE_USUAL);
+        let (page, position) = asked_page(request(2, "7")).unwrap();
+        assert_eq!((page.size, position), (2, Some(7)));
+        assert_eq!(asked_page(request(0, "")).unwrap().1, None);
+        assert_eq!(asked_page(None).unwrap(), (Page::of(None), None));
         for bad in [request(0, "x"), request(-1, "")] {
-            let status = Page::of(Some(&bad)).unwrap_err();
+            let status = asked_page(bad).unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument);
         }
     }

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::decider::{Decider, stream};
-use crate::faults::chain;
+use crate::faults::{chain, unavailable};
 use crate::history::{LoadError, Loaded, load};
 
 /// Tries of a command whose stream others write to at the same time. Within one process writers
@@ -249,11 +249,7 @@ impl<R: Refusal + 'static> From<CommandError<R>> for Status {
             }
             CommandError::Store { .. } | CommandError::Load(LoadError::Store { .. }) => {
                 tracing::error!(error = chain(&error), "command failed: store unavailable");
-                refusal::with_reason(
-                    Code::Unavailable,
-                    "STORE_UNAVAILABLE",
-                    "the service cannot reach its store; try again",
-                )
+                unavailable()
             }
             CommandError::Load(_)
             | CommandError::Seal { .. }

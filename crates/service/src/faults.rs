@@ -37,9 +37,18 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The status for a store that does not answer; the cause goes to the log only.
-pub(crate) fn unavailable(error: &StoreError) -> Status {
-    tracing::error!(error = chain(error), "store unavailable");
+/// The status for a store that failed; the cause goes to the log only. A cursor that is none is the
+/// caller's `page.token`.
+pub fn store_failure(error: StoreError) -> Status {
+    if matches!(error, StoreError::BadCursor) {
+        return refusal::invalid("page.token", "is not the token of a page of this listing");
+    }
+    tracing::error!(error = chain(&error), "store unavailable");
+    unavailable()
+}
+
+/// The status for a store that does not answer.
+pub(crate) fn unavailable() -> Status {
     refusal::with_reason(
         Code::Unavailable,
         "STORE_UNAVAILABLE",
@@ -205,6 +214,15 @@ mod tests {
         assert!(matches!(retry, Fault::Retry(_)));
         let retry = Fault::from(Status::failed_precondition("not yet"));
         assert!(matches!(retry, Fault::Retry(_)));
+    }
+
+    #[test]
+    fn a_cursor_that_is_none_is_the_callers_fault_and_all_else_is_the_stores() {
+        let status = store_failure(StoreError::BadCursor);
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let status = store_failure(down());
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(!status.message().contains("gone"), "causes stay inside");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! - [`decider`], [`history`], [`execute`]: a command to events, and events to state.
 //! - [`answers`]: requests with an id are carried out once.
+//! - [`paging`], [`store_failure`]: listings in pages, and what their callers are told.
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
 //! - [`service`], [`run`]: a service as a value, and its life from start to drain.
 //! - [`testing`]: the vocabulary of tests.
@@ -23,6 +24,7 @@ pub mod decider;
 pub mod execute;
 pub mod history;
 pub mod metrics;
+pub mod paging;
 pub mod reaction;
 pub mod run;
 pub mod service;
@@ -41,7 +43,9 @@ pub use clock::{Clock, SystemClock};
 pub use context::Context;
 pub use decider::Decider;
 pub use execute::{CommandError, Executed, decide, execute, plan};
+pub use faults::store_failure;
 pub use history::{LoadError, Loaded, load};
+pub use paging::Page;
 pub use reaction::{Fault, GroupSpec, Reaction, Retry, Unknown};
 pub use run::{RunError, declare, run};
 pub use service::{Service, Task};
