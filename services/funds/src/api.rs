@@ -7,14 +7,14 @@ use outcry_contracts::funds::v1::funds_service_server::FundsService;
 use outcry_contracts::types::v1::Shares;
 use outcry_events::money::Amount;
 use outcry_mesh::{cause, refusal, subject, user};
-use outcry_service::answers;
+use outcry_service::{answers, store_failure};
 use tonic::{Code, Request, Response, Status};
 
 use crate::desk::{Desk, Payout};
 use crate::documents;
 use crate::domain::locking::Need;
 use crate::domain::{Account, Asset, Reason, Rejection, Slot, Value};
-use crate::views::{self, failed};
+use crate::views;
 
 const WITHDRAW: &str = "/outcry.funds.v1.FundsService/Withdraw";
 const ISSUE_SHARES: &str = "/outcry.funds.v1.FundsService/IssueShares";
@@ -45,7 +45,7 @@ impl FundsService for Api {
         let user_id = subject(&request, &request.get_ref().user_id)?;
         let account = documents::account(self.store(), &user_id)
             .await
-            .map_err(failed)?
+            .map_err(store_failure)?
             .ok_or_else(|| refusal::status(&Rejection::AccountNotReady))?;
         Ok(Response::new(wire::GetBalancesResponse {
             balances: balances(&account.document),
@@ -168,7 +168,7 @@ impl FundsService for Api {
     ) -> Result<Response<wire::GetLockResponse>, Status> {
         let slot = documents::slot(self.store(), &request.get_ref().lock_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         let Some(Slot::Lock(lock)) = slot.map(|kept| kept.document) else {
             return Err(no_lock());
         };

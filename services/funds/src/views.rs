@@ -1,13 +1,13 @@
 //! Listings: movements of an account, and its open locks.
 
 use outcry_contracts::funds::v1 as wire;
-use outcry_contracts::types::v1::{PageInfo, PageRequest};
+use outcry_contracts::types::v1::PageRequest;
 use outcry_events::SealedEvent;
-use outcry_mesh::refusal;
+use outcry_service::{Page, store_failure};
 use outcry_store::timer::{nanos, time_of};
-use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
+use outcry_store::{Scan, Store, StoreError, ViewWrite};
 use serde::{Deserialize, Serialize};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::documents::{LOCKS, OPEN_LOCKS};
 use crate::domain::movement::Movement;
@@ -18,12 +18,6 @@ const TRANSACTIONS: &str = "transactions";
 
 /// Order of [`TRANSACTIONS`] by user and time.
 const BY_USER: &str = "user";
-
-/// Rows of a page unless another number is asked for.
-const PAGE_USUAL: usize = 50;
-
-/// Rows of a page at most: what fits well into one answer.
-const PAGE_MAX: usize = 500;
 
 /// What one event changed for one user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,12 +66,15 @@ pub(crate) async fn transactions(
         .index(BY_USER)
         .prefix(format!("{user_id}/"))
         .reverse();
-    let (rows, page) = scan_page(store, scan, page).await?;
+    let (rows, page) = Page::of(page)
+        .read(store, scan)
+        .await
+        .map_err(store_failure)?;
     let transactions = rows
         .iter()
         .map(|row| Ok(row.decode::<Listed>()?.to_message()))
         .collect::<Result<_, StoreError>>()
-        .map_err(failed)?;
+        .map_err(store_failure)?;
     Ok(wire::ListTransactionsResponse {
         transactions,
         page: Some(page),
@@ -93,10 +90,13 @@ pub(crate) async fn open_locks(
     let scan = Scan::new(LOCKS)
         .index(OPEN_LOCKS)
         .prefix(format!("{user_id}/"));
-    let (rows, page) = scan_page(store, scan, page).await?;
+    let (rows, page) = Page::of(page)
+        .read(store, scan)
+        .await
+        .map_err(store_failure)?;
     let mut locks = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Slot::Lock(lock) = row.decode::<Slot>().map_err(failed)? {
+        if let Slot::Lock(lock) = row.decode::<Slot>().map_err(store_failure)? {
             locks.push(lock.to_message());
         }
     }
@@ -104,43 +104,6 @@ pub(crate) async fn open_locks(
         locks,
         page: Some(page),
     })
-}
-
-/// One page of a scan, and where the next begins.
-async fn scan_page(
-    store: &dyn Store,
-    scan: Scan,
-    page: Option<PageRequest>,
-) -> Result<(Vec<ViewRow>, PageInfo), Status> {
-    let page = page.unwrap_or_default();
-    let size = match usize::try_from(page.size) {
-        Ok(0) | Err(_) => PAGE_USUAL,
-        Ok(size) => size.min(PAGE_MAX),
-    };
-    let after = (!page.token.is_empty()).then_some(page.token);
-    // One more than wanted tells whether there is a next page.
-    let scan = scan.after(after).limit(size + 1);
-    let mut rows = store.scan(&scan).await.map_err(failed)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next_token = match rows.last() {
-        Some(last) if more => last.cursor.clone(),
-        _ => String::new(),
-    };
-    Ok((rows, PageInfo { next_token }))
-}
-
-/// The status for a store that failed; its cause is for the log only.
-pub(crate) fn failed(error: StoreError) -> Status {
-    if matches!(error, StoreError::BadCursor) {
-        return refusal::invalid("page.token", "is not the token of a page of this listing");
-    }
-    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
-    )
 }
 
 // === impl Listed ===

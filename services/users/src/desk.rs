@@ -3,15 +3,14 @@
 use outcry_contracts::options::v1::Role;
 use outcry_events::Cause;
 use outcry_mesh::refusal;
-use outcry_service::{CommandError, Context, Executed, plan};
+use outcry_service::{CommandError, Context, Executed, plan, store_failure};
 use outcry_store::{Answer, Commit, CommitError, Store, StoreError, ViewWrite};
 use tonic::{Code, Status};
 
 use crate::domain::{Command, Rejection, User};
 use crate::passwords::Passwords;
 use crate::views::{
-    ADDRESSES, AddressRow, CREDENTIALS, CredentialRow, USERS, UserRow, Versioned, by_address,
-    failed, row,
+    ADDRESSES, AddressRow, CREDENTIALS, CredentialRow, USERS, UserRow, Versioned, by_address, row,
 };
 
 /// Tries of a commit while others change the same user: more than people do at the same time.
@@ -57,19 +56,21 @@ impl Desk {
     pub(crate) async fn user(&self, user_id: &str) -> Result<Versioned<UserRow>, Status> {
         row(self.store(), USERS, user_id)
             .await
-            .map_err(failed)?
+            .map_err(store_failure)?
             .ok_or_else(|| refusal::status(&Rejection::Unknown))
     }
 
     /// The user with this normalised address.
     pub(crate) async fn user_of(&self, email: &str) -> Result<Option<Versioned<UserRow>>, Status> {
-        by_address(self.store(), email).await.map_err(failed)
+        by_address(self.store(), email).await.map_err(store_failure)
     }
 
     /// The hash of a user's password.
     pub(crate) async fn password_hash(&self, user_id: &str) -> Result<Option<String>, Status> {
         let known = row::<CredentialRow>(self.store(), CREDENTIALS, user_id).await;
-        Ok(known.map_err(failed)?.map(|known| known.row.password_hash))
+        Ok(known
+            .map_err(store_failure)?
+            .map(|known| known.row.password_hash))
     }
 
     /// Whether a user's password is this one.
@@ -112,9 +113,9 @@ impl Desk {
         };
         row.shows(&executed.after);
         commit.views = vec![
-            row.write(0).map_err(failed)?,
-            take_address(&newcomer.email, &user_id).map_err(failed)?,
-            ViewWrite::put(CREDENTIALS, user_id, &credential).map_err(failed)?,
+            row.write(0).map_err(store_failure)?,
+            take_address(&newcomer.email, &user_id).map_err(store_failure)?,
+            ViewWrite::put(CREDENTIALS, user_id, &credential).map_err(store_failure)?,
         ];
         commit.answered = answer(&row);
         match self.ctx.store.commit(commit).await {
@@ -143,11 +144,13 @@ impl Desk {
                 row: &mut row,
                 commit: &mut commit,
             })
-            .map_err(failed)?;
+            .map_err(store_failure)?;
             if commit.is_empty() {
                 return Ok(row);
             }
-            commit.views.push(row.write(known.version).map_err(failed)?);
+            commit
+                .views
+                .push(row.write(known.version).map_err(store_failure)?);
             match self.ctx.store.commit(commit).await {
                 Ok(()) => return Ok(row),
                 Err(CommitError::Conflict(_)) => {}

@@ -9,6 +9,7 @@ use outcry_contracts::users::v1::UserStatus;
 use outcry_events::Cause;
 use outcry_mesh::refusal;
 use outcry_mesh::token::{Claims, PublicKey, SigningKey, jwks};
+use outcry_service::store_failure;
 use outcry_store::{Commit, CommitError, ViewWrite};
 use tonic::{Code, Status};
 
@@ -17,7 +18,7 @@ use crate::domain::Command;
 use crate::lockout::Attempts;
 use crate::sessions::{RefreshToken, SESSION_LIFETIME, SessionRow};
 use crate::timers::{forget, forgotten};
-use crate::views::{ATTEMPTS, SESSIONS, UserRow, attempts_key, failed, row};
+use crate::views::{ATTEMPTS, SESSIONS, UserRow, attempts_key, row};
 
 /// How long an access token counts: what was taken from a user and did not reach the public edge
 /// yet is void after this time at the latest.
@@ -111,7 +112,7 @@ impl SigningIn {
         let (ctx, key) = (&self.desk.ctx, token.key());
         for _ in 0..ATTEMPTS_MAX {
             let found = row::<SessionRow>(self.desk.store(), SESSIONS, &key).await;
-            let Some(found) = found.map_err(failed)? else {
+            let Some(found) = found.map_err(store_failure)? else {
                 return Err(bad_refresh_token());
             };
             let now = ctx.clock.now();
@@ -130,7 +131,7 @@ impl SigningIn {
                 session.secret_hash = next.secret_hash();
                 session.expires_at = now + SESSION_LIFETIME;
             }
-            let write = ViewWrite::put(SESSIONS, &key, &session).map_err(failed)?;
+            let write = ViewWrite::put(SESSIONS, &key, &session).map_err(store_failure)?;
             let commit = Commit {
                 views: vec![write.expect(found.version)],
                 timers: vec![forget(SESSIONS, &key, session.expires_at)],
@@ -220,7 +221,7 @@ impl SigningIn {
     async fn not_locked(&self, email: &str) -> Result<(), Status> {
         let key = attempts_key(email);
         let found = row::<Attempts>(self.desk.store(), ATTEMPTS, &key).await;
-        let attempts = found.map_err(failed)?.map(|found| found.row);
+        let attempts = found.map_err(store_failure)?.map(|found| found.row);
         let now = self.desk.ctx.clock.now();
         match attempts.and_then(|attempts| attempts.locked(now)) {
             Some(left) => Err(refusal::retry_after(
@@ -238,13 +239,13 @@ impl SigningIn {
         let (ctx, key) = (&self.desk.ctx, attempts_key(email));
         for _ in 0..ATTEMPTS_MAX {
             let found = row::<Attempts>(self.desk.store(), ATTEMPTS, &key).await;
-            let (attempts, version) = match found.map_err(failed)? {
+            let (attempts, version) = match found.map_err(store_failure)? {
                 Some(found) => (found.row, found.version),
                 None => (Attempts::default(), 0),
             };
             let now = ctx.clock.now();
             let attempts = attempts.failed(now);
-            let write = ViewWrite::put(ATTEMPTS, &key, &attempts).map_err(failed)?;
+            let write = ViewWrite::put(ATTEMPTS, &key, &attempts).map_err(store_failure)?;
             let commit = Commit {
                 views: vec![write.expect(version)],
                 timers: vec![forget(ATTEMPTS, &key, attempts.forgotten_at(now))],

@@ -8,12 +8,12 @@ use outcry_contracts::options::v1::Role;
 use outcry_contracts::types::v1::{PageInfo, PageRequest};
 use outcry_contracts::users::v1 as wire;
 use outcry_contracts::users::v1::UserStatus;
-use outcry_mesh::refusal;
+use outcry_service::{Page, store_failure};
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::domain::User;
 
@@ -34,11 +34,6 @@ const BY_STATUS: &str = "status";
 const BY_ROLE: &str = "role";
 /// Users in a status with a role: one place for each.
 const BY_STATUS_ROLE: &str = "status_role";
-
-/// Rows of a page when the caller asks for none, as the contract says.
-const PAGE_USUAL: usize = 50;
-/// Rows of a page at most, as the contract says.
-const PAGE_MAX: usize = 500;
 
 /// A user as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,35 +128,26 @@ pub(crate) async fn users(
     if !filter.email.is_empty() {
         return one_user(store, filter).await;
     }
-    let page = page.unwrap_or_default();
-    let size = match usize::try_from(page.size) {
-        Ok(0) | Err(_) => PAGE_USUAL,
-        Ok(size) => size.min(PAGE_MAX),
-    };
-    let after = (!page.token.is_empty()).then_some(page.token);
-    // One more than wanted tells whether there is a next page.
-    let scan = filter.scan().after(after).limit(size + 1);
-    let mut rows = store.scan(&scan).await.map_err(failed)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next_token = match rows.last() {
-        Some(last) if more => last.cursor.clone(),
-        _ => String::new(),
-    };
+    let (rows, page) = Page::of(page)
+        .read(store, filter.scan())
+        .await
+        .map_err(store_failure)?;
     let users = rows
         .iter()
         .map(|row: &ViewRow| Ok(row.decode::<UserRow>()?.to_message()))
         .collect::<Result<_, StoreError>>()
-        .map_err(failed)?;
+        .map_err(store_failure)?;
     Ok(wire::ListUsersResponse {
         users,
-        page: Some(PageInfo { next_token }),
+        page: Some(page),
     })
 }
 
 /// The listing of those with one address: one at most.
 async fn one_user(store: &dyn Store, filter: &Filter) -> Result<wire::ListUsersResponse, Status> {
-    let found = by_address(store, &filter.email).await.map_err(failed)?;
+    let found = by_address(store, &filter.email)
+        .await
+        .map_err(store_failure)?;
     Ok(wire::ListUsersResponse {
         users: found
             .filter(|known| filter.takes(&known.row))
@@ -181,19 +167,6 @@ pub(crate) async fn by_address(
         Some(address) => row(store, USERS, &address.row.user_id).await,
         None => Ok(None),
     }
-}
-
-/// The status for a store that failed; its cause is for the log only.
-pub(crate) fn failed(error: StoreError) -> Status {
-    if matches!(error, StoreError::BadCursor) {
-        return refusal::invalid("page.token", "is not the token of a page of this listing");
-    }
-    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
-    )
 }
 
 // === impl UserRow ===
