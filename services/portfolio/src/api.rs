@@ -6,7 +6,7 @@ use outcry_contracts::portfolio::v1 as wire;
 use outcry_contracts::portfolio::v1::portfolio_service_server::PortfolioService;
 use outcry_events::Amount;
 use outcry_mesh::{refusal, subject, user};
-use outcry_service::Context;
+use outcry_service::{Context, store_failure};
 use outcry_store::timer::time_of;
 use outcry_store::{Store, StoreError};
 use tonic::{Code, Request, Response, Status};
@@ -39,12 +39,12 @@ impl Api {
         let user_id = subject(request, named)?;
         let positions = views::positions(self.store(), &user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         // A user who has just registered may be not known here yet; others who ask have mistyped.
         let own = user(request).is_ok_and(|user| user.id == user_id);
         if positions.is_empty() && !own {
             let known = self.store().view(PORTFOLIOS, &user_id).await;
-            if known.map_err(failed)?.is_none() {
+            if known.map_err(store_failure)?.is_none() {
                 return Err(refusal::with_reason(
                     Code::NotFound,
                     "NO_SUCH_PORTFOLIO",
@@ -63,7 +63,7 @@ impl PortfolioService for Api {
         request: Request<wire::ListPositionsRequest>,
     ) -> Result<Response<wire::ListPositionsResponse>, Status> {
         let positions = self.positions(&request, &request.get_ref().user_id).await?;
-        let prices = views::prices(self.store()).await.map_err(failed)?;
+        let prices = views::prices(self.store()).await.map_err(store_failure)?;
         let positions = positions
             .iter()
             .map(|position| position_message(position, &prices))
@@ -78,7 +78,7 @@ impl PortfolioService for Api {
         let user_id = subject(&request, &request.get_ref().user_id)?;
         // One more than can be shown tells whether there are too many.
         let scan = views::lots_of(&user_id, &request.get_ref().symbol).limit(ROWS_MAX + 1);
-        let rows = self.store().scan(&scan).await.map_err(failed)?;
+        let rows = self.store().scan(&scan).await.map_err(store_failure)?;
         if rows.len() > ROWS_MAX {
             let message = format!("the position has more than {ROWS_MAX} open lots");
             return Err(refusal::with_reason(
@@ -91,7 +91,7 @@ impl PortfolioService for Api {
             .iter()
             .map(|row| row.decode().map(|lot| lot_message(&lot)))
             .collect::<Result<_, StoreError>>()
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         Ok(Response::new(wire::ListLotsResponse { lots }))
     }
 
@@ -100,7 +100,7 @@ impl PortfolioService for Api {
         request: Request<wire::GetProfitRequest>,
     ) -> Result<Response<wire::GetProfitResponse>, Status> {
         let positions = self.positions(&request, &request.get_ref().user_id).await?;
-        let prices = views::prices(self.store()).await.map_err(failed)?;
+        let prices = views::prices(self.store()).await.map_err(store_failure)?;
         let mut unrealised = Vec::new();
         for position in &positions {
             unrealised.extend(valued(position, &prices)?.map(|valued| valued.profit));
@@ -168,14 +168,5 @@ fn too_large() -> Status {
         Code::OutOfRange,
         "AMOUNT_TOO_LARGE",
         "a sum is larger than any amount can be",
-    )
-}
-
-fn failed(error: StoreError) -> Status {
-    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
     )
 }
