@@ -15,18 +15,17 @@ use outcry_contracts::orders::v1::{
     GetOrderResponse, ListOrdersRequest, ListOrdersResponse, Order, OrderTerms, PlaceOrderRequest,
     PlaceOrderResponse, ReplaceOrderRequest, ReplaceOrderResponse,
 };
-use outcry_contracts::types::v1::PageInfo;
 use outcry_events::{Amount, Cause};
 use outcry_mesh::{Role, User, cause, identity, refusal, subject, user};
-use outcry_service::Context;
 use outcry_service::answers::{self, Lookup, Pending};
-use outcry_store::{Commit, CommitError, StoreError};
+use outcry_service::{Context, Page, store_failure};
+use outcry_store::{Commit, CommitError};
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 use tracing::warn;
 
 use crate::cancelling;
-use crate::changes::{Failed, not_committed, store_failed};
+use crate::changes::{Failed, not_committed};
 use crate::config::Config;
 use crate::domain::Refused;
 use crate::placing::{self, NewOrder, NotCreated};
@@ -103,7 +102,7 @@ impl Api {
     ) -> Result<Result<Need, Refused>, Status> {
         let status = views::user_status(self.ctx.store.as_ref(), user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         let known = self.config.instrument(&terms.symbol).is_some();
         let quote = if known {
             venue::quote(&self.ctx, cause, terms).await?
@@ -120,7 +119,7 @@ impl Api {
         match views::by_client_order_id(self.ctx.store.as_ref(), user_id, own).await {
             Ok(None) => Ok(()),
             Ok(Some(order_id)) => Err(taken(own, &order_id)),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(store_failure(error)),
         }
     }
 
@@ -155,7 +154,7 @@ impl Api {
     async fn row(&self, order_id: &str) -> Result<OrderRow, Status> {
         views::order(self.ctx.store.as_ref(), order_id)
             .await
-            .map_err(failed)?
+            .map_err(store_failure)?
             .map(|order| order.row)
             .ok_or_else(no_such_order)
     }
@@ -265,7 +264,7 @@ impl OrderService for Api {
         };
         let open = views::orders(self.ctx.store.as_ref(), &filter, None, cancelling::OPEN_MAX)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         let ids = || open.iter().map(|(row, _)| row.order.order_id.as_str());
         let answer = CancelAllOrdersResponse {
             orders: ids().map(only_id).collect(),
@@ -347,7 +346,7 @@ impl OrderService for Api {
         let own = &request.get_ref().client_order_id;
         let order_id = views::by_client_order_id(self.ctx.store.as_ref(), user, own)
             .await
-            .map_err(failed)?
+            .map_err(store_failure)?
             .ok_or_else(no_such_order)?;
         let order = Some(shown(&self.row(&order_id).await?));
         Ok(Response::new(GetOrderByClientIdResponse { order }))
@@ -363,32 +362,20 @@ impl OrderService for Api {
             symbol: &asked.symbol,
             open_only: asked.open_only,
         };
-        let page = asked.page.clone().unwrap_or_default();
-        let size = page_size(page.size);
-        let after = Some(page.token).filter(|token| !token.is_empty());
-        let rows = views::orders(self.ctx.store.as_ref(), &filter, after, size)
+        let page = Page::of(asked.page.clone());
+        let (store, after) = (self.ctx.store.as_ref(), page.after.clone());
+        let mut rows = views::orders(store, &filter, after, page.limit())
             .await
-            .map_err(failed)?;
-        let next_token = match rows.last() {
-            Some((_, cursor)) if rows.len() == size => cursor.clone(),
-            _ => String::new(),
-        };
+            .map_err(store_failure)?;
+        let page = page.cut(&mut rows, |(_, cursor)| cursor.clone());
         let orders = rows
             .iter()
             .map(|(row, _)| shown(row))
             // The venue may be done with one whose last event has not arrived yet.
             .filter(|order| !(filter.open_only && is_final(order.status())))
             .collect();
-        let page = Some(PageInfo { next_token });
+        let page = Some(page);
         Ok(Response::new(ListOrdersResponse { orders, page }))
-    }
-}
-
-/// Rows of a page: 50 unless asked for, 500 at most, as the contract says.
-fn page_size(asked: i32) -> usize {
-    match usize::try_from(asked) {
-        Ok(0) | Err(_) => 50,
-        Ok(size) => size.min(500),
     }
 }
 
@@ -409,13 +396,6 @@ pub(crate) fn only_id(order_id: &str) -> Order {
     Order {
         order_id: order_id.to_owned(),
         ..Order::default()
-    }
-}
-
-fn failed(error: StoreError) -> Status {
-    match error {
-        StoreError::BadCursor => refusal::invalid("page.token", "is not a token of this listing"),
-        error => store_failed("orders", error).into(),
     }
 }
 

@@ -11,11 +11,9 @@ use outcry_contracts::trades::v1::{
     ResumeSymbolRequest, ResumeSymbolResponse, SubmitOrderRequest, SubmitOrderResponse,
     Trade as ShownTrade, TradeStatus,
 };
-use outcry_contracts::types::v1::{PageInfo, PageRequest};
 use outcry_events::Amount;
 use outcry_mesh::{cause, identity, refusal, subject};
-use outcry_service::Context;
-use outcry_store::StoreError;
+use outcry_service::{Context, Page, store_failure};
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
@@ -27,10 +25,6 @@ use crate::views;
 
 /// Levels of a book when the caller does not say.
 const LEVELS: usize = 10;
-
-/// Trades of a page when the caller does not say, and at most.
-const PAGE: usize = 50;
-const PAGE_MAX: usize = 500;
 
 /// Matches of a listing when the caller does not say, and at most.
 const MATCHES: usize = 100;
@@ -126,7 +120,7 @@ impl TradeService for Api {
         };
         let trade = views::trade(self.ctx.store.as_ref(), id)
             .await
-            .map_err(unavailable)?;
+            .map_err(store_failure)?;
         // Whether somebody else's trade exists is nobody's business.
         let trade = trade
             .filter(|trade| may_see(&request, trade))
@@ -143,24 +137,16 @@ impl TradeService for Api {
     ) -> Result<Response<ListTradesResponse>, Status> {
         let body = request.get_ref();
         let user_id = subject(&request, &body.user_id)?;
-        let page = body.page.clone().unwrap_or_default();
-        let size = bounded(page.size, PAGE, PAGE_MAX);
-        let (found, next) = views::trades_of(
-            self.ctx.store.as_ref(),
-            &user_id,
-            body.open_only,
-            after(page),
-            size,
-        )
-        .await
-        .map_err(unavailable)?;
+        let page = Page::of(body.page.clone());
+        let store = self.ctx.store.as_ref();
+        let (found, page) = views::trades_of(store, &user_id, body.open_only, page)
+            .await
+            .map_err(store_failure)?;
         let mut trades = Vec::with_capacity(found.len());
         for trade in &found {
             trades.push(self.shown(trade).await?);
         }
-        let page = Some(PageInfo {
-            next_token: next.unwrap_or_default(),
-        });
+        let page = Some(page);
         Ok(Response::new(ListTradesResponse { trades, page }))
     }
 
@@ -197,7 +183,7 @@ impl TradeService for Api {
                 views::tape_after(store, symbol, body.after_venue_sequence, newest, size).await
             }
         };
-        let tape = tape.map_err(unavailable)?;
+        let tape = tape.map_err(store_failure)?;
         let executions = tape.iter().map(|row| row.shown(with_orders)).collect();
         Ok(Response::new(ListExecutionsResponse { executions }))
     }
@@ -253,7 +239,7 @@ impl Api {
     async fn shown(&self, trade: &Trade) -> Result<ShownTrade, Status> {
         views::shown(self.ctx.store.as_ref(), trade)
             .await
-            .map_err(unavailable)
+            .map_err(store_failure)
     }
 }
 
@@ -273,10 +259,6 @@ fn bounded(asked: i32, usual: usize, max: usize) -> usize {
     }
 }
 
-fn after(page: PageRequest) -> Option<String> {
-    Some(page.token).filter(|token| !token.is_empty())
-}
-
 fn level(level: &DepthLevel) -> BookLevel {
     BookLevel {
         price: Some(amount(level.price).to_money()),
@@ -287,13 +269,6 @@ fn level(level: &DepthLevel) -> BookLevel {
 
 fn uuid(field: &'static str, text: &str) -> Result<Uuid, Status> {
     Uuid::try_parse(text).map_err(|_| refusal::invalid(field, "must be a uuid"))
-}
-
-fn unavailable(error: StoreError) -> Status {
-    match error {
-        StoreError::BadCursor => refusal::invalid("page.token", "is not a token of this listing"),
-        error => VenueError::from(error).into(),
-    }
 }
 
 impl From<VenueError> for Status {

@@ -3,7 +3,9 @@
 mod tape;
 
 use outcry_contracts::trades::v1 as contract;
+use outcry_contracts::types::v1::PageInfo;
 use outcry_events::Amount;
+use outcry_service::Page;
 use outcry_store::{Scan, Store, StoreError, ViewWrite, timer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -80,31 +82,24 @@ pub(crate) async fn trade_of(
     trade(store, trade_id(order_id)).await
 }
 
-/// Trades of a user, newest first, and the cursor of the next page.
+/// Trades of a user, newest first, and where the next page begins.
 pub(crate) async fn trades_of(
     store: &dyn Store,
     user_id: &str,
     open_only: bool,
-    after: Option<String>,
-    limit: usize,
-) -> Result<(Vec<Trade>, Option<String>), StoreError> {
+    page: Page,
+) -> Result<(Vec<Trade>, PageInfo), StoreError> {
     let index = if open_only { OPEN_BY_USER } else { BY_USER };
     let scan = Scan::new(TRADES)
         .index(index)
         .prefix(format!("{user_id}/"))
-        .after(after)
-        .limit(limit)
         .reverse();
-    let rows = store.scan(&scan).await?;
-    let next = rows
-        .last()
-        .filter(|_| rows.len() == limit)
-        .map(|row| row.cursor.clone());
+    let (rows, page) = page.read(store, scan).await?;
     let trades = rows
         .iter()
         .map(|row| row.decode())
         .collect::<Result<_, _>>()?;
-    Ok((trades, next))
+    Ok((trades, page))
 }
 
 /// A trade for callers, with what is settled of it.
