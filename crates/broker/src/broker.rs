@@ -13,7 +13,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Publishes messages in their order; the outcome of each, in the same order. Success means
     /// that the message is durable and at least one declared group will get it.
     ///
-    /// A message that failed may be published again: a group gets it at least once.
+    /// A message that failed may be published again: a group gets it at least once. Later messages
+    /// of its key in the same call have failed then, too ([`PublishError::HeldBack`]), whatever
+    /// that takes: nothing of a key overtakes.
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<(), PublishError>>;
 
     /// Makes a group known, or changes it. From then on messages of its topics are kept for it; a

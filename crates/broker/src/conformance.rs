@@ -25,6 +25,7 @@ pub async fn all(make: impl AsyncFn(&str) -> Arc<dyn Broker>) {
     Box::pin(messages_arrive_as_they_were_published(make)).await;
     Box::pin(a_message_nobody_wants_is_unroutable(make)).await;
     Box::pin(what_is_too_large_is_refused_alone(make)).await;
+    Box::pin(nothing_overtakes_a_message_of_its_key_that_failed(make)).await;
     Box::pin(groups_are_declared_before_they_are_consumed(make)).await;
     Box::pin(a_removed_group_wants_nothing(make)).await;
     Box::pin(unsettled_messages_are_counted(make)).await;

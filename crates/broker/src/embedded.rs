@@ -14,7 +14,7 @@ mod progress;
 mod source;
 mod tail;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -107,9 +107,18 @@ impl EmbeddedBroker {
 impl Broker for EmbeddedBroker {
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<(), PublishError>> {
         let shared = &self.shared;
+        let mut refused: HashSet<&str> = HashSet::new();
         let mut results: Vec<_> = messages
             .iter()
-            .map(|message| shared.accepts(message))
+            .map(|message| {
+                let key = message.partition_key.as_str();
+                if refused.contains(key) {
+                    return Err(PublishError::HeldBack);
+                }
+                shared.accepts(message).inspect_err(|_| {
+                    refused.insert(key);
+                })
+            })
             .collect();
         // Where the accepted ones are among all.
         let places: Vec<_> = (0..messages.len())

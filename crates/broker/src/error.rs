@@ -24,6 +24,9 @@ pub enum PublishError {
         /// What is allowed.
         max: usize,
     },
+    /// An earlier message of the same key failed in the same call.
+    #[error("an earlier message of its key was not taken")]
+    HeldBack,
     /// The broker is closed.
     #[error("the broker is closed")]
     Closed,

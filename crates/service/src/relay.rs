@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outcry_broker::{Broker, Message};
+use outcry_broker::{Broker, Message, PublishError};
 use outcry_store::{StoreError, StoredEvent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -139,14 +139,24 @@ impl Relay {
         })
     }
 
-    /// Publishes `batch` and marks what was confirmed; whether that was all of it.
+    /// Publishes `batch` in commit order and marks what was confirmed; whether that was all of it.
     async fn publish(&mut self, batch: Vec<StoredEvent>) -> Result<bool, StoreError> {
-        let size = batch.len();
-        let mut sent = Vec::with_capacity(size);
-        for wave in waves(batch) {
-            self.publish_wave(wave, &mut sent).await;
+        let messages = batch.iter().map(|row| Message::from(&row.event)).collect();
+        let results = self.broker.publish(messages).await;
+        let mut sent = Vec::with_capacity(batch.len());
+        for (row, result) in batch.iter().zip(results) {
+            let key = row.event.partition_key();
+            match result {
+                Ok(()) => {
+                    sent.push(row.position);
+                    self.held.release(key);
+                }
+                // The one before it in the batch is what holds its key.
+                Err(PublishError::HeldBack) => {}
+                Err(error) => self.hold(row, &error),
+            }
         }
-        let all_sent = sent.len() == size;
+        let all_sent = sent.len() == batch.len();
         self.ctx.metrics().relay.published.add(sent.len() as u64);
         if !sent.is_empty() {
             debug!(service = self.ctx.service, events = sent.len(), "published");
@@ -155,33 +165,18 @@ impl Relay {
         Ok(all_sent)
     }
 
-    /// Publishes events of different keys; adds the positions of the confirmed ones to `sent`.
-    async fn publish_wave(&mut self, mut wave: Vec<StoredEvent>, sent: &mut Vec<u64>) {
-        let now = Instant::now();
-        wave.retain(|row| self.held.may_send(row.event.partition_key(), now));
-        if wave.is_empty() {
-            return;
-        }
-        let messages = wave.iter().map(|row| Message::from(&row.event)).collect();
-        let results = self.broker.publish(messages).await;
-        for (row, result) in wave.iter().zip(results) {
-            let key = row.event.partition_key();
-            let Err(error) = result else {
-                sent.push(row.position);
-                self.held.release(key);
-                continue;
-            };
-            let failures = self.held.hold(key, Instant::now());
-            self.ctx.metrics().relay.failed.count();
-            warn!(
-                service = self.ctx.service,
-                topic = row.event.topic(),
-                event_id = %row.event.id(),
-                failures,
-                error = chain(&error),
-                "broker did not take an event; its key waits"
-            );
-        }
+    /// Lets the key of an event the broker did not take wait.
+    fn hold(&mut self, row: &StoredEvent, error: &PublishError) {
+        let failures = self.held.hold(row.event.partition_key(), Instant::now());
+        self.ctx.metrics().relay.failed.count();
+        warn!(
+            service = self.ctx.service,
+            topic = row.event.topic(),
+            event_id = %row.event.id(),
+            failures,
+            error = chain(error),
+            "broker did not take an event; its key waits"
+        );
     }
 
     /// Notes how much waits and for how long. Failing to measure is no reason to stop relaying.
@@ -204,24 +199,6 @@ impl Relay {
             .oldest_unsent_ms
             .set(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     }
-}
-
-/// Splits events into waves, each with at most one event of a key: the next one of a key leaves
-/// only when the one before is confirmed, or it would overtake one that is not.
-fn waves(batch: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
-    let mut waves: Vec<Vec<StoredEvent>> = Vec::new();
-    let mut next_wave: HashMap<String, usize> = HashMap::new();
-    for row in batch {
-        let index = next_wave
-            .entry(row.event.partition_key().to_owned())
-            .or_default();
-        match waves.get_mut(*index) {
-            Some(wave) => wave.push(row),
-            None => waves.push(vec![row]),
-        }
-        *index += 1;
-    }
-    waves
 }
 
 // === impl HeldKeys ===
@@ -300,15 +277,6 @@ mod tests {
 
     fn positions(rows: &[StoredEvent]) -> Vec<u64> {
         rows.iter().map(|row| row.position).collect()
-    }
-
-    #[test]
-    fn no_wave_holds_two_events_of_a_key_and_all_keep_their_order() {
-        let batch = [(1, 7), (2, 8), (3, 7), (4, 9), (5, 7), (6, 8)];
-        let batch = batch.map(|(position, key)| row(position, key)).into();
-        let waves: Vec<_> = waves(batch).iter().map(|wave| positions(wave)).collect();
-        assert_eq!(waves, [vec![1, 2, 4], vec![3, 6], vec![5]]);
-        assert!(super::waves(Vec::new()).is_empty());
     }
 
     #[test]

@@ -13,8 +13,8 @@
 //! Invariants:
 //! 1. A position's quantity and cost are the sums over its open lots (I20).
 //! 2. `realised profit = sold − bought − fees + cost`, to the ten-thousandth (I20).
-//! 3. The oldest shares are sold first. Lots are ordered by the ids of the events that opened
-//!    them, so the order in which different keys arrive does not matter.
+//! 3. The oldest shares are sold first, in the order of funds' commits: all events come in one
+//!    partition, and lots are ordered by the ids of the events that opened them.
 //! 4. What is kept is what the events say (I19).
 
 pub mod domain;

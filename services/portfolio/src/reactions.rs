@@ -67,8 +67,9 @@ impl Follower {
 
 #[async_trait]
 impl Reaction for Follower {
+    /// One partition: which lots a sale takes depends on what came before it, under whatever key.
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, CONSUMES, Unknown::Skip)
+        GroupSpec::new(NAME, CONSUMES, Unknown::Skip).partitions(1)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

@@ -109,7 +109,7 @@ pub async fn a_message_nobody_wants_is_unroutable(make: &impl AsyncFn(&str) -> A
         vec![
             message("order.created", "key", 1),
             message("trade.executed", "key", 2),
-            message("order.filled", "key", 3),
+            message("order.filled", "another key", 3),
         ]
     };
     let results = broker.publish(batch()).await;
@@ -132,6 +132,38 @@ pub async fn a_message_nobody_wants_is_unroutable(make: &impl AsyncFn(&str) -> A
     assert_eq!(recv_and_ack(&mut partition).await, 2);
 }
 
+/// Later messages of a key wait for the one that failed; other keys go.
+pub async fn nothing_overtakes_a_message_of_its_key_that_failed(
+    make: &impl AsyncFn(&str) -> Arc<dyn Broker>,
+) {
+    let broker = make("held-back").await;
+    let orders = group("orders", &["order.*"], 1);
+    declare(broker.as_ref(), &orders).await;
+    let batch = vec![
+        message("order.created", "key", 1),
+        message("trade.executed", "key", 2),
+        message("order.filled", "key", 3),
+        message("order.created", "another key", 4),
+    ];
+    let results = broker.publish(batch).await;
+    assert!(
+        matches!(
+            results.as_slice(),
+            [
+                Ok(()),
+                Err(PublishError::Unroutable { .. }),
+                Err(PublishError::HeldBack),
+                Ok(())
+            ]
+        ),
+        "{results:?}"
+    );
+    let mut partition = subscribe_one(broker.as_ref(), &orders).await;
+    assert_eq!(recv_and_ack(&mut partition).await, 1);
+    assert_eq!(recv_and_ack(&mut partition).await, 4);
+    is_silent(&mut partition).await;
+}
+
 /// What no broker carries is refused, and the rest of the batch goes.
 pub async fn what_is_too_large_is_refused_alone(make: &impl AsyncFn(&str) -> Arc<dyn Broker>) {
     let broker = make("too-large").await;
@@ -142,7 +174,7 @@ pub async fn what_is_too_large_is_refused_alone(make: &impl AsyncFn(&str) -> Arc
         ..message("order.created", "key", 1)
     };
     let long = message("order.created", &"k".repeat(300), 2);
-    let fine = message("order.created", "key", 3);
+    let fine = message("order.created", "another key", 3);
     let results = broker.publish(vec![large, long, fine]).await;
     assert!(
         matches!(

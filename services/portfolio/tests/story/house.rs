@@ -145,6 +145,15 @@ impl House {
         }
     }
 
+    /// How often an event had to be tried again.
+    pub fn retried(&self) -> u64 {
+        self.ctx
+            .metrics()
+            .group(outcry_portfolio::NAME)
+            .retried
+            .get()
+    }
+
     pub async fn handled(&self, event: &SealedEvent) {
         let store = self.ctx.store.as_ref();
         eventually("the event is handled", async || {
