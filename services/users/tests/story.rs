@@ -527,3 +527,15 @@ async fn the_first_administrator_is_made_once() {
     ));
     house.platform.stop().await;
 }
+
+#[tokio::test]
+async fn after_a_restart_the_keys_are_the_same_and_sessions_go_on() {
+    let house = House::open().await;
+    let ann = house.registered("ann@example.com").await;
+    let tokens = house.signed_in("ann@example.com").await;
+    let house = house.crash().await;
+    assert_eq!(house.claims(&tokens.access_token).await.sub, ann.user_id);
+    let next = house.refresh(&tokens.refresh_token).await.unwrap();
+    assert_eq!(house.claims(&next.access_token).await.sub, ann.user_id);
+    house.platform.stop().await;
+}
