@@ -7,19 +7,13 @@ use outcry_contracts::ledger::v1 as wire;
 use outcry_contracts::ledger::v1::ledger_service_server::LedgerService;
 use outcry_contracts::types::v1::{PageInfo, PageRequest};
 use outcry_mesh::{refusal, subject, user};
-use outcry_service::Context;
+use outcry_service::{Context, Page, store_failure};
 use outcry_store::timer::{nanos, time_of};
 use outcry_store::{Store, StoreError};
 use tonic::{Code, Request, Response, Status};
 
 use crate::books::{self, BookedEntry};
 use crate::domain::{AccountName, Broken, Transaction, Verification};
-
-/// Entries of a page unless another number is asked for.
-const PAGE_USUAL: usize = 50;
-
-/// Entries of a page at most: what fits well into one answer.
-const PAGE_MAX: usize = 500;
 
 /// The methods of the service.
 pub(crate) struct Api {
@@ -47,7 +41,9 @@ impl LedgerService for Api {
         let asked = request.into_inner();
         let number = match (asked.number, asked.key.as_str()) {
             (0, "") => return Err(refusal::invalid("number", "give a number or a key")),
-            (0, key) => books::number_of(self.store(), key).await.map_err(failed)?,
+            (0, key) => books::number_of(self.store(), key)
+                .await
+                .map_err(store_failure)?,
             (number, "") => Some(number),
             (_, _) => return Err(refusal::invalid("key", "give a number or a key, not both")),
         };
@@ -55,7 +51,7 @@ impl LedgerService for Api {
             None => None,
             Some(number) => books::transaction(self.store(), number)
                 .await
-                .map_err(failed)?,
+                .map_err(store_failure)?,
         };
         let found = found.ok_or_else(|| {
             let message = "there is no such transaction";
@@ -117,7 +113,7 @@ impl LedgerService for Api {
         &self,
         _request: Request<wire::VerifyJournalRequest>,
     ) -> Result<Response<wire::VerifyJournalResponse>, Status> {
-        let (transactions, found) = verify(self.store()).await.map_err(failed)?;
+        let (transactions, found) = verify(self.store()).await.map_err(store_failure)?;
         let intact = found.is_none();
         let (first_broken, problem) = match found {
             None => (0, String::new()),
@@ -164,27 +160,16 @@ async fn entries_page(
     account: &AccountName,
     page: Option<PageRequest>,
 ) -> Result<(Vec<BookedEntry>, PageInfo), Status> {
-    let page = page.unwrap_or_default();
-    let size = match usize::try_from(page.size) {
-        Ok(0) | Err(_) => PAGE_USUAL,
-        Ok(size) => size.min(PAGE_MAX),
-    };
-    let after = (!page.token.is_empty()).then_some(page.token);
-    // One more than wanted tells whether there is a next page.
-    let scan = books::entries_of(account).after(after).limit(size + 1);
-    let mut rows = store.scan(&scan).await.map_err(failed)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next_token = match rows.last() {
-        Some(last) if more => last.cursor.clone(),
-        _ => String::new(),
-    };
+    let (rows, page) = Page::of(page)
+        .read(store, books::entries_of(account))
+        .await
+        .map_err(store_failure)?;
     let entries = rows
         .iter()
         .map(|row| row.decode())
         .collect::<Result<_, StoreError>>()
-        .map_err(failed)?;
-    Ok((entries, PageInfo { next_token }))
+        .map_err(store_failure)?;
+    Ok((entries, page))
 }
 
 /// What an account held after a transaction (0 for any) and at a time.
@@ -199,22 +184,24 @@ async fn balance_at(
         Some(at) => nanos(at).ok_or_else(|| refusal::invalid("at", "is out of range"))?,
     };
     if number == 0 && at.is_none() {
-        let kept = books::balance(store, account).await.map_err(failed)?;
+        let kept = books::balance(store, account)
+            .await
+            .map_err(store_failure)?;
         return Ok(kept.map_or(0, |kept| kept.balance));
     }
     let until = if number == 0 { u64::MAX } else { number };
     let last = books::last_entry(store, account, |entry| {
         entry.number <= until && entry.at_ns <= at_ns
     });
-    let last = last.await.map_err(failed)?;
+    let last = last.await.map_err(store_failure)?;
     Ok(last.map_or(0, |last| last.entry.balance_after))
 }
 
 /// Balances of all accounts at one number. The journal goes on while they are read: accounts that
 /// were booked on meanwhile are taken back to that number.
 async fn trial_balance(store: &dyn Store) -> Result<(BTreeMap<AccountName, i64>, u64), Status> {
-    let (head, _) = books::head(store).await.map_err(failed)?;
-    let kept = books::balances(store).await.map_err(failed)?;
+    let (head, _) = books::head(store).await.map_err(store_failure)?;
+    let kept = books::balances(store).await.map_err(store_failure)?;
     let mut balances = BTreeMap::new();
     for (account, kept) in kept {
         let balance = match head.number {
@@ -297,17 +284,4 @@ fn entry_message(booked: &BookedEntry) -> wire::Entry {
 
 fn time(at: prost_types::Timestamp) -> Result<SystemTime, Status> {
     SystemTime::try_from(at).map_err(|_| refusal::invalid("at", "is no time"))
-}
-
-/// The status for a store that failed; its cause is for the log only.
-fn failed(error: StoreError) -> Status {
-    if matches!(error, StoreError::BadCursor) {
-        return refusal::invalid("page.token", "is not the token of a page of this listing");
-    }
-    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
-    )
 }

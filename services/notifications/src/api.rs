@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use outcry_contracts::notifications::v1 as wire;
 use outcry_contracts::notifications::v1::notification_service_server::NotificationService;
-use outcry_contracts::types::v1::PageInfo;
 use outcry_mesh::{refusal, user};
-use outcry_service::Context;
+use outcry_service::{Context, Page, store_failure};
 use outcry_store::{Commit, CommitError, Store, StoreError, ViewWrite};
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
@@ -15,11 +14,8 @@ use crate::inbox::{self, Message, Preferences};
 use crate::stream::{self, Messages, Stop};
 use crate::templates::{UNMUTABLE, is_known};
 
-/// Messages of a page unless another number is asked for.
-const PAGE_USUAL: usize = 50;
-
-/// Messages of a page at most, and marked as read at once.
-const PAGE_MAX: usize = 500;
+/// Messages marked as read at once: what is well within a commit.
+const MARKED_MAX: usize = 500;
 
 /// Tries of a change that meets a new message each time.
 const ATTEMPTS: usize = 20;
@@ -42,18 +38,18 @@ impl Api {
     async fn mark(&self, user_id: &str, ids: &[String]) -> Result<Option<u64>, Status> {
         let (mut counter, version) = inbox::counter(self.store(), user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         let mut commit = Commit::default();
-        for mut message in self.unread(user_id, ids).await.map_err(failed)? {
+        for mut message in self.unread(user_id, ids).await.map_err(store_failure)? {
             message.read = true;
-            commit.views.push(message.write().map_err(failed)?);
+            commit.views.push(message.write().map_err(store_failure)?);
         }
         let changed = commit.views.len() as u64;
         if changed == 0 {
             return Ok(Some(0));
         }
         counter.unread = counter.unread.saturating_sub(changed);
-        let write = counter.write(user_id, version).map_err(failed)?;
+        let write = counter.write(user_id, version).map_err(store_failure)?;
         commit.views.push(write);
         match self.store().commit(commit).await {
             Ok(()) => Ok(Some(changed)),
@@ -68,7 +64,11 @@ impl Api {
     /// The unread ones among these, or the newest unread ones when none is named.
     async fn unread(&self, user_id: &str, ids: &[String]) -> Result<Vec<Message>, StoreError> {
         if ids.is_empty() {
-            let (newest, _) = inbox::newest(self.store(), user_id, true, None, PAGE_MAX).await?;
+            let first = Page {
+                size: MARKED_MAX,
+                after: None,
+            };
+            let (newest, _) = inbox::newest(self.store(), user_id, true, first).await?;
             return Ok(newest);
         }
         let distinct: BTreeSet<&String> = ids.iter().collect();
@@ -88,7 +88,7 @@ impl Api {
                 Some(changed) => {
                     total += changed;
                     // Without ids there may be another page of unread ones.
-                    if !ids.is_empty() || changed < PAGE_MAX as u64 {
+                    if !ids.is_empty() || changed < MARKED_MAX as u64 {
                         return Ok(total);
                     }
                 }
@@ -112,21 +112,13 @@ impl NotificationService for Api {
     ) -> Result<Response<wire::ListNotificationsResponse>, Status> {
         let user_id = user(&request)?.id.clone();
         let asked = request.into_inner();
-        let page = asked.page.unwrap_or_default();
-        let limit = match usize::try_from(page.size).unwrap_or(0) {
-            0 => PAGE_USUAL,
-            size => size.min(PAGE_MAX),
-        };
-        let after = Some(page.token).filter(|token| !token.is_empty());
-        let (messages, next) =
-            inbox::newest(self.store(), &user_id, asked.unread_only, after, limit)
-                .await
-                .map_err(failed)?;
+        let page = Page::of(asked.page);
+        let (messages, page) = inbox::newest(self.store(), &user_id, asked.unread_only, page)
+            .await
+            .map_err(store_failure)?;
         Ok(Response::new(wire::ListNotificationsResponse {
             notifications: messages.iter().map(Message::shown).collect(),
-            page: Some(PageInfo {
-                next_token: next.unwrap_or_default(),
-            }),
+            page: Some(page),
         }))
     }
 
@@ -137,7 +129,7 @@ impl NotificationService for Api {
         let user_id = &user(&request)?.id;
         let (counter, _) = inbox::counter(self.store(), user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         let unread = i64::try_from(counter.unread).unwrap_or(i64::MAX);
         Ok(Response::new(wire::CountUnreadResponse { unread }))
     }
@@ -160,7 +152,7 @@ impl NotificationService for Api {
         let user_id = &user(&request)?.id;
         let preferences = inbox::preferences(self.store(), user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         Ok(Response::new(wire::GetPreferencesResponse {
             muted_topics: preferences.muted.into_iter().collect(),
             unmutable_topics: UNMUTABLE.map(str::to_owned).to_vec(),
@@ -184,7 +176,8 @@ impl NotificationService for Api {
             }
         }
         let preferences = Preferences { muted };
-        let write = ViewWrite::put(inbox::PREFERENCES, user_id, &preferences).map_err(failed)?;
+        let write =
+            ViewWrite::put(inbox::PREFERENCES, user_id, &preferences).map_err(store_failure)?;
         let commit = Commit {
             views: vec![write],
             ..Commit::default()
@@ -206,7 +199,7 @@ impl NotificationService for Api {
         let after = request.get_ref().after_sequence;
         let (counter, _) = inbox::counter(self.store(), &user_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         if after > counter.sequence {
             let message = format!("your last message has sequence {}", counter.sequence);
             return Err(refusal::with_reason(
@@ -224,12 +217,4 @@ impl NotificationService for Api {
 fn unavailable() -> Status {
     let message = "the service cannot reach its store; try again";
     refusal::with_reason(Code::Unavailable, "STORE_UNAVAILABLE", message)
-}
-
-fn failed(error: StoreError) -> Status {
-    if let StoreError::BadCursor = error {
-        return refusal::invalid("page.token", "is not the token of a page before");
-    }
-    tracing::error!(%error, "reading messages failed");
-    unavailable()
 }

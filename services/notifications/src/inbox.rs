@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use outcry_contracts::notifications::v1 as contract;
+use outcry_contracts::types::v1::PageInfo;
+use outcry_service::Page;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite, timer};
 use serde::{Deserialize, Serialize};
 
@@ -142,26 +144,17 @@ pub async fn newest(
     store: &dyn Store,
     user_id: &str,
     unread_only: bool,
-    after: Option<String>,
-    limit: usize,
-) -> Result<(Vec<Message>, Option<String>), StoreError> {
-    let scan = Scan::new(MESSAGES)
-        .prefix(format!("{user_id}/"))
-        .after(after)
-        .limit(limit)
-        .reverse();
+    page: Page,
+) -> Result<(Vec<Message>, PageInfo), StoreError> {
+    let scan = Scan::new(MESSAGES).prefix(format!("{user_id}/")).reverse();
     let scan = if unread_only {
         scan.index(UNREAD)
     } else {
         scan
     };
-    let rows = store.scan(&scan).await?;
-    let next = rows
-        .last()
-        .filter(|_| rows.len() == limit)
-        .map(|row| row.cursor.clone());
+    let (rows, page) = page.read(store, scan).await?;
     let messages = rows.iter().map(ViewRow::decode).collect::<Result<_, _>>()?;
-    Ok((messages, next))
+    Ok((messages, page))
 }
 
 /// A user's message by number.

@@ -2,22 +2,14 @@
 
 use outcry_contracts::payments::v1 as wire;
 use outcry_contracts::payments::v1::payment_service_server::PaymentService;
-use outcry_contracts::types::v1::PageInfo;
 use outcry_events::Amount;
 use outcry_mesh::{cause, refusal, subject, user};
-use outcry_service::answers;
-use outcry_store::StoreError;
-use tonic::{Code, Request, Response, Status};
+use outcry_service::{Page, answers, store_failure};
+use tonic::{Request, Response, Status};
 
 use crate::desk::Desk;
 use crate::domain::Rejection;
 use crate::views;
-
-/// Payments of a page unless another number is asked for.
-const PAGE_USUAL: usize = 50;
-
-/// Payments of a page at most.
-const PAGE_MAX: usize = 500;
 
 /// Full name of the method whose answers are kept.
 const CREATE: &str = "/outcry.payments.v1.PaymentService/CreatePayment";
@@ -60,7 +52,7 @@ impl PaymentService for Api {
         let caller = user(&request)?.clone();
         let found = views::payment(store, &request.get_ref().payment_id)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         // Somebody else's payment looks like none, so ids tell nothing.
         let row = found
             .filter(|row| row.user_id == caller.id || caller.is_operator())
@@ -74,21 +66,14 @@ impl PaymentService for Api {
         request: Request<wire::ListPaymentsRequest>,
     ) -> Result<Response<wire::ListPaymentsResponse>, Status> {
         let user_id = subject(&request, &request.get_ref().user_id)?;
-        let page = request.into_inner().page.unwrap_or_default();
-        let limit = match usize::try_from(page.size).unwrap_or(0) {
-            0 => PAGE_USUAL,
-            size => size.min(PAGE_MAX),
-        };
-        let after = Some(page.token).filter(|token| !token.is_empty());
+        let page = Page::of(request.into_inner().page);
         let store = self.desk.ctx.store.as_ref();
-        let (rows, next) = views::payments_of(store, &user_id, after, limit)
+        let (rows, page) = views::payments_of(store, &user_id, page)
             .await
-            .map_err(failed)?;
+            .map_err(store_failure)?;
         Ok(Response::new(wire::ListPaymentsResponse {
             payments: rows.iter().map(views::PaymentRow::shown).collect(),
-            page: Some(PageInfo {
-                next_token: next.unwrap_or_default(),
-            }),
+            page: Some(page),
         }))
     }
 }
@@ -97,16 +82,4 @@ fn created(row: &views::PaymentRow) -> wire::CreatePaymentResponse {
     wire::CreatePaymentResponse {
         payment: Some(row.shown()),
     }
-}
-
-fn failed(error: StoreError) -> Status {
-    if let StoreError::BadCursor = error {
-        return refusal::invalid("page.token", "is not the token of a page before");
-    }
-    tracing::error!(%error, "reading payments failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
-    )
 }

@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use outcry_contracts::payments::v1 as contract;
+use outcry_contracts::types::v1::PageInfo;
 use outcry_events::Amount;
+use outcry_service::Page;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite, timer};
 use serde::{Deserialize, Serialize};
 
@@ -105,20 +107,13 @@ pub async fn payment(store: &dyn Store, id: &str) -> Result<Option<PaymentRow>, 
 pub async fn payments_of(
     store: &dyn Store,
     user_id: &str,
-    after: Option<String>,
-    limit: usize,
-) -> Result<(Vec<PaymentRow>, Option<String>), StoreError> {
+    page: Page,
+) -> Result<(Vec<PaymentRow>, PageInfo), StoreError> {
     let scan = Scan::new(PAYMENTS)
         .index(BY_USER)
         .prefix(format!("{user_id}/"))
-        .after(after)
-        .limit(limit)
         .reverse();
-    let rows: Vec<ViewRow> = store.scan(&scan).await?;
-    let next = rows
-        .last()
-        .filter(|_| rows.len() == limit)
-        .map(|row| row.cursor.clone());
+    let (rows, page) = page.read(store, scan).await?;
     let payments = rows.iter().map(ViewRow::decode).collect::<Result<_, _>>()?;
-    Ok((payments, next))
+    Ok((payments, page))
 }

@@ -9,7 +9,7 @@ use outcry_contracts::reports::v1::ReportStatus;
 use outcry_contracts::reports::v1::report_service_server::ReportService;
 use outcry_mesh::{cause, refusal, subject, user};
 use outcry_service::answers::{self, Pending};
-use outcry_service::{Context, execute};
+use outcry_service::{Context, execute, store_failure};
 use outcry_store::Store;
 use outcry_store::timer::{nanos, time_of};
 use prost_types::Timestamp;
@@ -17,7 +17,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::domain::{Command, Report, Terms};
 use crate::making;
-use crate::views::{self, PIECE_BYTES, ReportRow, failed};
+use crate::views::{self, PIECE_BYTES, ReportRow};
 
 const REQUEST: &str = "/outcry.reports.v1.ReportService/RequestReport";
 
@@ -43,7 +43,7 @@ impl Api {
     async fn visible<T>(&self, request: &Request<T>, report_id: &str) -> Result<ReportRow, Status> {
         let row = views::report(self.store(), report_id)
             .await
-            .map_err(failed)?
+            .map_err(store_failure)?
             .ok_or_else(no_report)?;
         subject(request, &row.user_id).map_err(|_| no_report())?;
         Ok(row)
@@ -68,7 +68,7 @@ impl Api {
         let command = Command::Request {
             open: views::open(self.store(), &terms.user_id)
                 .await
-                .map_err(failed)?,
+                .map_err(store_failure)?,
             terms,
             now_ns,
         };
@@ -152,7 +152,7 @@ impl ReportService for Api {
             let (store, report_id) = (store.clone(), report_id.clone());
             async move {
                 let piece = views::piece(store.as_ref(), &report_id, number);
-                let Some(mut content) = piece.await.map_err(failed)? else {
+                let Some(mut content) = piece.await.map_err(store_failure)? else {
                     return Ok(None);
                 };
                 content.drain(..skipped.min(content.len()));

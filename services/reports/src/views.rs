@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use outcry_contracts::reports::v1::{self as wire, ReportStatus};
-use outcry_contracts::types::v1::{PageInfo, PageRequest};
-use outcry_mesh::refusal;
+use outcry_contracts::types::v1::PageRequest;
+use outcry_service::{Page, store_failure};
 use outcry_store::timer::time_of;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::domain::{OPEN_MAX, Outcome, Terms};
 
@@ -26,12 +26,6 @@ pub const CONTENTS: &str = "contents";
 
 /// Bytes of a piece of content, the last one excepted: what is well within a message.
 pub const PIECE_BYTES: usize = 256 * 1024;
-
-/// Reports of a page unless another number is asked for.
-const PAGE_USUAL: usize = 50;
-
-/// Reports of a page at most: what fits well into one answer.
-const PAGE_MAX: usize = 500;
 
 /// A report as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,34 +91,22 @@ pub(crate) async fn reports(
     user_id: &str,
     page: Option<PageRequest>,
 ) -> Result<wire::ListReportsResponse, Status> {
-    let page = page.unwrap_or_default();
-    let size = match usize::try_from(page.size) {
-        Ok(0) | Err(_) => PAGE_USUAL,
-        Ok(size) => size.min(PAGE_MAX),
-    };
-    let after = (!page.token.is_empty()).then_some(page.token);
-    // One more than wanted tells whether there is a next page.
     let scan = Scan::new(REPORTS)
         .index(BY_USER)
         .prefix(format!("{user_id}/"))
-        .after(after)
-        .limit(size + 1)
         .reverse();
-    let mut rows = store.scan(&scan).await.map_err(failed)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next_token = match rows.last() {
-        Some(last) if more => last.cursor.clone(),
-        _ => String::new(),
-    };
+    let (rows, page) = Page::of(page)
+        .read(store, scan)
+        .await
+        .map_err(store_failure)?;
     let reports = rows
         .iter()
         .map(|row| Ok(ViewRow::decode::<ReportRow>(row)?.to_message()))
         .collect::<Result<_, StoreError>>()
-        .map_err(failed)?;
+        .map_err(store_failure)?;
     Ok(wire::ListReportsResponse {
         reports,
-        page: Some(PageInfo { next_token }),
+        page: Some(page),
     })
 }
 
@@ -164,19 +146,6 @@ pub(crate) fn pieces(report_id: &str, content: &[u8]) -> Result<Vec<ViewWrite>, 
 
 fn place(report_id: &str, number: usize) -> String {
     format!("{report_id}/{number:06}")
-}
-
-/// The status for a store that failed; its cause is for the log only.
-pub(crate) fn failed(error: StoreError) -> Status {
-    if matches!(error, StoreError::BadCursor) {
-        return refusal::invalid("page.token", "is not the token of a page of this listing");
-    }
-    tracing::error!(error = &error as &dyn std::error::Error, "reading failed");
-    refusal::with_reason(
-        Code::Unavailable,
-        "STORE_UNAVAILABLE",
-        "the service cannot reach its store; try again",
-    )
 }
 
 // === impl ReportRow ===
