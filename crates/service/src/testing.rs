@@ -1,6 +1,6 @@
 //! For stories and decider tests: a whole platform in a folder, a settable clock, a way to wait.
 //!
-//! ```ignore
+//! ```text
 //! let folder = tempfile::tempdir().unwrap();
 //! let mut platform = Platform::open(folder.path()).await;
 //! let ctx = platform.context("orders").await;
