@@ -21,7 +21,8 @@ use outcry_contracts::trades::v1::{
 };
 use outcry_events::Amount;
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 use super::crew::{Crew, fixed_id};
 use super::lobster::{self, Level, Top};
@@ -187,19 +188,8 @@ impl Player {
         let mut client = OrderServiceClient::new(owner);
         let sent = Instant::now();
         let reply = client.place_order(request).await.context("placing")?;
-        let mut order = reply.into_inner().order.context("no order was answered")?;
-        let end = sent + ACKNOWLEDGED_MAX;
-        while matches!(order.status(), OrderStatus::New | OrderStatus::Validated) {
-            if Instant::now() > end {
-                bail!("order {} did not reach the venue", order.order_id);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-            let request = GetOrderRequest {
-                order_id: order.order_id.clone(),
-            };
-            let reply = client.get_order(request).await.context("looking")?;
-            order = reply.into_inner().order.context("no order was answered")?;
-        }
+        let order = reply.into_inner().order;
+        let order = decided(&mut client, order).await?;
         if !self.live {
             self.live = created(&order) >= self.started;
         }
@@ -232,10 +222,13 @@ impl Player {
             limit_price: None,
         };
         self.outcome.changes += 1;
-        let reply = OrderServiceClient::new(self.owner(order))
-            .replace_order(request)
-            .await;
-        too_late_is_fine(reply.map(|_| ())).context("reducing")
+        let mut client = OrderServiceClient::new(self.owner(order));
+        match client.replace_order(request).await {
+            Ok(reply) => decided(&mut client, reply.into_inner().order)
+                .await
+                .map(drop),
+            Err(status) => too_late_is_fine(status).context("reducing"),
+        }
     }
 
     async fn cancel(&mut self, order: Resting, name: &str) -> anyhow::Result<()> {
@@ -247,10 +240,13 @@ impl Player {
             order_id: mine.id,
         };
         self.outcome.changes += 1;
-        let reply = OrderServiceClient::new(self.owner(order))
-            .cancel_order(request)
-            .await;
-        too_late_is_fine(reply.map(|_| ())).context("cancelling")
+        let mut client = OrderServiceClient::new(self.owner(order));
+        match client.cancel_order(request).await {
+            Ok(reply) => decided(&mut client, reply.into_inner().order)
+                .await
+                .map(drop),
+            Err(status) => too_late_is_fine(status).context("cancelling"),
+        }
     }
 
     async fn halt(&mut self, stop: bool) -> anyhow::Result<()> {
@@ -360,10 +356,43 @@ fn best(levels: &[BookLevel]) -> anyhow::Result<Option<Level>> {
     Ok(Some((price.raw(), level.quantity)))
 }
 
-/// An order that is filled already cannot be changed; the recording does not know our fills.
-fn too_late_is_fine(reply: Result<(), Status>) -> Result<(), Status> {
-    match reply {
-        Err(status) if status.code() == Code::FailedPrecondition => Ok(()),
-        other => other,
+/// Waits until the venue has decided what it was asked about the order: an answer may come before
+/// that, when the venue does not answer in time, and the next step must not overtake it.
+async fn decided(
+    client: &mut OrderServiceClient<SignedChannel>,
+    order: Option<Order>,
+) -> anyhow::Result<Order> {
+    let mut order = order.context("no order was answered")?;
+    let end = Instant::now() + ACKNOWLEDGED_MAX;
+    while matches!(
+        order.status(),
+        OrderStatus::New
+            | OrderStatus::Validated
+            | OrderStatus::PendingCancel
+            | OrderStatus::PendingReplace
+    ) {
+        if Instant::now() > end {
+            bail!(
+                "the venue did not decide about order {} within {ACKNOWLEDGED_MAX:?}",
+                order.order_id
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        let request = GetOrderRequest {
+            order_id: order.order_id.clone(),
+        };
+        let reply = client.get_order(request).await.context("looking")?;
+        order = reply.into_inner().order.context("no order was answered")?;
     }
+    Ok(order)
+}
+
+/// An order that is filled already cannot be changed; the recording does not know our fills.
+fn too_late_is_fine(status: Status) -> Result<(), Status> {
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.as_str());
+    if matches!(reason, Some("ORDER_FINAL" | "TOO_LATE")) {
+        return Ok(());
+    }
+    Err(status)
 }

@@ -46,6 +46,11 @@ impl Outcry {
         }
     }
 
+    /// The folder the data folder is in, for what else the story needs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -168,6 +173,10 @@ impl Drop for Outcry {
         if let Some(mut child) = self.running.take() {
             let _killed = child.kill();
             let _ended = child.wait();
+        }
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!("the data is left in {}", self.data().display());
         }
     }
 }
