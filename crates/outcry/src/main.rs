@@ -9,6 +9,7 @@
 //! - [`replay`] – recorded market data as real users' orders
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
+//! - [`newcomer`] – users that the demo and the replay act as
 //! - [`folder`], [`session`], [`text`] – the data folder, a signed-in connection, printing
 
 mod arguments;
@@ -18,6 +19,7 @@ mod demo;
 mod dlq;
 mod events;
 mod folder;
+mod newcomer;
 mod replay;
 mod schema;
 mod services;

@@ -3,25 +3,18 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use outcry_contracts::funds::v1::IssueSharesRequest;
-use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
 use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
 use outcry_contracts::orders::v1::{
     CancelOrderRequest, Order, OrderStatus, OrderTerms, OrderType, PlaceOrderRequest, Side,
     TimeInForce,
 };
-use outcry_contracts::payments::v1::CreatePaymentRequest;
-use outcry_contracts::payments::v1::payment_service_client::PaymentServiceClient;
-use outcry_contracts::types::v1::{Money, Shares};
-use outcry_contracts::users::v1::user_service_client::UserServiceClient;
-use outcry_contracts::users::v1::{LoginRequest, RegisterRequest};
 use outcry_events::Amount;
 use rand::Rng as _;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
 
+use crate::newcomer::Newcomer;
 use crate::session::{self, SignedChannel};
 
 /// Symbols that trade.
@@ -44,15 +37,6 @@ const RESTING_MAX: usize = 12;
 
 /// Between two orders of a trader, at most.
 const PAUSE_MAX: Duration = Duration::from_millis(400);
-
-/// How long a new account may take to open: it opens by an event.
-const OPEN_MAX: Duration = Duration::from_secs(30);
-
-/// Before looking again, and before going on after a call that failed.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Names ids that are the same at every start.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6f75_7463_7279_5f64_656d_6f5f_6d6b_0001);
 
 /// One trader.
 pub struct Trader {
@@ -84,89 +68,31 @@ pub async fn traders(
     Ok(traders)
 }
 
-fn fixed_id(what: &str) -> String {
-    Uuid::new_v5(&NAMESPACE, what.as_bytes()).to_string()
-}
-
 async fn hire(
     address: &str,
     admin: &SignedChannel,
     symbols: &[String],
     number: usize,
 ) -> anyhow::Result<Trader> {
-    let channel = session::connect(address).await?;
-    let email = format!("trader{number}@demo.example");
-    // Known to everybody: a demo account with demo money, on a platform that was asked for it.
-    let password = format!("demo-trader-{number}");
-    let mut users = UserServiceClient::new(channel.clone());
-    let login = LoginRequest {
-        email: email.clone(),
-        password: password.clone(),
+    let newcomer = Newcomer {
+        email: format!("trader{number}@demo.example"),
+        // Known to everybody: a demo account with demo money, on a platform that was asked for it.
+        password: format!("demo-trader-{number}"),
+        display_name: format!("Demo trader {number}"),
+        name: format!("demo trader {number}"),
+        symbols,
+        shares: SHARES,
+        cash: CASH,
     };
-    if users.login(login).await.is_err() {
-        let request = RegisterRequest {
-            request_id: fixed_id(&format!("register {number}")),
-            email: email.clone(),
-            password: password.clone(),
-            display_name: format!("Demo trader {number}"),
-        };
-        users.register(request).await.context("registering")?;
-    }
-    let signed = session::sign_in(channel, &email, &password).await?;
-    let me = UserServiceClient::new(signed.clone())
-        .get_me(outcry_contracts::users::v1::GetMeRequest {})
-        .await?
-        .into_inner();
-    let user_id = me.user.context("no user was answered")?.user_id;
-    for symbol in symbols {
-        let request = IssueSharesRequest {
-            request_id: fixed_id(&format!("issue {symbol} to {number}")),
-            user_id: user_id.clone(),
-            shares: Some(Shares {
-                symbol: symbol.clone(),
-                quantity: SHARES,
-            }),
-        };
-        issue(admin, request).await?;
-    }
-    let request = CreatePaymentRequest {
-        request_id: fixed_id(&format!("deposit of {number}")),
-        amount: Some(Money {
-            currency_code: "USD".to_owned(),
-            units: CASH,
-            nanos: 0,
-        }),
-    };
-    PaymentServiceClient::new(signed.clone())
-        .create_payment(request)
-        .await
-        .context("depositing")?;
+    let signed = newcomer.welcome(address, admin).await?;
     Ok(Trader {
         address: address.to_owned(),
-        email,
-        password,
+        email: newcomer.email,
+        password: newcomer.password,
         signed,
         symbols: symbols.to_vec(),
         resting: Vec::new(),
     })
-}
-
-async fn issue(admin: &SignedChannel, request: IssueSharesRequest) -> anyhow::Result<()> {
-    let mut funds = FundsServiceClient::new(admin.clone());
-    let end = Instant::now() + OPEN_MAX;
-    loop {
-        match funds.issue_shares(request.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(status) if Instant::now() < end && is_early(status.code()) => {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            Err(status) => return Err(status).context("issuing shares"),
-        }
-    }
-}
-
-fn is_early(code: Code) -> bool {
-    matches!(code, Code::FailedPrecondition | Code::NotFound)
 }
 
 // === impl Trader ===

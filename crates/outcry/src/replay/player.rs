@@ -24,10 +24,11 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use super::crew::{Crew, fixed_id};
+use super::crew::Crew;
 use super::lobster::{self, Level, Top};
 use super::result::Outcome;
 use super::script::{Action, Resting, Script, Step, Taken};
+use crate::newcomer::fixed_id;
 use crate::session::SignedChannel;
 
 /// How long the venue may take to acknowledge an order that was placed.
