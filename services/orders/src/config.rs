@@ -39,13 +39,13 @@ pub struct Instrument {
     /// Name for people.
     pub name: String,
     /// Prices are multiples of this.
-    #[serde(default = "tick", with = "amount")]
+    #[serde(default = "tick")]
     pub tick: Amount,
     /// Quantities are multiples of this, in shares.
     #[serde(default = "lot")]
     pub lot: i64,
     /// What one order may be worth at its limit or collar.
-    #[serde(default = "max_order_value", with = "amount")]
+    #[serde(default = "max_order_value")]
     pub max_order_value: Amount,
 }
 
@@ -154,27 +154,6 @@ impl Config {
     /// The larger of the two fee rates: an order may be maker in one fill and taker in the next.
     pub(crate) fn max_fee_bps(&self) -> i64 {
         i64::from(self.fees.maker_bps.max(self.fees.taker_bps))
-    }
-}
-
-/// Amounts in a configuration are text, for example `"0.01"`: money never touches a float.
-mod amount {
-    use outcry_events::Amount;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        amount: &Amount,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(amount)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Amount, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use outcry_events::Amount;
 use outcry_events::money::CURRENCY;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use crate::book::{FeeSchedule, Rules};
 use crate::desk::STEP_MAX;
@@ -55,7 +55,7 @@ pub struct Instrument {
     #[serde(default = "currency")]
     pub currency: String,
     /// Prices are multiples of this.
-    #[serde(default = "tick", with = "amount")]
+    #[serde(default = "tick")]
     pub tick: Amount,
     /// Quantities are multiples of this, in shares.
     #[serde(default = "lot")]
@@ -64,7 +64,7 @@ pub struct Instrument {
     #[serde(default)]
     pub band_bps: Option<u32>,
     /// What one order may be worth at its limit.
-    #[serde(default = "max_order_value", with = "amount")]
+    #[serde(default = "max_order_value")]
     pub max_order_value: Amount,
 }
 
@@ -220,26 +220,6 @@ fn is_symbol(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'.')
-}
-
-/// Amounts in a configuration are text, for example `"0.01"`: money never touches a float.
-mod amount {
-    use super::{Amount, Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        amount: &Amount,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(amount)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Amount, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
 }
 
 #[cfg(test)]
