@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::error::{BrokerError, PublishError};
 use crate::group::Group;
 use crate::message::Message;
-use crate::subscription::Subscription;
+use crate::subscription::Partition;
 
 /// Takes messages to every group that wants their topic, in order per partition key.
 #[async_trait]
@@ -25,12 +25,13 @@ pub trait Broker: Send + Sync + 'static {
     /// The group is invalid, is being consumed and would change, or the broker failed.
     async fn declare(&self, group: &Group) -> Result<(), BrokerError>;
 
-    /// Receives what a declared group gets. While another subscription of the group lives, its
-    /// partitions are silent here; this one takes each of them over when it is let go.
+    /// Receives what one partition of a declared group gets. While another subscription of the
+    /// partition lives, this one is silent; it takes over when the other is let go.
     ///
     /// # Errors
-    /// The group has not been declared with these partitions, or the broker failed.
-    async fn subscribe(&self, group: &Group) -> Result<Subscription, BrokerError>;
+    /// The group has not been declared with these topics and partitions, it has no partition of
+    /// this number ([`BrokerError::NotDeclared`]), or the broker failed.
+    async fn subscribe(&self, group: &Group, partition: u32) -> Result<Partition, BrokerError>;
 
     /// Forgets a group that is no longer wanted, with what was kept for it. None is fine.
     ///

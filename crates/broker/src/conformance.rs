@@ -35,6 +35,7 @@ pub async fn all(make: impl AsyncFn(&str) -> Arc<dyn Broker>) {
     Box::pin(a_message_given_back_comes_before_those_behind_it(make)).await;
     Box::pin(unsettled_messages_come_again_in_order(make)).await;
     Box::pin(another_subscription_takes_over(make)).await;
+    Box::pin(partitions_are_taken_over_one_by_one(make)).await;
     Box::pin(reopening_loses_nothing_and_repeats_nothing(make)).await;
     Box::pin(breaking_off_loses_nothing(make)).await;
     Box::pin(no_more_than_the_prefetch_is_in_hand(make)).await;

@@ -29,7 +29,7 @@ use crate::broker::{Broker, GroupStatus};
 use crate::error::{BrokerError, PublishError};
 use crate::group::Group;
 use crate::message::Message;
-use crate::subscription::{Partition, Subscription};
+use crate::subscription::Partition;
 
 /// Messages in one write: more would keep the writes of others waiting.
 const WRITE_BATCH: usize = 1000;
@@ -178,7 +178,7 @@ impl Broker for EmbeddedBroker {
         Ok(())
     }
 
-    async fn subscribe(&self, group: &Group) -> Result<Subscription, BrokerError> {
+    async fn subscribe(&self, group: &Group, partition: u32) -> Result<Partition, BrokerError> {
         group.check()?;
         // So that the group cannot change while it is being attached to.
         let _changing = self.shared.changing.lock().await;
@@ -186,20 +186,14 @@ impl Broker for EmbeddedBroker {
         let Some(state) = self
             .shared
             .group(group.name)
-            .filter(|known| known.is_like(group))
+            .filter(|known| known.is_like(group) && partition < group.partitions)
         else {
             return Err(BrokerError::NotDeclared {
                 group: group.name.to_owned(),
             });
         };
-        let partitions = (0..group.partitions)
-            .map(|index| {
-                let source =
-                    EmbeddedSource::new(&self.shared, &state, index as usize, group.prefetch);
-                Partition::new(index, source)
-            })
-            .collect();
-        Ok(Subscription { partitions })
+        let source = EmbeddedSource::new(&self.shared, &state, partition as usize, group.prefetch);
+        Ok(Partition::new(partition, source))
     }
 
     async fn remove(&self, group: &str) -> Result<(), BrokerError> {

@@ -43,4 +43,4 @@ pub use embedded::EmbeddedBroker;
 pub use error::{BrokerError, PublishError};
 pub use group::{Group, partition_of};
 pub use message::{CloudEvents, Message};
-pub use subscription::{Delivery, Partition, Settle, Source, Subscription};
+pub use subscription::{Delivery, Partition, Settle, Source};

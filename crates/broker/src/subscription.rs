@@ -8,14 +8,7 @@ use async_trait::async_trait;
 use crate::error::BrokerError;
 use crate::message::Message;
 
-/// A group's partitions, to be consumed each on its own.
-#[derive(Debug)]
-pub struct Subscription {
-    /// By index, none missing.
-    pub partitions: Vec<Partition>,
-}
-
-/// The messages of one partition, in order.
+/// A subscription: the messages of one partition, in order.
 ///
 /// Letting it go gives unsettled messages back and lets another subscription take over, at the
 /// latest when the deliveries still in hand are gone as well.

@@ -53,9 +53,8 @@ async fn expect(partition: &mut Partition, numbers: impl IntoIterator<Item = u64
 }
 
 async fn only_partition(broker: &EmbeddedBroker, group: &Group) -> Partition {
-    let mut subscription = broker.subscribe(group).await.unwrap();
-    assert_eq!(subscription.partitions.len(), 1);
-    subscription.partitions.pop().unwrap()
+    assert_eq!(group.partitions, 1);
+    broker.subscribe(group, 0).await.unwrap()
 }
 
 async fn log_length(database: &Database) -> u64 {
@@ -237,10 +236,11 @@ async fn a_group_can_be_spread_over_other_partitions_when_nobody_consumes_it() {
     );
     drop(partition);
     broker.declare(&four).await.unwrap();
-    let old = broker.subscribe(&one).await;
+    let old = broker.subscribe(&one, 0).await;
     assert!(matches!(old, Err(BrokerError::NotDeclared { .. })));
     let mut numbers = Vec::new();
-    for mut partition in broker.subscribe(&four).await.unwrap().partitions {
+    for index in 0..four.partitions {
+        let mut partition = broker.subscribe(&four, index).await.unwrap();
         let mut last = 0;
         let wanted = broker.groups().await.unwrap()[0].partition_lag[partition.index as usize];
         for _ in 0..wanted {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outcry_broker::{Broker, BrokerError, Group};
+use outcry_broker::{Broker, BrokerError, Group, Partition};
 use outcry_mesh::RegisterError;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -348,8 +348,8 @@ async fn consume(consumer: Arc<Consumer>, broker: Arc<dyn Broker>, stop: Cancell
     let group = group(consumer.spec());
     let mut failures = 0;
     while !stop.is_cancelled() {
-        let subscription = match broker.subscribe(&group).await {
-            Ok(subscription) => subscription,
+        let partitions = match subscribe(broker.as_ref(), &group).await {
+            Ok(partitions) => partitions,
             Err(error) => {
                 failures += 1;
                 warn!(
@@ -365,7 +365,7 @@ async fn consume(consumer: Arc<Consumer>, broker: Arc<dyn Broker>, stop: Cancell
         failures = 0;
         let stop_partitions = stop.child_token();
         let mut workers = JoinSet::new();
-        for partition in subscription.partitions {
+        for partition in partitions {
             workers.spawn(Arc::clone(&consumer).work(partition, stop_partitions.clone()));
         }
         // The first worker that ends takes the others along: a partition is only ever consumed
@@ -381,6 +381,15 @@ async fn consume(consumer: Arc<Consumer>, broker: Arc<dyn Broker>, stop: Cancell
             SUBSCRIBE_BACKOFF.wait(1, &stop).await;
         }
     }
+}
+
+/// Every partition of a group.
+async fn subscribe(broker: &dyn Broker, group: &Group) -> Result<Vec<Partition>, BrokerError> {
+    let mut partitions = Vec::new();
+    for partition in 0..group.partitions {
+        partitions.push(broker.subscribe(group, partition).await?);
+    }
+    Ok(partitions)
 }
 
 /// Measures lag and parked keys until `stop`.

@@ -197,7 +197,7 @@ pub async fn groups_are_declared_before_they_are_consumed(
 ) {
     let broker = make("declare").await;
     let known = group("known", &["#"], 2);
-    let unknown = broker.subscribe(&known).await;
+    let unknown = broker.subscribe(&known, 0).await;
     assert!(
         matches!(unknown, Err(BrokerError::NotDeclared { .. })),
         "{unknown:?}"
@@ -210,6 +210,11 @@ pub async fn groups_are_declared_before_they_are_consumed(
     let subscription = subscribe(broker.as_ref(), &known).await;
     declare(broker.as_ref(), &known).await;
     assert_eq!(consume(subscription, 3).await.len(), 3);
+    let beyond = broker.subscribe(&known, known.partitions).await;
+    assert!(
+        matches!(beyond, Err(BrokerError::NotDeclared { .. })),
+        "{beyond:?}"
+    );
     let invalid = broker.declare(&group("no topics", &[], 1)).await;
     assert!(
         matches!(invalid, Err(BrokerError::InvalidGroup { .. })),
@@ -235,7 +240,7 @@ pub async fn a_removed_group_wants_nothing(make: &impl AsyncFn(&str) -> Arc<dyn 
         matches!(results.as_slice(), [Err(PublishError::Unroutable { .. })]),
         "{results:?}"
     );
-    let subscription = broker.subscribe(&group).await;
+    let subscription = broker.subscribe(&group, 0).await;
     assert!(
         matches!(subscription, Err(BrokerError::NotDeclared { .. })),
         "{subscription:?}"
@@ -290,7 +295,7 @@ pub async fn a_closed_broker_refuses_and_ends_subscriptions(
         matches!(results.as_slice(), [Err(PublishError::Closed)]),
         "{results:?}"
     );
-    let subscription = broker.subscribe(&group).await;
+    let subscription = broker.subscribe(&group, 0).await;
     assert!(
         matches!(subscription, Err(BrokerError::Closed)),
         "{subscription:?}"

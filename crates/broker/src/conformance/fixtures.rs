@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::broker::Broker;
 use crate::group::Group;
 use crate::message::Message;
-use crate::subscription::{Delivery, Partition, Subscription};
+use crate::subscription::{Delivery, Partition};
 
 /// Longest wait for something that must happen. Only a broken broker makes a test wait so long.
 const WAIT: Duration = Duration::from_secs(60);
@@ -65,16 +65,21 @@ pub(super) async fn declare(broker: &dyn Broker, group: &Group) {
     }
 }
 
-pub(super) async fn subscribe(broker: &dyn Broker, group: &Group) -> Subscription {
-    match broker.subscribe(group).await {
-        Ok(subscription) => {
-            let indexes: Vec<_> = subscription
-                .partitions
-                .iter()
-                .map(|partition| partition.index)
-                .collect();
-            assert_eq!(indexes, (0..group.partitions).collect::<Vec<_>>());
-            subscription
+/// Subscribes to every partition of a group, in their order.
+pub(super) async fn subscribe(broker: &dyn Broker, group: &Group) -> Vec<Partition> {
+    let mut partitions = Vec::new();
+    for index in 0..group.partitions {
+        partitions.push(subscribe_to(broker, group, index).await);
+    }
+    partitions
+}
+
+/// Subscribes to one partition of a group.
+pub(super) async fn subscribe_to(broker: &dyn Broker, group: &Group, index: u32) -> Partition {
+    match broker.subscribe(group, index).await {
+        Ok(partition) => {
+            assert_eq!(partition.index, index);
+            partition
         }
         Err(error) => panic!("subscribing {} failed: {error:?}", group.name),
     }
@@ -82,11 +87,8 @@ pub(super) async fn subscribe(broker: &dyn Broker, group: &Group) -> Subscriptio
 
 /// Subscribes to a group with a single partition.
 pub(super) async fn subscribe_one(broker: &dyn Broker, group: &Group) -> Partition {
-    let mut partitions = subscribe(broker, group).await.partitions;
-    match (partitions.pop(), partitions.is_empty()) {
-        (Some(partition), true) => partition,
-        _ => panic!("{} does not have one partition", group.name),
-    }
+    assert_eq!(group.partitions, 1, "of {}", group.name);
+    subscribe_to(broker, group, 0).await
 }
 
 /// Publishes messages that all must be taken.
@@ -150,20 +152,20 @@ pub(super) async fn ends(partition: &mut Partition) {
     }
 }
 
-/// Consumes all partitions at once and acknowledges everything, until `count` messages have come.
+/// Consumes these partitions at once and acknowledges everything, until `count` messages have come.
 /// Returns all that came by then, each partition's in its order.
-pub(super) async fn consume(subscription: Subscription, count: usize) -> Vec<Seen> {
-    consume_until(subscription, |seen| seen.len() >= count).await
+pub(super) async fn consume(partitions: Vec<Partition>, count: usize) -> Vec<Seen> {
+    consume_until(partitions, |seen| seen.len() >= count).await
 }
 
 /// As [`consume`], until what came is enough.
 pub(super) async fn consume_until(
-    subscription: Subscription,
+    partitions: Vec<Partition>,
     mut enough: impl FnMut(&[Seen]) -> bool,
 ) -> Vec<Seen> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let mut consumers = JoinSet::new();
-    for mut partition in subscription.partitions {
+    for mut partition in partitions {
         let sender = sender.clone();
         consumers.spawn(async move {
             while let Some(delivery) = partition.recv().await {

@@ -10,7 +10,6 @@ use super::fixtures::{
 };
 use crate::broker::Broker;
 use crate::group::Group;
-use crate::subscription::Subscription;
 
 /// A consumer that settles nothing gets the prefetch and no more.
 pub async fn no_more_than_the_prefetch_is_in_hand(make: &impl AsyncFn(&str) -> Arc<dyn Broker>) {
@@ -116,7 +115,6 @@ pub async fn a_slow_partition_does_not_stop_the_others(
     }
     let subscription = subscribe(broker.as_ref(), &group).await;
     let (mut its, others): (Vec<_>, Vec<_>) = subscription
-        .partitions
         .into_iter()
         .partition(|partition| partition.index == slow);
     let Some(its) = its.first_mut() else {
@@ -126,7 +124,6 @@ pub async fn a_slow_partition_does_not_stop_the_others(
     for _ in 0..group.prefetch {
         in_hand.push(recv(its).await);
     }
-    let others = Subscription { partitions: others };
     let wanted = other_keys.len() * usize::try_from(ROUNDS).unwrap_or(0);
     let seen = consume(others, wanted).await;
     assert_eq!(seen.len(), wanted);
@@ -195,7 +192,7 @@ pub async fn many_messages_reach_every_group_exactly_once(
         for key in 0..KEYS {
             assert_numbers(&seen, &format!("key-{key}"), 0..ROUNDS);
         }
-        for partition in &mut subscribe(broker.as_ref(), group).await.partitions {
+        for partition in &mut subscribe(broker.as_ref(), group).await {
             is_silent(partition).await;
         }
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{
     ack, assert_numbers, consume, declare, group, is_silent, message, number, publish,
-    publish_numbers, recv, recv_and_ack, subscribe, subscribe_one,
+    publish_numbers, recv, recv_and_ack, subscribe, subscribe_one, subscribe_to,
 };
 use crate::broker::Broker;
 
@@ -154,4 +154,40 @@ pub async fn another_subscription_takes_over(make: &impl AsyncFn(&str) -> Arc<dy
     }
     publish_numbers(broker.as_ref(), "key", 7..=7).await;
     assert_eq!(recv_and_ack(&mut second).await, 7);
+}
+
+/// Each partition is held by itself: who takes one over does not get the others.
+pub async fn partitions_are_taken_over_one_by_one(make: &impl AsyncFn(&str) -> Arc<dyn Broker>) {
+    const KEYS: u64 = 32;
+    let broker = make("one-by-one").await;
+    let group = group("halves", &["#"], 2);
+    declare(broker.as_ref(), &group).await;
+    let publish_round = async |round: u64| {
+        let messages = (0..KEYS).map(|key| message("order.created", &format!("key-{key}"), round));
+        publish(broker.as_ref(), messages.collect()).await;
+    };
+    publish_round(1).await;
+    let mut kept = subscribe_to(broker.as_ref(), &group, 0).await;
+    let mut given_up = subscribe_to(broker.as_ref(), &group, 1).await;
+    // Both are held from now on.
+    for partition in [&mut kept, &mut given_up] {
+        assert_eq!(recv_and_ack(partition).await, 1);
+    }
+    let mut standby = subscribe_to(broker.as_ref(), &group, 0).await;
+    let mut taken = subscribe_to(broker.as_ref(), &group, 1).await;
+    for partition in [&mut standby, &mut taken] {
+        is_silent(partition).await;
+    }
+    drop(given_up);
+    let left = usize::try_from(KEYS).unwrap_or(0) - 2;
+    let seen = consume(vec![kept, taken], left).await;
+    assert_eq!(seen.len(), left);
+    publish_round(2).await;
+    let other = subscribe_to(broker.as_ref(), &group, 1).await;
+    let all = usize::try_from(KEYS).unwrap_or(0);
+    let seen = consume(vec![standby, other], all).await;
+    assert_eq!(seen.len(), all);
+    for key in 0..KEYS {
+        assert_numbers(&seen, &format!("key-{key}"), 2..=2);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use outcry_broker::{Broker, BrokerError, Group, GroupStatus, Message, PublishError, Subscription};
+use outcry_broker::{Broker, BrokerError, Group, GroupStatus, Message, Partition, PublishError};
 use outcry_store::{
     Answer, AuditEntry, AuditFilter, Commit, CommitError, Parked, ParkedFilter, ReadAll, Redrive,
     Scan, Store, StoreError, StoredEvent, Timer, ViewRow,
@@ -39,8 +39,8 @@ impl Broker for Choosy {
     async fn declare(&self, group: &Group) -> Result<(), BrokerError> {
         self.inner.declare(group).await
     }
-    async fn subscribe(&self, group: &Group) -> Result<Subscription, BrokerError> {
-        self.inner.subscribe(group).await
+    async fn subscribe(&self, group: &Group, partition: u32) -> Result<Partition, BrokerError> {
+        self.inner.subscribe(group, partition).await
     }
     async fn remove(&self, group: &str) -> Result<(), BrokerError> {
         self.inner.remove(group).await
