@@ -11,6 +11,7 @@
 //! - [`event_set`](mod@event_set) – the events of one aggregate as a Rust enum
 //! - [`upcast`] – old versions of an event become the newest one when read
 //! - [`topic`] – topic patterns
+//! - [`key`] – the hash that spreads partition keys
 //! - [`catalog`] – every event and method of the contract, for people and tools
 //! - [`json`] – events as JSON
 //! - [`descriptors`] – the contract's descriptors, for reflection
@@ -40,6 +41,8 @@ pub mod event_set;
 pub mod upcast;
 
 pub mod topic;
+
+pub mod key;
 
 pub mod catalog;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outcry_broker::{Broker, Message, PublishError};
-use outcry_store::{StoreError, StoredEvent};
+use outcry_store::{RelaySlots, StoreError, StoredEvent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -119,7 +119,7 @@ impl Relay {
         let mut window = BATCH;
         let now = Instant::now();
         let (batch, seen_all) = loop {
-            let rows = self.ctx.store.unsent(window).await?;
+            let rows = self.ctx.store.unsent(RelaySlots::ALL, window).await?;
             let seen_all = rows.len() < window;
             let batch = self.held.sendable(rows, now);
             if !batch.is_empty() || seen_all || window >= WINDOW_MAX {

@@ -8,6 +8,7 @@ use outcry_events::SealedEvent;
 use uuid::Uuid;
 
 use crate::error::InvalidCommit;
+use crate::lease::Fence;
 use crate::parking::ParkWrite;
 use crate::timer::TimerWrite;
 use crate::view::ViewWrite;
@@ -15,6 +16,8 @@ use crate::view::ViewWrite;
 /// Everything one decision changes. Applied whole or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
+    /// The right to do this, where it belongs to the holder of a slot. It is looked at first.
+    pub fence: Option<Fence>,
     /// Events added to streams.
     pub appends: Vec<Append>,
     /// The event this commit is the effect of.
@@ -82,7 +85,8 @@ impl Commit {
     /// Adds what `other` writes, after what is here.
     ///
     /// # Errors
-    /// Both handle an event, or both answer a request: a commit is the effect of one cause.
+    /// Both handle an event, both answer a request, or both are made for a slot: a commit is the
+    /// effect of one cause.
     pub fn merge(&mut self, other: Commit) -> Result<(), InvalidCommit> {
         if self.handled.is_some() && other.handled.is_some() {
             return Err(InvalidCommit::TwoCauses { what: "event" });
@@ -90,6 +94,10 @@ impl Commit {
         if self.answered.is_some() && other.answered.is_some() {
             return Err(InvalidCommit::TwoCauses { what: "request" });
         }
+        if self.fence.is_some() && other.fence.is_some() {
+            return Err(InvalidCommit::TwoCauses { what: "slot" });
+        }
+        self.fence = self.fence.take().or(other.fence);
         self.appends.extend(other.appends);
         self.handled = self.handled.take().or(other.handled);
         self.answered = self.answered.take().or(other.answered);
@@ -99,7 +107,7 @@ impl Commit {
         Ok(())
     }
 
-    /// Whether there is nothing to write and nothing to demand.
+    /// Whether there is nothing to write and nothing to demand; a fence alone demands nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.appends.is_empty()

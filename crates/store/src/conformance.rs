@@ -7,6 +7,7 @@
 mod commits;
 mod fixtures;
 mod lasting;
+mod leases;
 mod parking;
 mod redrives;
 mod streams;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use self::commits::*;
 pub use self::lasting::*;
+pub use self::leases::*;
 pub use self::parking::*;
 pub use self::redrives::*;
 pub use self::streams::*;
@@ -68,6 +70,11 @@ pub async fn all(make: impl AsyncFn(&str) -> Arc<dyn Store>) {
     Box::pin(one_event_or_a_whole_group_can_be_redriven(make)).await;
     Box::pin(a_redrive_can_be_withdrawn(make)).await;
     Box::pin(the_audit_is_read_backwards(make)).await;
+
+    Box::pin(slots_are_shared_evenly(make)).await;
+    Box::pin(a_stale_holder_commits_nothing(make)).await;
+    Box::pin(leaving_frees_at_once(make)).await;
+    Box::pin(unsent_events_are_spread_over_slots(make)).await;
 
     Box::pin(large_bodies_come_back(make)).await;
     Box::pin(reopening_keeps_everything(make)).await;

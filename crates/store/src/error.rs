@@ -69,6 +69,18 @@ pub enum Conflict {
         /// The key.
         key: String,
     },
+    /// The slot the commit was made for has another holder, or none, since.
+    #[error("slot {slot} of pool {pool} is at epoch {found}, the commit was made in epoch {epoch}")]
+    Fenced {
+        /// The pool.
+        pool: String,
+        /// The slot.
+        slot: u32,
+        /// Epoch the commit was made in.
+        epoch: u64,
+        /// Epoch the slot is at.
+        found: u64,
+    },
     /// A parked row is gone.
     #[error("nothing is parked at position {position}")]
     NotParked {
@@ -203,6 +215,12 @@ pub enum StoreError {
     /// A cursor that no scan has given out.
     #[error("not a cursor of this listing")]
     BadCursor,
+    /// A request for leases that cannot be.
+    #[error("{reason}")]
+    BadLease {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A value cannot be written as JSON.
     #[error("row {key} of view {view} cannot be written")]
     Encode {

@@ -8,6 +8,7 @@
 //! - [`store`] – the seam itself: how a commit is applied and what can be read
 //! - [`view`] – read models: rows with secondary orders, read page by page
 //! - [`timer`] – things to do at a time
+//! - [`lease`] – who may act for what, when several processes serve one store
 //! - [`parking`] – events put aside with their keys, and how they come back
 //! - [`error`] – why not
 //! - [`limits`] – how large anything may be
@@ -18,11 +19,14 @@
 //! 1. A commit is applied whole or not at all, and is durable when answered.
 //! 2. The events of a stream are numbered 1, 2, 3 … without gaps, and each event's envelope says
 //!    its number.
-//! 3. Positions grow in the order commits take effect; whoever has read up to a position never
-//!    finds an event before it later.
+//! 3. Positions of one partition key grow in the order its commits take effect: whoever has read
+//!    a key up to a position never finds an event of it before that later. A commit made after
+//!    another one was answered has higher positions, whatever its keys.
 //! 4. An event is unsent until it was marked sent; unsent ones are given out in commit order.
 //! 5. A group handles an event at most once, and an answer is given at most once.
-//! 6. While a key of a group has parked events, no other event of that key is handled; parked ones
+//! 6. A slot has one holder at a time. Its epoch grows with every change of holder, and a commit
+//!    made in an older epoch is refused.
+//! 7. While a key of a group has parked events, no other event of that key is handled; parked ones
 //!    come back from the front.
 
 pub mod commit;
@@ -31,6 +35,8 @@ pub mod store;
 pub mod view;
 
 pub mod timer;
+
+pub mod lease;
 
 pub mod parking;
 
@@ -44,6 +50,7 @@ pub mod conformance;
 
 pub use commit::{Answer, Append, Commit, Handled};
 pub use error::{CommitError, Conflict, Duplicate, InvalidCommit, StoreError};
+pub use lease::{Fence, Lease, LeaseRequest, Member, PoolRequest, RelaySlots, Share};
 pub use parking::{
     Asked, AuditAction, AuditEntry, AuditFilter, ParkWrite, Parked, ParkedEvent, ParkedFilter,
     Redrive, RedriveRequest, RedriveScope,

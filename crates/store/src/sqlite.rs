@@ -7,6 +7,7 @@ mod answers;
 mod errors;
 mod events;
 mod inbox;
+mod leases;
 mod parking;
 mod tables;
 mod timers;
@@ -15,8 +16,8 @@ mod views;
 #[cfg(test)]
 mod plans;
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
 use outcry_sqlite::Database;
@@ -24,9 +25,11 @@ use outcry_sqlite::rusqlite::Connection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use self::leases::Leases;
 use self::tables::Tables;
 use crate::commit::{Answer, Commit};
 use crate::error::{CommitError, StoreError};
+use crate::lease::{LeaseRequest, Member, RelaySlots, Share};
 use crate::limits::PAGE_MAX;
 use crate::parking::{AuditEntry, AuditFilter, Parked, ParkedFilter, Redrive};
 use crate::store::{ReadAll, Store, StoredEvent};
@@ -38,6 +41,8 @@ use crate::view::{Scan, ViewRow};
 pub struct SqliteStore {
     database: Database,
     tables: Arc<Tables>,
+    /// In memory: only one process at a time has the file open, so nobody outlives them.
+    leases: Arc<Mutex<Leases>>,
     news: watch::Sender<u64>,
 }
 
@@ -62,6 +67,7 @@ impl SqliteStore {
         Ok(Self {
             database: database.clone(),
             tables: Arc::new(Tables::of(service)),
+            leases: Arc::default(),
             news: watch::Sender::new(0),
         })
     }
@@ -73,6 +79,18 @@ impl SqliteStore {
         let tables = Arc::clone(&self.tables);
         self.database
             .read(move |connection| job(connection, &tables))
+            .await
+    }
+
+    /// On the writer's thread, so that every commit fenced before the change is durable when the
+    /// change is answered.
+    async fn change_leases<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Leases) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let leases = Arc::clone(&self.leases);
+        self.database
+            .write(move |_| Ok(change(&mut held(&leases))))
             .await
     }
 
@@ -96,10 +114,16 @@ impl Store for SqliteStore {
         }
         let is_news = commit.is_news();
         let tables = Arc::clone(&self.tables);
+        let leases = Arc::clone(&self.leases);
         let news = self.news.clone();
         self.database
             .write_then(
-                move |connection| tables.apply(connection, &commit),
+                move |connection| {
+                    if let Some(fence) = &commit.fence {
+                        held(&leases).check(fence)?;
+                    }
+                    tables.apply(connection, &commit)
+                },
                 move |()| {
                     if is_news {
                         news.send_modify(|commits| *commits += 1);
@@ -136,8 +160,12 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn unsent(&self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |connection, tables| tables.events.unsent(connection, page(limit)))
+    async fn unsent(
+        &self,
+        slots: RelaySlots,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection, tables| tables.events.unsent(connection, slots, page(limit)))
             .await
     }
 
@@ -237,9 +265,38 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Share>, StoreError> {
+        request.check()?;
+        let request = request.clone();
+        let (shares, freed) = self
+            .change_leases(move |leases| leases.lease(&request, Instant::now()))
+            .await?;
+        if freed {
+            self.news.send_modify(|commits| *commits += 1);
+        }
+        Ok(shares)
+    }
+
+    async fn leave(&self, member: &str) -> Result<(), StoreError> {
+        let member = member.to_owned();
+        self.change_leases(move |leases| leases.leave(&member))
+            .await?;
+        self.news.send_modify(|commits| *commits += 1);
+        Ok(())
+    }
+
+    async fn holder(&self, pool: &str, slot: u32) -> Result<Option<Member>, StoreError> {
+        Ok(held(&self.leases).holder(pool, slot, Instant::now()))
+    }
+
     fn commits(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }
+}
+
+/// The leases are whole after every change, so a panic elsewhere cannot have left them half done.
+fn held(leases: &Mutex<Leases>) -> MutexGuard<'_, Leases> {
+    leases.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn page(limit: usize) -> usize {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::commit::{Answer, Commit};
 use crate::error::{CommitError, StoreError};
+use crate::lease::{LeaseRequest, Member, RelaySlots, Share};
 use crate::parking::{AuditEntry, AuditFilter, Parked, ParkedFilter, Redrive};
 use crate::timer::Timer;
 use crate::view::{Scan, ViewRow};
@@ -23,7 +24,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The parts are applied in the order of [`Commit`]'s fields, several of one kind in their
     /// order; but what has been done already is found first: a commit that is both a duplicate and
-    /// a conflict is a duplicate.
+    /// a conflict is a duplicate. Only a fence comes before that.
     ///
     /// # Errors
     /// [`CommitError::Conflict`]: read again and decide again. [`CommitError::Duplicate`]: done
@@ -41,8 +42,9 @@ pub trait Store: Send + Sync + 'static {
     /// Events of all streams, or of those with one partition key, in commit order.
     async fn read_all(&self, filter: &ReadAll) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Events not marked sent, in commit order.
-    async fn unsent(&self, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
+    /// Events of these slots that are not marked sent, in commit order.
+    async fn unsent(&self, slots: RelaySlots, limit: usize)
+    -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Marks events sent; marked before, or not there, is fine.
     async fn mark_sent(&self, positions: Vec<u64>) -> Result<(), StoreError>;
@@ -96,7 +98,22 @@ pub trait Store: Send + Sync + 'static {
     /// how many were forgotten.
     async fn forget(&self, before: SystemTime, limit: usize) -> Result<u64, StoreError>;
 
-    /// Changes after every commit that is [news](Commit::is_news): wakes relays, timers, redrives.
+    /// Announces a member and gives it its share of each pool: what it holds is renewed, what it
+    /// gives back becomes free, and free slots, or ones that were not renewed for
+    /// [`LEASE_TTL`](crate::limits::LEASE_TTL), are taken until it has its share.
+    ///
+    /// Slots are spread as evenly as their number allows over the members that have asked within
+    /// the same time. Whoever holds too many learns it as [`Share::surplus`].
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Share>, StoreError>;
+
+    /// Frees everything a member holds and forgets it: others can take over at once.
+    async fn leave(&self, member: &str) -> Result<(), StoreError>;
+
+    /// Who holds a slot at the moment.
+    async fn holder(&self, pool: &str, slot: u32) -> Result<Option<Member>, StoreError>;
+
+    /// Changes after every commit that is [news](Commit::is_news): wakes relays, timers, redrives. Slots that
+    /// have become free are news, too.
     fn commits(&self) -> watch::Receiver<u64>;
 }
 

@@ -85,7 +85,7 @@ async fn tables_of_a_newer_version_are_refused() {
     let error = SqliteStore::open(&database, "orders").await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        source.contains("99") && source.contains("up to 1"),
+        source.contains("99") && source.contains("up to 2"),
         "{source}"
     );
 }

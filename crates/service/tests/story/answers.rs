@@ -6,6 +6,7 @@ use outcry_contracts::payments::v1::{
 use outcry_events::Amount;
 use outcry_service::testing::Platform;
 use outcry_service::{Context, answers, execute, load};
+use outcry_store::RelaySlots;
 use tonic::{Code, Request, Status};
 
 use crate::toys::{Capture, Payment, id, root};
@@ -53,7 +54,7 @@ fn payment_id(reply: CreatePaymentResponse) -> String {
 }
 
 async fn events(ctx: &Context) -> usize {
-    ctx.store.unsent(100).await.unwrap().len()
+    ctx.store.unsent(RelaySlots::ALL, 100).await.unwrap().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use outcry_broker::{Broker, BrokerError, Group, GroupStatus, Message, Partition, PublishError};
 use outcry_store::{
-    Answer, AuditEntry, AuditFilter, Commit, CommitError, Parked, ParkedFilter, ReadAll, Redrive,
-    Scan, Store, StoreError, StoredEvent, Timer, ViewRow,
+    Answer, AuditEntry, AuditFilter, Commit, CommitError, LeaseRequest, Member, Parked,
+    ParkedFilter, ReadAll, Redrive, RelaySlots, Scan, Share, Store, StoreError, StoredEvent, Timer,
+    ViewRow,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -84,8 +85,12 @@ impl Store for Flaky {
     async fn read_all(&self, filter: &ReadAll) -> Result<Vec<StoredEvent>, StoreError> {
         self.up()?.read_all(filter).await
     }
-    async fn unsent(&self, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        self.up()?.unsent(limit).await
+    async fn unsent(
+        &self,
+        slots: RelaySlots,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.up()?.unsent(slots, limit).await
     }
     async fn mark_sent(&self, positions: Vec<u64>) -> Result<(), StoreError> {
         self.up()?.mark_sent(positions).await
@@ -130,6 +135,15 @@ impl Store for Flaky {
     }
     async fn parking_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         self.up()?.parking_audit(filter).await
+    }
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Share>, StoreError> {
+        self.up()?.lease(request).await
+    }
+    async fn leave(&self, member: &str) -> Result<(), StoreError> {
+        self.up()?.leave(member).await
+    }
+    async fn holder(&self, pool: &str, slot: u32) -> Result<Option<Member>, StoreError> {
+        self.up()?.holder(pool, slot).await
     }
     async fn forget(&self, before: SystemTime, limit: usize) -> Result<u64, StoreError> {
         self.up()?.forget(before, limit).await

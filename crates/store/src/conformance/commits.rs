@@ -21,6 +21,7 @@ use crate::view::Scan;
 /// One of everything.
 fn full(id: &str, event_id: Uuid) -> Commit {
     Commit {
+        fence: None,
         appends: vec![append(id, 0, 2)],
         handled: Some(handled(event_id, id)),
         answered: Some(answer(id)),
@@ -57,7 +58,7 @@ async fn counts(store: &dyn Store, id: &str, event_id: Uuid) -> [usize; 11] {
     } = answer(id);
     [
         everything(store).await.len(),
-        read(store.unsent(10).await).len(),
+        read(store.unsent(crate::lease::RelaySlots::ALL, 10).await).len(),
         usize::from(read(store.is_handled(GROUP, event_id).await)),
         usize::from(read(store.answer(&principal, &method, id).await).is_some()),
         usize::from(read(store.view("full", id).await).is_some()),

@@ -10,6 +10,7 @@ use super::fixtures::{
 };
 use super::parking::{park, parking};
 use crate::commit::{Answer, Append, Commit};
+use crate::lease::RelaySlots;
 use crate::limits::EVENT_BYTES_MAX;
 use crate::parking::{AuditFilter, ParkWrite, ParkedFilter, RedriveRequest, RedriveScope};
 use crate::store::Store;
@@ -63,6 +64,7 @@ pub async fn reopening_keeps_everything(make: &impl AsyncFn(&str) -> Arc<dyn Sto
     commit(
         store.as_ref(),
         Commit {
+            fence: None,
             appends: vec![append("a", 0, 3)],
             handled: Some(handled(event_id, "key")),
             answered: Some(answer("r")),
@@ -86,13 +88,13 @@ pub async fn reopening_keeps_everything(make: &impl AsyncFn(&str) -> Arc<dyn Sto
             .mark_sent(positions(&before).into_iter().take(1).collect())
             .await,
     );
-    let unsent = read(store.unsent(10).await);
+    let unsent = read(store.unsent(RelaySlots::ALL, 10).await);
     let redrives = read(store.redrives(GROUP, 10).await);
     drop(store);
 
     let store = make("reopen").await;
     assert_eq!(everything(store.as_ref()).await, before);
-    assert_eq!(read(store.unsent(10).await), unsent);
+    assert_eq!(read(store.unsent(RelaySlots::ALL, 10).await), unsent);
     assert_eq!(unsent.len(), 2);
     assert!(read(store.is_handled(GROUP, event_id).await));
     let Answer {

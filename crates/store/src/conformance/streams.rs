@@ -12,6 +12,7 @@ use super::fixtures::{
 };
 use crate::commit::Append;
 use crate::error::{CommitError, Conflict, InvalidCommit};
+use crate::lease::RelaySlots;
 use crate::store::{ReadAll, Store};
 
 /// 1, 2, 3 … read in any pieces, byte by byte what was written.
@@ -172,8 +173,8 @@ pub async fn events_are_unsent_until_they_are_marked(make: &impl AsyncFn(&str) -
     commit(store.as_ref(), appending([append("b", 0, 2)])).await;
     commit(store.as_ref(), appending([append("a", 0, 2)])).await;
     let all = everything(store.as_ref()).await;
-    assert_eq!(read(store.unsent(10).await), all);
-    assert_eq!(read(store.unsent(3).await).len(), 3);
+    assert_eq!(read(store.unsent(RelaySlots::ALL, 10).await), all);
+    assert_eq!(read(store.unsent(RelaySlots::ALL, 3).await).len(), 3);
     let recorded = |sequence: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + sequence);
     assert_eq!(read(store.oldest_unsent().await), Some((recorded(1), 4)));
 
@@ -183,7 +184,10 @@ pub async fn events_are_unsent_until_they_are_marked(make: &impl AsyncFn(&str) -
     };
     // Not in order: what is left still is.
     read(store.mark_sent(vec![*first, *third]).await);
-    assert_eq!(positions(&read(store.unsent(10).await)), [*second, *fourth]);
+    assert_eq!(
+        positions(&read(store.unsent(RelaySlots::ALL, 10).await)),
+        [*second, *fourth]
+    );
     assert_eq!(read(store.oldest_unsent().await), Some((recorded(2), 2)));
     read(
         store
@@ -191,9 +195,12 @@ pub async fn events_are_unsent_until_they_are_marked(make: &impl AsyncFn(&str) -
             .await,
     );
     read(store.mark_sent(Vec::new()).await);
-    assert_eq!(positions(&read(store.unsent(10).await)), [*fourth]);
+    assert_eq!(
+        positions(&read(store.unsent(RelaySlots::ALL, 10).await)),
+        [*fourth]
+    );
     read(store.mark_sent(vec![*fourth]).await);
-    assert!(read(store.unsent(10).await).is_empty());
+    assert!(read(store.unsent(RelaySlots::ALL, 10).await).is_empty());
     assert_eq!(read(store.oldest_unsent().await), None);
     // Sent is not gone.
     assert_eq!(everything(store.as_ref()).await, all);
@@ -235,7 +242,7 @@ pub async fn concurrent_commits_leave_no_gap_and_lose_nothing(
     assert_eq!(all.len() as u64, WRITERS * EACH);
     let ids: BTreeSet<_> = all.iter().map(|stored| stored.event.id()).collect();
     assert_eq!(ids.len(), all.len());
-    assert_eq!(read(store.unsent(10_000).await), all);
+    assert_eq!(read(store.unsent(RelaySlots::ALL, 10_000).await), all);
 }
 
 /// Somebody who follows the events while others write sees each of them, in order.

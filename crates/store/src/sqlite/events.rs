@@ -10,6 +10,7 @@ use super::errors::corrupt;
 use super::tables::named;
 use crate::commit::Append;
 use crate::error::{CommitError, Conflict, StoreError};
+use crate::lease::{RelaySlots, relay_slot};
 use crate::store::StoredEvent;
 use crate::timer::{nanos, time_of};
 
@@ -37,7 +38,7 @@ impl Events {
                 "INSERT INTO @_events (stream, sequence, partition_key, recorded_at, bytes)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             ),
-            append_unsent: sql("INSERT INTO @_unsent (position) VALUES (?1)"),
+            append_unsent: sql("INSERT INTO @_unsent (position, slot) VALUES (?1, ?2)"),
             stream: sql("SELECT position, bytes FROM @_events
                  WHERE stream = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3"),
             all: sql("SELECT position, bytes FROM @_events
@@ -46,7 +47,7 @@ impl Events {
                  WHERE partition_key = ?1 AND position > ?2 ORDER BY position LIMIT ?3"),
             unsent: sql("SELECT e.position, e.bytes
                  FROM @_unsent u CROSS JOIN @_events e ON e.position = u.position
-                 ORDER BY u.position LIMIT ?1"),
+                 WHERE (1 << u.slot) & ?1 <> 0 ORDER BY u.position LIMIT ?2"),
             mark_sent: sql("DELETE FROM @_unsent WHERE position = ?1"),
             oldest_unsent: sql(
                 "SELECT recorded_at, (SELECT count(*) FROM @_unsent) FROM @_events
@@ -83,7 +84,10 @@ impl Events {
             ])?;
             connection
                 .prepare_cached(&self.append_unsent)?
-                .execute([connection.last_insert_rowid()])?;
+                .execute(params![
+                    connection.last_insert_rowid(),
+                    relay_slot(event.partition_key())
+                ])?;
         }
         Ok(())
     }
@@ -124,9 +128,10 @@ impl Events {
     pub(super) fn unsent(
         &self,
         connection: &Connection,
+        slots: RelaySlots,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        read(connection, &self.unsent, params![limit])
+        read(connection, &self.unsent, params![slots.bits(), limit])
     }
 
     pub(super) fn mark_sent(

@@ -14,7 +14,8 @@ use crate::error::{CommitError, Conflict, Duplicate, StoreError};
 use crate::parking::ParkWrite;
 
 /// Steps that lead to the tables of this version; `@` stands for the service.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE @_events (
         position      INTEGER PRIMARY KEY,
         stream        TEXT NOT NULL,
@@ -116,7 +117,11 @@ const STEPS: [&str; 1] = ["
         at              INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX @_parking_audit_by_group ON @_parking_audit (consumer_group, position);
-"];
+",
+    // Events from before have no slot of their own; one process relays all slots together, so
+    // their order does not depend on it.
+    "ALTER TABLE @_unsent ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;",
+];
 
 /// The tables of one service, each with the statements that use it.
 #[derive(Debug)]
