@@ -67,6 +67,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             vec!["outcry-contracts", "outcry-events", "outcry-sqlite"],
         ),
         ("outcry-mesh", vec!["outcry-contracts", "outcry-events"]),
+        ("outcry-servers", vec![]),
         ("xtask", vec![]),
     ])
 }
