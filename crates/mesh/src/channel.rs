@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
+use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
@@ -14,8 +16,11 @@ use crate::correlation;
 use crate::deadline;
 use crate::directory::{Directory, not_running};
 use crate::identity::{ActingFor, Identity};
+use crate::network::{Call, unreachable};
 
 /// Calls one service on behalf of another. Use it as the transport of any generated client.
+///
+/// The service is called in this process where it runs here, else over the network.
 ///
 /// A call carries its caller's identity, belongs to the flow of the call being handled unless
 /// [`correlate`](crate::correlate) says otherwise, and gets no more time than that call has left.
@@ -24,6 +29,8 @@ pub struct Channel {
     directory: Directory,
     caller: &'static str,
     target: Cow<'static, str>,
+    /// The one replica to call; `None` for any.
+    address: Option<String>,
 }
 
 impl Channel {
@@ -31,11 +38,13 @@ impl Channel {
         directory: Directory,
         caller: &'static str,
         target: Cow<'static, str>,
+        address: Option<String>,
     ) -> Channel {
         Channel {
             directory,
             caller,
             target,
+            address,
         }
     }
 
@@ -73,9 +82,32 @@ impl Service<Request<Body>> for Channel {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         self.prepare(&mut request);
-        match self.directory.server(&self.target) {
-            Some(server) => server.call(request).map(Ok).boxed(),
-            None => std::future::ready(Ok(not_running(&self.target).into_http())).boxed(),
-        }
+        let network = self.directory.network();
+        let pool = match &self.address {
+            Some(address) => match network.replica(address) {
+                Some(pool) => pool,
+                None => return refused(unreachable(&self.target)),
+            },
+            None => match (
+                self.directory.server(&self.target),
+                network.pool(&self.target),
+            ) {
+                (Some(server), _) => return server.call(request).map(Ok).boxed(),
+                (None, Some(pool)) => pool,
+                (None, None) => return refused(not_running(&self.target)),
+            },
+        };
+        let rule = self.directory.rules().rule(request.uri().path());
+        let call = Call {
+            target: self.target.clone().into_owned(),
+            streaming: rule.is_some_and(|rule| rule.streaming),
+            idempotent: rule.is_some_and(|rule| rule.idempotent),
+        };
+        let network = Arc::clone(network);
+        async move { Ok(network.call(pool, call, request).await) }.boxed()
     }
+}
+
+fn refused(status: Status) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+    std::future::ready(Ok(status.into_http())).boxed()
 }

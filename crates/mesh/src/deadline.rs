@@ -128,19 +128,22 @@ pub fn exceeded() -> Status {
     )
 }
 
-/// A response body that ends with `DEADLINE_EXCEEDED` when time is up, and lets a stream's own calls inherit.
+/// A response body that ends with `DEADLINE_EXCEEDED` when time is up, and lets a stream's own calls inherit
+/// where it is made here.
 pub(crate) struct BoundedBody {
     inner: Body,
-    inherited: Inherited,
+    inherited: Option<Inherited>,
     timer: Option<Pin<Box<Sleep>>>,
     ended: bool,
 }
 
 impl BoundedBody {
-    pub(crate) fn new(inner: Body, inherited: Inherited) -> BoundedBody {
-        let timer = inherited
-            .deadline
-            .map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    pub(crate) fn new(
+        inner: Body,
+        deadline: Option<Instant>,
+        inherited: Option<Inherited>,
+    ) -> BoundedBody {
+        let timer = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         BoundedBody {
             inner,
             inherited,
@@ -163,7 +166,10 @@ impl HttpBody for BoundedBody {
             return Poll::Ready(None);
         }
         let inner = Pin::new(&mut this.inner);
-        let polled = INHERITED.sync_scope(this.inherited, || inner.poll_frame(cx));
+        let polled = match this.inherited {
+            Some(inherited) => INHERITED.sync_scope(inherited, || inner.poll_frame(cx)),
+            None => inner.poll_frame(cx),
+        };
         if polled.is_ready() {
             return polled;
         }

@@ -15,12 +15,22 @@ use tonic::{Code, Status};
 use tower::Service;
 use uuid::Uuid;
 
-use crate::authorize::Rules;
+use crate::address::Endpoints;
+use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
+use crate::network::Network;
 use crate::refusal;
 use crate::server::{IdSource, Server};
+use crate::token::MeshKey;
 
-/// Service names and their routes, all within this process. Cheap to clone; all clones are one directory.
+/// The gRPC service every service serves for its own consumer groups.
+const DEAD_LETTERS: &str = "outcry.operations.v1.DeadLetterService";
+
+/// Owners of methods that another service serves: the event log is the gateway's.
+const SERVED_BY_ANOTHER: [(&str, &str); 1] = [("eventlog", "gateway")];
+
+/// Service names and where they run: in this process, or in others. Cheap to clone; all clones are
+/// one directory.
 #[derive(Clone)]
 pub struct Directory {
     inner: Arc<Inner>,
@@ -30,7 +40,9 @@ struct Inner {
     rules: Arc<Rules>,
     ids: IdSource,
     served: RwLock<HashMap<String, Served>>,
+    network: Arc<Network>,
     changes: watch::Sender<u64>,
+    ready: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
@@ -80,7 +92,9 @@ impl Directory {
                 rules: Arc::new(rules),
                 ids: Arc::new(ids),
                 served: RwLock::default(),
+                network: Arc::default(),
                 changes: watch::Sender::new(0),
+                ready: watch::Sender::new(false),
             }),
         }
     }
@@ -128,16 +142,44 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes a service unreachable: calls begun go on, later ones are answered `UNAVAILABLE`.
+    /// Makes a service of this process unreachable: calls begun go on, later ones go to its replicas
+    /// in other processes, or are answered `UNAVAILABLE` when there are none.
     pub fn deregister(&self, name: &str) {
         self.change(|served| {
             served.remove(name);
         });
     }
 
-    /// A channel on which `caller` calls `target`. The target is looked up at each call.
+    /// Makes a service of other processes reachable under its name. It is called only while no service
+    /// of that name runs in this process. Endpoints given before are replaced.
+    ///
+    /// Calls need the [mesh's key](Directory::join).
+    pub fn remote(&self, name: &str, endpoints: Endpoints) {
+        self.inner.network.add(name, endpoints);
+        self.inner.changes.send_modify(|version| *version += 1);
+    }
+
+    /// Signs calls to other processes with the mesh's key from now on.
+    pub fn join(&self, key: MeshKey) {
+        self.inner.network.join(key);
+    }
+
+    /// A channel on which `caller` calls `target`: in this process when it runs here, else over the
+    /// network. The target is looked up at each call.
     pub fn channel(&self, caller: &'static str, target: impl Into<Cow<'static, str>>) -> Channel {
-        Channel::new(self.clone(), caller, target.into())
+        Channel::new(self.clone(), caller, target.into(), None)
+    }
+
+    /// A channel on which `caller` calls one certain replica of `target`, over the network even where
+    /// the address is this process's own. The address is `http://host:port`; with another text, calls
+    /// are answered as when nobody is there.
+    pub fn channel_at(
+        &self,
+        caller: &'static str,
+        target: impl Into<Cow<'static, str>>,
+        address: impl Into<String>,
+    ) -> Channel {
+        Channel::new(self.clone(), caller, target.into(), Some(address.into()))
     }
 
     /// The rules calls are authorized by.
@@ -145,32 +187,81 @@ impl Directory {
         &self.inner.rules
     }
 
-    /// Names of the registered services, in order.
+    /// Names of all services that can be called, here and elsewhere, in order.
     pub fn names(&self) -> Vec<String> {
+        let mut names = self.inner.network.names();
+        names.extend(self.local_names());
+        names.into_iter().collect()
+    }
+
+    /// Names of the services registered in this process, in order.
+    pub fn local_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.read(|served| served.keys().cloned().collect());
         names.sort_unstable();
         names
     }
 
-    /// Names of the registered services that serve a gRPC service of the contract (`package.Service`), in order.
+    /// Names of the services that serve a gRPC service of the contract (`package.Service`), in order.
+    ///
+    /// What services of other processes serve is what the contract says they own.
     pub fn serving(&self, grpc_service: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.read(|served| {
-            let serving = served
-                .iter()
-                .filter(|(_, one)| one.grpc_services.contains(grpc_service));
-            serving.map(|(name, _)| name.clone()).collect()
+        let owners = owners(&self.inner.rules, grpc_service);
+        let everybodys = grpc_service == DEAD_LETTERS;
+        let mut names = self.inner.network.names();
+        names.retain(|name| everybodys || owners.contains(name.as_str()));
+        self.read(|served| {
+            for (name, one) in served {
+                if one.grpc_services.contains(grpc_service) {
+                    names.insert(name.clone());
+                } else {
+                    // It runs here, and is known better than by the contract.
+                    names.remove(name);
+                }
+            }
         });
-        names.sort_unstable();
-        names
+        names.into_iter().collect()
     }
 
-    /// Changes whenever a service is registered or deregistered.
+    /// Says whether this process is ready for calls of others: its health on the port for peers.
+    /// A process is not ready until it says so.
+    pub fn set_ready(&self, ready: bool) {
+        self.inner.ready.send_replace(ready);
+    }
+
+    /// Whether this process is ready for calls of others.
+    pub fn is_ready(&self) -> bool {
+        *self.inner.ready.borrow()
+    }
+
+    /// Changes whenever the process becomes ready, or is ready no longer.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.inner.ready.subscribe()
+    }
+
+    /// Changes whenever a service is registered or deregistered here, or becomes known elsewhere.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
     }
 
     pub(crate) fn server(&self, name: &str) -> Option<Arc<Server>> {
         self.read(|served| served.get(name).map(|one| Arc::clone(&one.server)))
+    }
+
+    /// The service of this process that serves a gRPC service: its owner, else the first that does.
+    pub(crate) fn local_owner(&self, grpc_service: &str) -> Option<String> {
+        let owners = owners(&self.inner.rules, grpc_service);
+        self.read(|served| {
+            served
+                .iter()
+                .filter(|(_, one)| one.grpc_services.contains(grpc_service))
+                .map(|(name, _)| name)
+                .min_by_key(|name| (!owners.contains(name.as_str()), *name))
+                .cloned()
+        })
+    }
+
+    pub(crate) fn network(&self) -> &Arc<Network> {
+        &self.inner.network
     }
 
     fn read<T>(&self, look: impl FnOnce(&HashMap<String, Served>) -> T) -> T {
@@ -194,6 +285,19 @@ impl Directory {
         );
         self.inner.changes.send_modify(|version| *version += 1);
     }
+}
+
+/// Names of the services that serve a gRPC service by the contract.
+fn owners<'rules>(rules: &'rules Rules, grpc_service: &str) -> BTreeSet<&'rules str> {
+    rules
+        .iter()
+        .filter(|(path, _)| service_of(path) == Some(grpc_service))
+        .map(|(_, rule)| {
+            let owner = rule.owner.as_str();
+            let another = SERVED_BY_ANOTHER.iter().find(|(name, _)| *name == owner);
+            another.map_or(owner, |(_, server)| *server)
+        })
+        .collect()
 }
 
 /// Marks the answer of the fallback, to tell it from a served service's own `UNIMPLEMENTED`.
@@ -234,3 +338,35 @@ pub(crate) fn not_running(target: &str) -> Status {
 
 /// When a call to a missing service is worth repeating: services of one process start within this time.
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_services_elsewhere_serve_is_known_from_the_contract() {
+        let directory = Directory::new();
+        for name in ["funds", "gateway", "orders"] {
+            let endpoints = format!("http://{name}:7070").parse();
+            directory.remote(name, endpoints.unwrap());
+        }
+        let serving = |service| directory.serving(service);
+        assert_eq!(serving("outcry.funds.v1.FundsService"), ["funds"]);
+        assert_eq!(serving("outcry.eventlog.v1.EventLogService"), ["gateway"]);
+        assert_eq!(serving(DEAD_LETTERS), ["funds", "gateway", "orders"]);
+        assert!(serving("outcry.trades.v1.TradeService").is_empty());
+        // Here, it is what is registered that counts.
+        directory.register("funds", Routes::default()).unwrap();
+        assert!(serving("outcry.funds.v1.FundsService").is_empty());
+        assert_eq!(serving(DEAD_LETTERS), ["gateway", "orders"]);
+    }
+
+    #[test]
+    fn the_contract_has_the_services_that_are_served_by_others() {
+        let rules = Rules::of_the_contract();
+        assert_eq!(owners(&rules, DEAD_LETTERS).len(), 1);
+        for (owner, _) in SERVED_BY_ANOTHER {
+            assert!(rules.iter().any(|(_, rule)| rule.owner == owner));
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Calls between services: identity, authorization from the contract, deadlines and error mapping.
 //!
 //! Rooms, in reading order:
-//! - [`Directory`] and [`Channel`]: which services run here and how one calls another, without sockets;
+//! - [`Directory`] and [`Channel`]: where services run and how one calls another, without sockets in one process;
+//! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by the [`MeshKey`];
 //! - the server's layers (outermost first): span with correlation id, authorization, deadline, panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
 //! - [`cause`], [`correlate`]: which flow a call belongs to;
@@ -10,21 +11,32 @@
 //! - [`token`]: the access tokens that users signs and the public edge verifies.
 //!
 //! Invariants:
-//! 1. Who calls is never read from metadata, only from typed extensions set by the channel.
+//! 1. Who calls is never read from metadata, only from typed extensions; a channel sets them, or the listener
+//!    after it has verified the caller's token.
 //! 2. A method without a rule is denied, and a service with a method nobody may call does not start.
 //! 3. A unary call always ends: by its answer or by its deadline, and a callee never has more time than its caller.
 //! 4. Every call belongs to exactly one flow.
+//! 5. A call is made a second time only if no handler began with it, or the contract says that it changes nothing more.
 
+mod address;
 pub mod authorize;
 mod channel;
 mod correlation;
 pub mod deadline;
 mod directory;
+mod endpoint;
 mod identity;
+mod listener;
+mod network;
+mod pass;
+mod passport;
+mod pool;
+mod reception;
 pub mod refusal;
 mod server;
 pub mod token;
 
+pub use address::{EndpointError, Endpoints};
 pub use authorize::Rules;
 pub use channel::Channel;
 pub use correlation::{
@@ -35,5 +47,7 @@ pub use identity::{
     CLIENT_ADDRESS, EDGE, Identity, User, acting_for, client_address, forward_for, identity,
     role_name, role_of, subject, user,
 };
+pub use listener::{DRAIN_MAX, listen};
 pub use outcry_contracts::options::v1::Role;
 pub use refusal::Refusal;
+pub use token::MeshKey;

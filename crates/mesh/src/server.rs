@@ -99,9 +99,8 @@ async fn handle(
         None => Ok(call.await),
     };
     let response = match outcome {
-        Ok(Ok(Ok(response))) if streaming => {
-            response.map(|body| Body::new(BoundedBody::new(body, inherited)))
-        }
+        Ok(Ok(Ok(response))) if streaming => response
+            .map(|body| Body::new(BoundedBody::new(body, inherited.deadline, Some(inherited)))),
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(never))) => match never {},
         Ok(Err(panic)) => panicked(panic.as_ref()).into_http(),

@@ -2,124 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
-use std::pin::Pin;
+#[path = "shared/probe.rs"]
+mod probe;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outcry_mesh::authorize::{Rule, Rules};
-use outcry_mesh::{
-    Channel, Directory, Identity, Role, User, acting_for, cause, correlate, deadline,
-};
+use outcry_mesh::{Channel, Directory, Identity, Role, User, acting_for, correlate, deadline};
 use tokio::time::Instant;
-use tokio_stream::{Stream, StreamExt};
+use tonic::Code;
 use tonic::service::Routes;
-use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::health_server::{Health, HealthServer};
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_health::pb::health_server::HealthServer;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-const CHECK: &str = "/grpc.health.v1.Health/Check";
-const WATCH: &str = "/grpc.health.v1.Health/Watch";
-
-/// What a handler saw of a call.
-#[derive(Debug, Clone)]
-struct Seen {
-    service: &'static str,
-    identity: Identity,
-    correlation_id: Uuid,
-    actor: String,
-    remaining: Option<Duration>,
-}
-
-/// A service that notes what it sees and then does what the request says:
-/// `hang`, `panic`, or call the next service named in `a>b>c`.
-#[derive(Clone)]
-struct Probe {
-    name: &'static str,
-    directory: Directory,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Probe {
-    fn note<T>(&self, request: &Request<T>) {
-        let cause = cause(request);
-        self.seen.lock().unwrap().push(Seen {
-            service: self.name,
-            identity: outcry_mesh::identity(request).clone(),
-            correlation_id: cause.correlation_id,
-            actor: cause.actor,
-            remaining: deadline::remaining(),
-        });
-    }
-}
-
-type Answers = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl Health for Probe {
-    async fn check(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<HealthCheckResponse>, Status> {
-        self.note(&request);
-        let asked = request.into_inner().service;
-        match asked.split_once('>') {
-            _ if asked == "hang" => std::future::pending().await,
-            _ if asked == "panic" => panic!("as asked"),
-            Some((next, rest)) => {
-                let channel = self.directory.channel(self.name, next.to_owned());
-                let mut client = HealthClient::new(channel);
-                client
-                    .check(HealthCheckRequest {
-                        service: rest.to_owned(),
-                    })
-                    .await
-            }
-            None => Ok(Response::new(HealthCheckResponse { status: 1 })),
-        }
-    }
-
-    type WatchStream = Answers;
-
-    async fn watch(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<Answers>, Status> {
-        self.note(&request);
-        let one = tokio_stream::once(Ok(HealthCheckResponse { status: 1 }));
-        let answers: Answers = match request.into_inner().service.as_str() {
-            "endless" => Box::pin(one.chain(tokio_stream::pending())),
-            // Asks another service only once the stream is being read.
-            "lazy" => {
-                let client = HealthClient::new(self.directory.channel(self.name, "b"));
-                Box::pin(one.then(move |answer| {
-                    let mut client = client.clone();
-                    async move {
-                        client.check(HealthCheckRequest::default()).await?;
-                        answer
-                    }
-                }))
-            }
-            _ => Box::pin(one),
-        };
-        Ok(Response::new(answers))
-    }
-}
-
-fn rules() -> Rules {
-    let internal = |streaming| Rule {
-        roles: vec![Role::User],
-        callers: ["a", "b", "c"].map(str::to_owned).to_vec(),
-        streaming,
-        ..Rule::default()
-    };
-    [(CHECK, internal(false)), (WATCH, internal(true))]
-        .into_iter()
-        .map(|(path, rule)| (path.to_owned(), rule))
-        .collect()
-}
+use crate::probe::{Probe, Seen, WATCH, ask, customer, reason, rules};
 
 struct Rig {
     directory: Directory,
@@ -131,11 +30,7 @@ fn rig() -> Rig {
     let directory = Directory::with(rules(), || Uuid::from_u128(42));
     let seen = Arc::default();
     for name in ["a", "b", "c"] {
-        let probe = Probe {
-            name,
-            directory: directory.clone(),
-            seen: Arc::clone(&seen),
-        };
+        let probe = Probe::new(name, &directory, &seen);
         directory
             .register(name, Routes::new(HealthServer::new(probe)))
             .unwrap();
@@ -151,26 +46,6 @@ impl Rig {
     fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
-}
-
-fn ask(what: &str) -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest {
-        service: what.to_owned(),
-    })
-}
-
-fn customer() -> User {
-    User {
-        id: "u1".into(),
-        roles: vec![Role::User],
-    }
-}
-
-fn reason(status: &Status) -> String {
-    status
-        .get_details_error_info()
-        .map(|info| info.reason)
-        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -189,9 +64,9 @@ async fn the_callee_sees_the_calling_service_and_the_user_it_acts_for() {
             user: Some(customer())
         }
     );
-    assert_eq!(seen[0].actor, "user:u1");
+    assert_eq!(seen[0].cause.actor, "user:u1");
     assert_eq!(seen[1].identity, Identity { caller, user: None });
-    assert_eq!(seen[1].actor, "service:b");
+    assert_eq!(seen[1].cause.actor, "service:b");
 }
 
 #[tokio::test]
@@ -244,11 +119,7 @@ async fn a_call_to_a_service_that_is_not_here_is_unavailable_until_it_registers(
     assert_eq!(missing.code(), Code::Unavailable);
     assert_eq!(missing.message(), "service late is not running here");
     assert!(missing.get_details_retry_info().is_some());
-    let probe = Probe {
-        name: "late",
-        directory: rig.directory.clone(),
-        seen: Arc::default(),
-    };
+    let probe = Probe::new("late", &rig.directory, &Arc::default());
     let mut changes = rig.directory.changes();
     rig.directory
         .register("late", Routes::new(HealthServer::new(probe)))
@@ -278,11 +149,7 @@ async fn a_service_with_a_method_nobody_may_call_is_refused() {
         })
         .collect();
     let directory = Directory::with(closed, Uuid::now_v7);
-    let probe = Probe {
-        name: "a",
-        directory: directory.clone(),
-        seen: Arc::default(),
-    };
+    let probe = Probe::new("a", &directory, &Arc::default());
     let refused = directory
         .register("a", Routes::new(HealthServer::new(probe)))
         .unwrap_err();
@@ -300,11 +167,7 @@ async fn a_service_with_a_method_nobody_may_call_is_refused() {
 #[tokio::test]
 async fn a_method_outside_the_contract_is_denied() {
     let directory = Directory::with(Rules::default(), Uuid::now_v7);
-    let probe = Probe {
-        name: "a",
-        directory: directory.clone(),
-        seen: Arc::default(),
-    };
+    let probe = Probe::new("a", &directory, &Arc::default());
     directory
         .register("a", Routes::new(HealthServer::new(probe)))
         .unwrap();
@@ -331,7 +194,7 @@ async fn every_hop_belongs_to_the_flow_of_the_first_call() {
     let seen = rig.seen();
     let flows: Vec<_> = seen
         .iter()
-        .map(|one| (one.service, one.correlation_id.as_u128()))
+        .map(|one| (one.service, one.cause.correlation_id.as_u128()))
         .collect();
     assert_eq!(flows, [("a", 7), ("b", 7), ("c", 7), ("a", 42)]);
 }
@@ -411,7 +274,7 @@ async fn calls_a_stream_makes_while_it_is_read_inherit_its_flow_and_deadline() {
     assert!(answers.message().await.unwrap().is_none());
     let seen = rig.seen();
     assert_eq!(
-        (seen[1].service, seen[1].correlation_id.as_u128()),
+        (seen[1].service, seen[1].cause.correlation_id.as_u128()),
         ("b", 9)
     );
     assert!(seen[1].remaining.unwrap() < Duration::from_secs(3));

@@ -1,0 +1,292 @@
+//! Where calls of other processes come in: who calls is proven, whom they call is found, how much is bounded.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service;
+
+use crate::authorize::service_of;
+use crate::deadline::closing_frame;
+use crate::directory::{Directory, not_running};
+use crate::identity::Identity;
+use crate::network::NOT_BEGUN;
+use crate::pass::Verification;
+use crate::passport::{self, Passport};
+use crate::refusal;
+use crate::token::{MeshKey, PeerClaims, TokenError};
+
+/// Unary calls of peers in progress at most; each ends by its deadline.
+const CALLS_MAX: usize = 1024;
+/// Streams to peers at most: apart from calls, since they may last for ever.
+const STREAMS_MAX: usize = 1024;
+/// Questions after health in progress at most: anybody may ask.
+const PROBES_MAX: usize = 64;
+
+/// How long streams may go on once the process drains; their readers then go on elsewhere.
+const STREAMS_END_AFTER: Duration = Duration::from_secs(2);
+
+/// When a refused call is worth repeating.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The gRPC service that answers anybody.
+const HEALTH: &str = "grpc.health.v1.Health";
+
+/// Answers calls of other processes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Reception {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: Directory,
+    verification: Verification,
+    health: Routes,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    probes: Arc<Semaphore>,
+    draining: CancellationToken,
+}
+
+impl Reception {
+    pub(crate) fn new(
+        directory: Directory,
+        key: MeshKey,
+        health: Routes,
+        draining: CancellationToken,
+    ) -> Reception {
+        Reception {
+            inner: Arc::new(Inner {
+                directory,
+                verification: Verification::new(key),
+                health: health.prepare(),
+                calls: Arc::new(Semaphore::new(CALLS_MAX)),
+                streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                probes: Arc::new(Semaphore::new(PROBES_MAX)),
+                draining,
+            }),
+        }
+    }
+
+    /// Answers one request. Every failure is a response.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let path = request.uri().path();
+        // Who names a target means that service's own methods, whatever they are called.
+        if service_of(path) == Some(HEALTH) && !request.headers().contains_key(passport::TARGET) {
+            return self.inner.health(request).await;
+        }
+        match self.inner.call(request).await {
+            Ok(mut response) => {
+                // What a handler says about a call of its own is not said about this one.
+                response.headers_mut().remove(NOT_BEGUN);
+                response
+            }
+            Err(Refused { status, elsewhere }) => {
+                tracing::debug!(code = ?status.code(), message = status.message(), "peer refused");
+                let mut response = status.into_http();
+                if elsewhere {
+                    response
+                        .headers_mut()
+                        .insert(NOT_BEGUN, HeaderValue::from_static("1"));
+                }
+                response
+            }
+        }
+    }
+}
+
+/// A call that was not begun.
+struct Refused {
+    status: Status,
+    /// Another process may well take it.
+    elsewhere: bool,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Refused {
+        Refused {
+            status,
+            elsewhere: false,
+        }
+    }
+}
+
+fn elsewhere(status: Status) -> Refused {
+    Refused {
+        status,
+        elsewhere: true,
+    }
+}
+
+impl Inner {
+    async fn call(&self, mut request: Request<Body>) -> Result<Response<Body>, Refused> {
+        let passport = passport::take(request.headers_mut())?;
+        let claims = self.proven(&passport)?;
+        let path = request.uri().path().to_owned();
+        let target = match passport.target {
+            Some(target) => target,
+            None => self
+                .directory
+                .local_owner(service_of(&path).unwrap_or_default())
+                .ok_or_else(|| not_served(&path))?,
+        };
+        if claims.aud != target {
+            return Err(refusal::status(&TokenError::WrongAudience).into());
+        }
+        if self.draining.is_cancelled() {
+            return Err(elsewhere(draining()));
+        }
+        let server = self
+            .directory
+            .server(&target)
+            .ok_or_else(|| elsewhere(not_running(&target)))?;
+        let streaming = self
+            .directory
+            .rules()
+            .rule(&path)
+            .is_some_and(|rule| rule.streaming);
+        let places = if streaming {
+            &self.streams
+        } else {
+            &self.calls
+        };
+        let place = taken(places)?;
+        request.extensions_mut().insert(Identity {
+            caller: Some(claims.sub),
+            user: passport.user,
+        });
+        let response = server.call(request).await;
+        Ok(self.departing(response, place, streaming))
+    }
+
+    /// The claims of whoever calls.
+    fn proven(&self, passport: &Passport) -> Result<PeerClaims, Status> {
+        let Some(token) = &passport.token else {
+            return Err(refusal::with_reason(
+                Code::Unauthenticated,
+                "NOT_A_PEER",
+                "this port is for the services of this platform, which show their token",
+            ));
+        };
+        self.verification
+            .claims(token, SystemTime::now())
+            .map_err(|error| refusal::status(&error))
+    }
+
+    async fn health(&self, request: Request<Body>) -> Response<Body> {
+        let place = match taken(&self.probes) {
+            Ok(place) => place,
+            Err(status) => return status.into_http(),
+        };
+        match self.health.clone().call(request).await {
+            Ok(response) => self.departing(response, place, true),
+            Err(never) => match never {},
+        }
+    }
+
+    /// The response on its way: it holds its place until it has gone, and a stream ends when the process drains.
+    fn departing(
+        &self,
+        response: Response<Body>,
+        place: OwnedSemaphorePermit,
+        streaming: bool,
+    ) -> Response<Body> {
+        let end = streaming.then(|| {
+            let draining = self.draining.clone();
+            let end: BoxFuture<'static, ()> = Box::pin(async move {
+                draining.cancelled().await;
+                tokio::time::sleep(STREAMS_END_AFTER).await;
+            });
+            end
+        });
+        response.map(|inner| {
+            Body::new(DepartingBody {
+                inner,
+                end,
+                ended: false,
+                _place: place,
+            })
+        })
+    }
+}
+
+struct DepartingBody {
+    inner: Body,
+    end: Option<BoxFuture<'static, ()>>,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl HttpBody for DepartingBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        // First of all: a stream that always has something to say must end, too.
+        if let Some(end) = &mut this.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            this.ended = true;
+            this.inner = Body::empty();
+            return Poll::Ready(Some(Ok(closing_frame(&draining()))));
+        }
+        Pin::new(&mut this.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.end.is_some() {
+            SizeHint::default()
+        } else {
+            self.inner.size_hint()
+        }
+    }
+}
+
+fn taken(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| {
+        refusal::retry_after(
+            Code::ResourceExhausted,
+            "TOO_BUSY",
+            "too many calls are in progress here",
+            RETRY_AFTER,
+        )
+    })
+}
+
+fn draining() -> Status {
+    refusal::retry_after(
+        Code::Unavailable,
+        "DRAINING",
+        "this process is stopping; call another replica",
+        RETRY_AFTER,
+    )
+}
+
+fn not_served(path: &str) -> Status {
+    refusal::with_reason(
+        Code::Unimplemented,
+        "NO_SUCH_METHOD",
+        format!("{path} is not served here"),
+    )
+}
