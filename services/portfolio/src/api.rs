@@ -77,7 +77,7 @@ impl PortfolioService for Api {
     ) -> Result<Response<wire::ListLotsResponse>, Status> {
         let user_id = subject(&request, &request.get_ref().user_id)?;
         // One more than can be shown tells whether there are too many.
-        let scan = views::lots_of(&user_id, &request.get_ref().symbol).limit(ROWS_MAX + 1);
+        let scan = views::open_lots(&user_id, &request.get_ref().symbol).limit(ROWS_MAX + 1);
         let rows = self.store().scan(&scan).await.map_err(store_failure)?;
         if rows.len() > ROWS_MAX {
             let message = format!("the position has more than {ROWS_MAX} open lots");

@@ -13,9 +13,12 @@
 //! Invariants:
 //! 1. A position's quantity and cost are the sums over its open lots (I20).
 //! 2. `realised profit = sold − bought − fees + cost`, to the ten-thousandth (I20).
-//! 3. The oldest shares are sold first, in the order of funds' commits: all events come in one
-//!    partition, and lots are ordered by the ids of the events that opened them.
-//! 4. What is kept is what the events say (I19).
+//! 3. The oldest shares are sold first: the n-th share sold of a holding is the n-th that came in,
+//!    and shares come in in the order of the ids of the events that tell of it.
+//! 4. So what is kept once all events have come does not depend on the order they came in, and is
+//!    what the events say (I19).
+//! 5. A sale that comes before its shares is not held up: it counts at once, and the lots that
+//!    come next give the shares.
 
 pub mod domain;
 pub mod rebuild;

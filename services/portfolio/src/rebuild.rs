@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use outcry_events::SealedEvent;
 
-use crate::domain::{FactError, Holding, MoveError, Price, movements, price};
+use crate::domain::{FactError, Holding, Price, TooLarge, movements, price};
 
 /// Everything the service keeps, by user and symbol, and by symbol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Portfolios {
-    /// Positions with all their open lots.
+    /// Positions with all their lots.
     pub holdings: BTreeMap<(String, String), Holding>,
     /// Last prices.
     pub prices: BTreeMap<String, Price>,
@@ -27,28 +27,25 @@ pub enum RebuildError {
         #[source]
         source: FactError,
     },
-    /// An event moves what is not there.
-    #[error("event {event_id}")]
-    Move {
-        /// Which.
-        event_id: uuid::Uuid,
-        /// Why.
-        #[source]
-        source: MoveError,
-    },
+    /// The movements of a holding add up to too much.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
-/// What the portfolios are after `events`, which are those of funds in the order they were
-/// committed; events about something else are passed over.
+/// What the portfolios are after `events`, which are those of funds in any order; events about
+/// something else are passed over.
 ///
 /// # Errors
-/// [`RebuildError`] names the first event that does not fit.
+/// [`RebuildError`] names the first event or symbol that does not fit.
 pub fn rebuild<'a>(
     events: impl IntoIterator<Item = &'a SealedEvent>,
 ) -> Result<Portfolios, RebuildError> {
     let mut portfolios = Portfolios::default();
     for event in events {
-        portfolios.follow(event)?;
+        portfolios.count(event)?;
+    }
+    for holding in portfolios.holdings.values_mut() {
+        holding.arrange()?;
     }
     Ok(portfolios)
 }
@@ -56,24 +53,22 @@ pub fn rebuild<'a>(
 // === impl Portfolios ===
 
 impl Portfolios {
-    /// Takes in one event.
-    ///
-    /// # Errors
-    /// [`RebuildError`]; holdings moved by an earlier part of the event stay moved.
-    pub fn follow(&mut self, event: &SealedEvent) -> Result<(), RebuildError> {
+    fn count(&mut self, event: &SealedEvent) -> Result<(), RebuildError> {
         let event_id = event.id();
         let unreadable = |source| RebuildError::Fact { event_id, source };
         for moved in movements(event).map_err(unreadable)? {
+            let holding = Holding::empty(&moved.user_id, &moved.symbol);
             let key = (moved.user_id, moved.symbol);
-            let holding = match self.holdings.get(&key) {
-                Some(holding) => holding.after(&moved.movement),
-                None => Holding::empty(&key.0, &key.1).after(&moved.movement),
-            };
-            let holding = holding.map_err(|source| RebuildError::Move { event_id, source })?;
-            self.holdings.insert(key, holding);
+            let holding = self.holdings.entry(key).or_insert(holding);
+            holding.count(&moved.movement)?;
         }
         if let Some(price) = price(event).map_err(unreadable)? {
-            self.prices.insert(price.symbol.clone(), price);
+            match self.prices.get(&price.symbol) {
+                Some(last) if !price.is_after(last) => {}
+                _ => {
+                    self.prices.insert(price.symbol.clone(), price);
+                }
+            }
         }
         Ok(())
     }

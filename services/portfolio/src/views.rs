@@ -1,4 +1,4 @@
-//! What is kept: a row per position, per open lot, per last price and per user.
+//! What is kept: a row per position, per lot, per last price and per user.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Holding, Lot, Position, Price};
 
+mod window;
+
+pub(crate) use self::window::{Sides, Window};
+
 /// [`Position`]s by `<user>/<symbol>`.
 pub const POSITIONS: &str = "positions";
 
-/// [`Lot`]s by `<user>/<symbol>/<event that opened it>`: the oldest first.
+/// [`Lot`]s by `<user>/<symbol>/<event that opened it>`: the oldest first. They stay when all of
+/// their shares are sold, because a lot that comes late takes the place of newer ones.
 pub const LOTS: &str = "lots";
 
 /// [`Price`]s by symbol.
@@ -19,14 +24,14 @@ pub const PRICES: &str = "prices";
 /// [`Portfolio`]s by user.
 pub const PORTFOLIOS: &str = "portfolios";
 
+/// Order of the lots shares are left of, by their keys.
+const OPEN: &str = "open";
+
+/// Order of the lots shares were sold of, by their keys.
+const SOLD: &str = "sold";
+
 /// Rows of one listing at most: what fits into one answer.
 pub(crate) const ROWS_MAX: usize = 10_000;
-
-/// Lots read at a time when a sale looks for its shares: mostly the first is enough.
-const LOTS_PAGE: usize = 64;
-
-/// Lots one sale may take: what fits into one commit, with room for the rest of it.
-pub(crate) const SALE_LOTS_MAX: usize = 9_000;
 
 /// That a user has a portfolio, even while there is nothing in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +40,6 @@ pub struct Portfolio {
     pub user_id: String,
     /// Since when, in nanoseconds since 1970.
     pub opened_at_ns: i64,
-}
-
-/// A holding as read: with the oldest of its lots, as many as were asked for.
-pub(crate) struct Kept {
-    pub holding: Holding,
-    /// Version of the position's row; 0 when there is none.
-    pub version: u64,
 }
 
 /// Key of a position.
@@ -56,69 +54,66 @@ pub fn lot_key(user_id: &str, symbol: &str, lot: &Lot) -> String {
     format!("{user_id}/{symbol}/{}", lot.opened_by)
 }
 
-/// A position and the oldest of its lots, until they hold `shares`.
+/// A position and the version of its row; 0 when there is none.
 ///
-/// The lots belong to the position only if the position's version still holds when the commit is
-/// made: whoever changes a lot writes the position too.
-pub(crate) async fn holding(
+/// Lots belong to the position only if this version still holds when a commit is made: whoever
+/// changes a lot writes the position too.
+pub(crate) async fn position(
     store: &dyn Store,
     user_id: &str,
     symbol: &str,
-    shares: i64,
-) -> Result<Kept, StoreError> {
+) -> Result<(Position, u64), StoreError> {
     let row = store
         .view(POSITIONS, &position_key(user_id, symbol))
         .await?;
-    let (position, version) = match &row {
-        Some(row) => (row.decode()?, row.version),
-        None => (Position::empty(user_id, symbol), 0),
-    };
-    let mut lots = BTreeMap::new();
-    let mut found = 0_i64;
-    let mut after = None;
-    while found < shares && lots.len() <= SALE_LOTS_MAX {
-        let page = store
-            .scan(&lots_of(user_id, symbol).after(after).limit(LOTS_PAGE))
-            .await?;
-        let full = page.len() == LOTS_PAGE;
-        for row in &page {
-            let lot: Lot = row.decode()?;
-            found = found.saturating_add(lot.quantity);
-            lots.insert(lot.opened_by, lot);
-        }
-        after = page.last().map(|row| row.cursor.clone());
-        if !full {
-            break;
-        }
+    match row {
+        Some(row) => Ok((row.decode()?, row.version)),
+        None => Ok((Position::empty(user_id, symbol), 0)),
     }
-    Ok(Kept {
-        holding: Holding { position, lots },
-        version,
-    })
 }
 
-/// The writes that make what is kept from `before` into `after`.
-pub(crate) fn changes(before: &Kept, after: &Holding) -> Result<Vec<ViewWrite>, StoreError> {
+/// The writes that make the kept rows, of which those in `before` are some at `version`, into
+/// `after`.
+pub(crate) fn changes(
+    before: &Holding,
+    version: u64,
+    after: &Holding,
+) -> Result<Vec<ViewWrite>, StoreError> {
     let Position {
         user_id, symbol, ..
     } = &after.position;
     let key = position_key(user_id, symbol);
-    let mut writes = vec![ViewWrite::put(POSITIONS, key, &after.position)?.expect(before.version)];
+    let mut writes = vec![ViewWrite::put(POSITIONS, key, &after.position)?.expect(version)];
     for (id, lot) in &after.lots {
-        if before.holding.lots.get(id) != Some(lot) {
-            writes.push(ViewWrite::put(LOTS, lot_key(user_id, symbol, lot), lot)?);
+        if before.lots.get(id) == Some(lot) {
+            continue;
         }
-    }
-    let gone = before.holding.lots.iter();
-    for (_, lot) in gone.filter(|(id, _)| !after.lots.contains_key(*id)) {
-        writes.push(ViewWrite::delete(LOTS, lot_key(user_id, symbol, lot)));
+        let key = lot_key(user_id, symbol, lot);
+        let mut write = ViewWrite::put(LOTS, key.clone(), lot)?;
+        if lot.is_open() {
+            write = write.index(OPEN, key.clone());
+        }
+        if lot.sold() > 0 {
+            write = write.index(SOLD, key);
+        }
+        writes.push(write);
     }
     Ok(writes)
 }
 
-/// The open lots of a position, the oldest first.
-pub(crate) fn lots_of(user_id: &str, symbol: &str) -> Scan {
-    Scan::new(LOTS).prefix(format!("{user_id}/{symbol}/"))
+/// The lots of a position that shares are left of, the oldest first.
+pub(crate) fn open_lots(user_id: &str, symbol: &str) -> Scan {
+    Scan::new(LOTS)
+        .index(OPEN)
+        .prefix(format!("{user_id}/{symbol}/"))
+}
+
+/// The lots of a position that shares were sold of, the newest first.
+fn sold_lots(user_id: &str, symbol: &str) -> Scan {
+    Scan::new(LOTS)
+        .index(SOLD)
+        .prefix(format!("{user_id}/{symbol}/"))
+        .reverse()
 }
 
 /// All positions of a user by symbol.
@@ -139,4 +134,19 @@ pub(crate) async fn prices(store: &dyn Store) -> Result<BTreeMap<String, Price>,
     rows.iter()
         .map(|row| Ok((row.key.clone(), row.decode()?)))
         .collect()
+}
+
+/// The write that makes `price` the last one of its symbol, unless a later one is known.
+pub(crate) async fn price_change(
+    store: &dyn Store,
+    price: &Price,
+) -> Result<Option<ViewWrite>, StoreError> {
+    let row = store.view(PRICES, &price.symbol).await?;
+    let version = match &row {
+        Some(row) if !price.is_after(&row.decode()?) => return Ok(None),
+        Some(row) => row.version,
+        None => 0,
+    };
+    let write = ViewWrite::put(PRICES, price.symbol.clone(), price)?;
+    Ok(Some(write.expect(version)))
 }

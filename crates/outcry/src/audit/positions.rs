@@ -1,8 +1,11 @@
 //! I20: lots and realised profit, recomputed from what was issued and settled, and compared with the
 //! portfolio.
 //!
-//! Roundings of part of a lot's cost are the portfolio's own affair. What must hold exactly is that
-//! nothing vanishes between open lots and realised profit: together they are what sales brought
+//! Lots are in the order of the ids of the events that opened them, and the oldest shares are sold
+//! first: as many of them as were sold at all, whichever event came first.
+//!
+//! Which way part of a lot's cost is rounded is the portfolio's own affair. What must hold exactly is
+//! that nothing vanishes between open lots and realised profit: together they are what sales brought
 //! without what purchases cost.
 
 use std::collections::BTreeMap;
@@ -25,25 +28,24 @@ type Positions<'a> = BTreeMap<(String, String), Position<'a>>;
 /// A position as events tell it.
 #[derive(Default)]
 struct Position<'a> {
-    /// By the event that opened them: ids grow with time, so the oldest is the first.
+    /// By the event that opened them.
     lots: BTreeMap<Uuid, Lot>,
     /// What purchases cost, fees included, in ten-thousandths.
     cost: i128,
     /// What sales brought, without fees.
     proceeds: i128,
-    /// Shares sold that no lot held.
-    short: i64,
+    /// Shares sold.
+    sold: i64,
     events: Vec<&'a SealedEvent>,
 }
 
 /// Shares that came in together.
+#[derive(Clone)]
 struct Lot {
     reference: String,
     bought: i64,
     cost: i128,
     left: i64,
-    /// Sales that took some of it, so roundings there can have been.
-    sales: i128,
 }
 
 /// A row of the portfolio: amounts are in ten-thousandths.
@@ -53,7 +55,7 @@ struct Kept {
     symbol: String,
     quantity: i64,
     realised_profit: i64,
-    /// Rows of their own, oldest first.
+    /// Rows of their own, oldest first; those that are sold completely are left out.
     #[serde(skip)]
     lots: Vec<KeptLot>,
 }
@@ -116,9 +118,11 @@ fn read(
         let prefix = format!("{key}/");
         let of_position = lots.range(prefix.clone()..);
         for (key, row) in of_position.take_while(|(key, _)| key.starts_with(&prefix)) {
-            let lot = serde_json::from_value(row.clone())
+            let lot: KeptLot = serde_json::from_value(row.clone())
                 .with_context(|| format!("lot {key} of the portfolio"))?;
-            position.lots.push(lot);
+            if lot.quantity != 0 {
+                position.lots.push(lot);
+            }
         }
         let place = (position.user_id.clone(), position.symbol.clone());
         kept.insert(place, position);
@@ -188,36 +192,39 @@ impl Position<'_> {
             bought: quantity,
             cost,
             left: quantity,
-            sales: 0,
         };
         self.lots.insert(opened_by, lot);
     }
 
-    /// The oldest shares go first.
     fn sold(&mut self, quantity: i64, proceeds: i128) {
         self.proceeds += proceeds;
-        let mut wanted = quantity;
-        while wanted > 0 {
-            let Some(mut oldest) = self.lots.first_entry() else {
-                self.short += wanted;
-                return;
-            };
-            let lot = oldest.get_mut();
+        self.sold += quantity;
+    }
+
+    /// What is left of each lot when the oldest gave the shares that were sold, and the shares that
+    /// were in none of them.
+    fn left(&self) -> (Vec<Lot>, i64) {
+        let mut wanted = self.sold;
+        let mut left = Vec::new();
+        for lot in self.lots.values() {
             let taken = wanted.min(lot.left);
-            lot.left -= taken;
-            lot.sales += 1;
             wanted -= taken;
-            if lot.left == 0 {
-                oldest.remove();
+            if taken < lot.left {
+                left.push(Lot {
+                    left: lot.left - taken,
+                    ..lot.clone()
+                });
             }
         }
+        (left, wanted)
     }
 
     /// How a kept position differs; a position without a row is one without anything.
     fn differences(&self, kept: Option<&Kept>) -> Vec<String> {
         let mut found = Vec::new();
-        if self.short > 0 {
-            found.push(format!("{} shares were sold that no lot held", self.short));
+        let (lots, short) = self.left();
+        if short > 0 {
+            found.push(format!("{short} shares were sold that no lot held"));
         }
         let Some(kept) = kept else {
             if !self.events.is_empty() {
@@ -225,15 +232,15 @@ impl Position<'_> {
             }
             return found;
         };
-        let left: i64 = self.lots.values().map(|lot| lot.left).sum();
+        let left: i64 = lots.iter().map(|lot| lot.left).sum();
         if kept.quantity != left {
             found.push(format!("it holds {}, events say {left}", kept.quantity));
         }
-        if kept.lots.len() != self.lots.len() {
-            let (kept, told) = (kept.lots.len(), self.lots.len());
+        if kept.lots.len() != lots.len() {
+            let (kept, told) = (kept.lots.len(), lots.len());
             found.push(format!("it has {kept} lots, events say {told}"));
         }
-        let differing = kept.lots.iter().zip(self.lots.values());
+        let differing = kept.lots.iter().zip(&lots);
         found.extend(differing.filter_map(|(kept, lot)| lot.difference(kept)));
         let open: i128 = kept.lots.iter().map(|lot| i128::from(lot.cost)).sum();
         let realised = self.proceeds - (self.cost - open);
@@ -257,10 +264,10 @@ impl Lot {
                 kept.quantity, kept.reference, self.left, self.reference
             ));
         }
-        // Each sale may have rounded by less than one ten-thousandth.
+        // Rounded by less than one ten-thousandth.
         let whole = i128::from(self.bought);
         let off = (i128::from(kept.cost) * whole - self.cost * i128::from(self.left)).abs();
-        (off > self.sales * whole).then(|| {
+        (off >= whole).then(|| {
             format!(
                 "what is left of {} costs {}, of {} for {} shares",
                 self.reference, kept.cost, self.cost, self.bought

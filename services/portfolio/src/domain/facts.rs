@@ -6,7 +6,9 @@ use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_events::{Amount, MoneyError, PayloadError, SealedEvent};
 use outcry_store::timer::nanos;
 
-use super::holding::{Movement, Price};
+use super::lot::Lot;
+use super::movement::Movement;
+use super::position::Price;
 
 /// One movement of one holding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,9 @@ pub enum FactError {
         /// What is wrong with the amount.
         source: MoneyError,
     },
+    /// What was paid and the fee are more than any amount can be.
+    #[error("the cost of the shares is too large")]
+    Cost,
     /// Its time is out of range.
     #[error("the event's time is out of range")]
     Time,
@@ -65,20 +70,19 @@ pub fn price(event: &SealedEvent) -> Result<Option<Price>, FactError> {
         price: Amount::from_required(settled.price.as_ref()).map_err(money)?,
         symbol: settled.symbol,
         at_ns: at_ns(event)?,
+        told_by: event.id(),
     }))
 }
 
-/// The buyer first: of somebody who trades with themselves the shares come in before they go out.
 fn settled(event: &SealedEvent, settled: FundsSettledEvent) -> Result<Vec<Moved>, FactError> {
     let amount = |field| Amount::from_required(field).map_err(money);
     let notional = amount(settled.notional.as_ref())?;
+    let buyer_fee = amount(settled.buyer_fee.as_ref())?;
+    let cost = notional.checked_add(buyer_fee).ok_or(FactError::Cost)?;
     let bought = Movement::Acquired {
-        opened_by: event.id(),
-        reference: settled.match_id,
-        at_ns: at_ns(event)?,
-        quantity: settled.quantity,
+        lot: opened(event, settled.match_id, settled.quantity, cost)?,
         paid: notional,
-        fee: amount(settled.buyer_fee.as_ref())?,
+        fee: buyer_fee,
     };
     let sold = Movement::Disposed {
         quantity: settled.quantity,
@@ -105,10 +109,7 @@ fn deposited(event: &SealedEvent, deposited: FundsDepositedEvent) -> Result<Vec<
         return Ok(Vec::new());
     };
     let movement = Movement::Acquired {
-        opened_by: event.id(),
-        reference: deposited.reference,
-        at_ns: at_ns(event)?,
-        quantity: shares.quantity,
+        lot: opened(event, deposited.reference, shares.quantity, Amount::ZERO)?,
         paid: Amount::ZERO,
         fee: Amount::ZERO,
     };
@@ -117,6 +118,24 @@ fn deposited(event: &SealedEvent, deposited: FundsDepositedEvent) -> Result<Vec<
         symbol: shares.symbol,
         movement,
     }])
+}
+
+/// The lot `event` opens.
+fn opened(
+    event: &SealedEvent,
+    reference: String,
+    shares: i64,
+    cost: Amount,
+) -> Result<Lot, FactError> {
+    Ok(Lot {
+        opened_by: event.id(),
+        reference,
+        opened_at_ns: at_ns(event)?,
+        acquired: shares,
+        full_cost: cost,
+        quantity: shares,
+        cost,
+    })
 }
 
 fn money(source: MoneyError) -> FactError {

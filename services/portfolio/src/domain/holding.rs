@@ -1,172 +1,28 @@
 //! One user's holding of one symbol: the position and its lots.
+//!
+//! Lots are ordered by the ids of the events that opened them, and the n-th share sold is the n-th
+//! share that came in. So a holding depends on which movements there were and not on the order they
+//! became known in. Where funds says that shares go out only after they came in – and it does – this
+//! is the same as letting every sale take the oldest shares there were.
+//!
+//! Shares can be sold here before the event that brings them is known, because events are in order
+//! per key only. They are [`uncovered`](Position::uncovered), and the next lots cover them.
 
 use std::collections::BTreeMap;
 
-use outcry_events::Amount;
-use outcry_events::money::Rounding;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ten_thousandths;
+use super::lot::Lot;
+use super::movement::{Movement, TooLarge};
+use super::position::Position;
 
-/// What a user holds of a symbol, and what it brought so far. Amounts are written as
-/// ten-thousandths of the currency unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Whose.
-    pub user_id: String,
-    /// Of what.
-    pub symbol: String,
-    /// Shares held.
-    pub quantity: i64,
-    /// Cost of the open lots, fees of the purchases included.
-    #[serde(with = "ten_thousandths")]
-    pub cost: Amount,
-    /// What sales brought, less their fees and less the cost of what was sold.
-    #[serde(with = "ten_thousandths")]
-    pub realised_profit: Amount,
-    /// Fees of purchases and sales.
-    #[serde(with = "ten_thousandths")]
-    pub fees: Amount,
-    /// Paid for purchases, without fees.
-    #[serde(with = "ten_thousandths")]
-    pub bought: Amount,
-    /// Received for sales, before fees.
-    #[serde(with = "ten_thousandths")]
-    pub sold: Amount,
-}
-
-/// Shares that came in together and are not sold completely.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lot {
-    /// The event that opened it: the order of lots.
-    pub opened_by: Uuid,
-    /// Match or issue that opened it.
-    pub reference: String,
-    /// When, in nanoseconds since 1970.
-    pub opened_at_ns: i64,
-    /// Shares that are left.
-    pub quantity: i64,
-    /// Cost of what is left, fees included, in ten-thousandths.
-    #[serde(with = "ten_thousandths")]
-    pub cost: Amount,
-}
-
-/// The price a symbol was last settled at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Price {
-    /// The symbol.
-    pub symbol: String,
-    /// Price of one share in ten-thousandths.
-    #[serde(with = "ten_thousandths")]
-    pub price: Amount,
-    /// When, in nanoseconds since 1970.
-    pub at_ns: i64,
-}
-
-/// What happens to a holding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Movement {
-    /// Shares came in and open a lot.
-    Acquired {
-        /// The lot's place among the others.
-        opened_by: Uuid,
-        /// Match or issue.
-        reference: String,
-        /// When, in nanoseconds since 1970.
-        at_ns: i64,
-        /// Shares.
-        quantity: i64,
-        /// Paid for them, without the fee.
-        paid: Amount,
-        /// Fee on top: part of the cost.
-        fee: Amount,
-    },
-    /// Shares went out, the oldest first.
-    Disposed {
-        /// Shares.
-        quantity: i64,
-        /// Received for them, before the fee.
-        received: Amount,
-        /// Fee taken from that.
-        fee: Amount,
-    },
-}
-
-/// Why a movement cannot be applied.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MoveError {
-    /// Shares are sold that have not come in: the event that brings them is still on its way.
-    #[error("{wanted} shares of {symbol} are sold, the lots known so far hold {held}")]
-    Short {
-        /// What is sold.
-        symbol: String,
-        /// Shares sold.
-        wanted: i64,
-        /// Shares in the lots.
-        held: i64,
-    },
-    /// A sum is larger than any amount can be.
-    #[error("a sum of {symbol} is too large")]
-    TooLarge {
-        /// Of what.
-        symbol: String,
-    },
-}
-
-/// A position with its lots: all of them, or as many of the oldest as a sale takes.
+/// A position with its lots: all of them, or as many as movements change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     /// The position.
     pub position: Position,
-    /// Open lots, the oldest first.
+    /// Lots, the oldest first; also those that are sold completely.
     pub lots: BTreeMap<Uuid, Lot>,
-}
-
-// === impl Position ===
-
-impl Position {
-    /// Nothing yet.
-    #[must_use]
-    pub fn empty(user_id: &str, symbol: &str) -> Position {
-        Position {
-            user_id: user_id.to_owned(),
-            symbol: symbol.to_owned(),
-            quantity: 0,
-            cost: Amount::ZERO,
-            realised_profit: Amount::ZERO,
-            fees: Amount::ZERO,
-            bought: Amount::ZERO,
-            sold: Amount::ZERO,
-        }
-    }
-
-    /// What the shares held are worth at `price`, unless it is too large.
-    #[must_use]
-    pub fn market_value(&self, price: Amount) -> Option<Amount> {
-        price.checked_mul(self.quantity)
-    }
-
-    /// Whether nothing has vanished: `realised profit = sold − bought − fees + cost`.
-    #[must_use]
-    pub fn is_conserved(&self) -> bool {
-        let raw = |amount: Amount| i128::from(amount.raw());
-        raw(self.realised_profit)
-            == raw(self.sold) - raw(self.bought) - raw(self.fees) + raw(self.cost)
-    }
-}
-
-// === impl Movement ===
-
-impl Movement {
-    /// Shares that go out.
-    #[must_use]
-    pub fn outgoing(&self) -> i64 {
-        match self {
-            Movement::Acquired { .. } => 0,
-            Movement::Disposed { quantity, .. } => *quantity,
-        }
-    }
 }
 
 // === impl Holding ===
@@ -181,122 +37,81 @@ impl Holding {
         }
     }
 
-    /// The holding after `movement`.
+    /// Takes `movement` into the sums. Which lots gave the shares that were sold is for
+    /// [`arrange`](Holding::arrange) to say, after any number of movements.
     ///
     /// # Errors
-    /// [`MoveError`].
-    pub fn after(&self, movement: &Movement) -> Result<Holding, MoveError> {
-        match movement {
-            Movement::Acquired { paid, fee, .. } => self
-                .acquired(movement, *paid, *fee)
-                .ok_or_else(|| self.too_large()),
-            Movement::Disposed {
-                quantity,
-                received,
-                fee,
-            } => self.disposed(*quantity, *received, *fee),
+    /// [`TooLarge`], and nothing has changed.
+    pub fn count(&mut self, movement: &Movement) -> Result<(), TooLarge> {
+        let counted = self.position.counting(movement);
+        self.position = counted.ok_or_else(|| self.too_large())?;
+        if let Movement::Acquired { lot, .. } = movement {
+            self.lots.insert(lot.opened_by, lot.clone());
         }
+        Ok(())
     }
 
-    fn acquired(&self, movement: &Movement, paid: Amount, fee: Amount) -> Option<Holding> {
-        let Movement::Acquired {
-            opened_by,
-            reference,
-            at_ns,
-            quantity,
-            ..
-        } = movement
-        else {
-            return Some(self.clone());
-        };
-        let cost = paid.checked_add(fee)?;
-        let mut next = self.clone();
-        let lot = Lot {
-            opened_by: *opened_by,
-            reference: reference.clone(),
-            opened_at_ns: *at_ns,
-            quantity: *quantity,
-            cost,
-        };
-        next.lots.insert(*opened_by, lot);
-        let position = &mut next.position;
-        position.quantity = position.quantity.checked_add(*quantity)?;
-        position.cost = position.cost.checked_add(cost)?;
-        position.bought = position.bought.checked_add(paid)?;
-        position.fees = position.fees.checked_add(fee)?;
-        Some(next)
-    }
-
-    fn disposed(&self, quantity: i64, received: Amount, fee: Amount) -> Result<Holding, MoveError> {
-        let mut next = self.clone();
-        let mut wanted = quantity;
-        let mut cost = Amount::ZERO;
-        while wanted > 0 {
-            let Some(mut oldest) = next.lots.first_entry() else {
-                return Err(MoveError::Short {
-                    symbol: self.position.symbol.clone(),
-                    wanted: quantity,
-                    held: quantity - wanted,
-                });
-            };
-            let taken = wanted.min(oldest.get().quantity);
-            let part = oldest
-                .get()
-                .cost_of(taken)
-                .ok_or_else(|| self.too_large())?;
-            cost = cost.checked_add(part).ok_or_else(|| self.too_large())?;
-            wanted -= taken;
-            if taken == oldest.get().quantity {
-                oldest.remove();
-            } else {
-                let left = oldest.get_mut();
-                left.quantity -= taken;
-                // Cannot overflow: the part is not more than the whole, and both are not negative.
-                left.cost = left.cost.checked_sub(part).unwrap_or_default();
+    /// Lets the oldest lots give the shares that were sold: those that were given before, by
+    /// whichever lots, and those that are uncovered.
+    ///
+    /// Lots that are not here stay as they are. With only some of them the answer is right when
+    /// the others need not change: when all lots that are older than the newest one that gives
+    /// are sold completely.
+    ///
+    /// # Errors
+    /// [`TooLarge`], and the holding is of no use any more.
+    pub fn arrange(&mut self) -> Result<(), TooLarge> {
+        let before = self.lots_total();
+        let given: i128 = self.lots.values().map(|lot| i128::from(lot.sold())).sum();
+        let mut left = given + i128::from(self.position.uncovered);
+        for lot in self.lots.values_mut() {
+            let gives = i64::try_from(left).map_or(lot.acquired, |left| left.min(lot.acquired));
+            if gives != lot.sold() {
+                lot.sell(gives);
             }
+            left -= i128::from(gives);
         }
-        next.position = self
-            .position
-            .sold_at(quantity, received, fee, cost)
-            .ok_or_else(|| self.too_large())?;
-        Ok(next)
+        let after = self.lots_total();
+        let mut position = self.position.clone();
+        position.uncovered = i64::try_from(left).map_err(|_| self.too_large())?;
+        position.quantity += after.shares - before.shares;
+        position.sold_into = self.sold_into();
+        let cost = i128::from(position.cost.raw()) + after.cost - before.cost;
+        self.position = position.realised(cost).ok_or_else(|| self.too_large())?;
+        Ok(())
     }
 
-    fn too_large(&self) -> MoveError {
-        MoveError::TooLarge {
+    /// The newest lot that gave shares. One that is not here can be newer, unless the one that was
+    /// the newest is.
+    fn sold_into(&self) -> Option<Uuid> {
+        let mut newest_first = self.lots.values().rev();
+        let newest = newest_first.find(|lot| lot.sold() > 0);
+        let newest = newest.map(|lot| lot.opened_by);
+        match self.position.sold_into {
+            Some(before) if !self.lots.contains_key(&before) => newest.max(Some(before)),
+            _ => newest,
+        }
+    }
+
+    fn lots_total(&self) -> Total {
+        let mut total = Total { shares: 0, cost: 0 };
+        for lot in self.lots.values() {
+            total.shares += lot.quantity;
+            total.cost += i128::from(lot.cost.raw());
+        }
+        total
+    }
+
+    fn too_large(&self) -> TooLarge {
+        TooLarge {
             symbol: self.position.symbol.clone(),
         }
     }
 }
 
-impl Position {
-    /// After a sale of shares that had cost `cost`.
-    fn sold_at(
-        &self,
-        quantity: i64,
-        received: Amount,
-        fee: Amount,
-        cost: Amount,
-    ) -> Option<Position> {
-        let profit = received.checked_sub(fee)?.checked_sub(cost)?;
-        Some(Position {
-            quantity: self.quantity.checked_sub(quantity)?,
-            cost: self.cost.checked_sub(cost)?,
-            realised_profit: self.realised_profit.checked_add(profit)?,
-            fees: self.fees.checked_add(fee)?,
-            sold: self.sold.checked_add(received)?,
-            ..self.clone()
-        })
-    }
-}
-
-// === impl Lot ===
-
-impl Lot {
-    /// Cost of some of the shares that are left. Rounded down; what is lost by that stays with the
-    /// rest of the lot, so that the last share takes all that remains.
-    fn cost_of(&self, shares: i64) -> Option<Amount> {
-        self.cost
-            .checked_mul_div(shares, self.quantity, Rounding::Floor)
-    }
+/// What is left in some lots: shares, and their cost in ten-thousandths. The shares cannot
+/// overflow: they are part of the position's.
+struct Total {
+    shares: i64,
+    cost: i128,
 }

@@ -17,6 +17,7 @@ use outcry_service::testing::{Caller, Platform, eventually};
 use outcry_service::{Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Scan};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 pub const BUYER: &str = "00000000-0000-0000-0000-00000000000b";
 pub const SELLER: &str = "00000000-0000-0000-0000-00000000000a";
@@ -95,10 +96,26 @@ impl House {
             display_name: "Somebody".to_owned(),
             roles: Vec::new(),
         };
-        self.say(&self.users, &created).await
+        self.say(&self.users, self.new_id(), &created).await
+    }
+
+    pub fn new_id(&self) -> Uuid {
+        self.ctx.clock.new_id()
     }
 
     pub async fn issued(&self, user: &str, symbol: &str, quantity: i64) -> SealedEvent {
+        let event_id = self.new_id();
+        self.issued_as(event_id, user, symbol, quantity).await
+    }
+
+    /// With an id drawn before.
+    pub async fn issued_as(
+        &self,
+        event_id: Uuid,
+        user: &str,
+        symbol: &str,
+        quantity: i64,
+    ) -> SealedEvent {
         let shares = Some(AssetAmount {
             asset: Some(asset_amount::Asset::Shares(Shares {
                 symbol: symbol.to_owned(),
@@ -112,11 +129,16 @@ impl House {
             method: DepositMethod::Issue.into(),
             reference: self.ctx.clock.new_id().to_string(),
         };
-        self.say(&self.funds, &deposited).await
+        self.say(&self.funds, event_id, &deposited).await
     }
 
     /// Each side pays a fee of one hundredth of a unit.
     pub async fn settled(&self, told: Match) -> SealedEvent {
+        self.settled_as(self.new_id(), told).await
+    }
+
+    /// With an id drawn before.
+    pub async fn settled_as(&self, event_id: Uuid, told: Match) -> SealedEvent {
         let price = Amount::from_units(told.price);
         let fee = Amount::from_raw(100).unwrap().to_money();
         let settled = FundsSettledEvent {
@@ -132,7 +154,7 @@ impl House {
             seller_order_id: ORDER.to_owned(),
             seller_fee: Some(fee),
         };
-        self.say(&self.funds, &settled).await
+        self.say(&self.funds, event_id, &settled).await
     }
 
     /// Waits until the portfolio has taken in everything that was said.
@@ -213,7 +235,7 @@ impl House {
         stored.into_iter().map(|stored| stored.event).collect()
     }
 
-    async fn say<E: Event>(&self, by: &Context, event: &E) -> SealedEvent {
+    async fn say<E: Event>(&self, by: &Context, event_id: Uuid, event: &E) -> SealedEvent {
         let stream = format!("{}-{}", E::AGGREGATE, event.aggregate_id());
         let sequence = {
             let mut sequences = self.sequences.lock().unwrap();
@@ -224,7 +246,7 @@ impl House {
         let now = self.ctx.clock.now();
         let cause = Cause::root(self.ctx.clock.new_id(), "user:somebody");
         let stamp = Stamp {
-            event_id: self.ctx.clock.new_id(),
+            event_id,
             sequence,
             occurred_at: now,
             recorded_at: now,

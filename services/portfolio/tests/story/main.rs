@@ -105,7 +105,69 @@ async fn a_sale_takes_what_was_issued_just_before_it_under_another_key() {
     let each = 199_9900;
     let expected = Amount::from_raw(each * i64::from(rounds)).unwrap();
     assert_eq!(amount(sold.realised_profit), expected.to_string());
-    assert_eq!(house.retried(), 0, "no sale had to wait for its shares");
+    assert_eq!(house.kept().await, house.told().await);
+}
+
+#[tokio::test]
+async fn a_sale_that_comes_before_its_shares_is_not_held_up() {
+    let house = House::open().await;
+    let issue = house.new_id();
+    house.settled(acme(1, 10, 20)).await;
+    house.caught_up().await;
+    let sold = house.positions(SELLER).await.remove(0);
+    assert_eq!(
+        (sold.quantity, amount(sold.realised_profit)),
+        (0, "199.99".to_owned())
+    );
+    house.issued_as(issue, SELLER, "ACME", 15).await;
+    house.caught_up().await;
+    let sold = house.positions(SELLER).await.remove(0);
+    assert_eq!(
+        (sold.quantity, amount(sold.realised_profit)),
+        (5, "199.99".to_owned())
+    );
+    assert_eq!(house.kept().await, house.told().await);
+    assert_eq!(house.retried(), 0, "nothing had to wait");
+}
+
+#[tokio::test]
+async fn what_is_kept_does_not_depend_on_the_order_events_come_in() {
+    let house = House::open().await;
+    let rounds = 12;
+    let ids: Vec<_> = (0..=2 * rounds).map(|_| house.new_id()).collect();
+    // Every id once, far from where it belongs.
+    for place in 0..ids.len() {
+        let place = place * 7 % ids.len();
+        let number = u32::try_from(place).unwrap();
+        let price = 20 + i32::try_from(place).unwrap();
+        match place % 4 {
+            0 => house.issued_as(ids[place], SELLER, "ACME", 20).await,
+            1 | 2 => house.settled_as(ids[place], acme(number, 9, price)).await,
+            _ => {
+                let back = Match {
+                    buyer: SELLER,
+                    seller: BUYER,
+                    ..acme(number, 8, price)
+                };
+                house.settled_as(ids[place], back).await
+            }
+        };
+    }
+    house.caught_up().await;
+    let kept = house.kept().await;
+    assert_eq!(kept, house.told().await);
+    assert!(
+        kept.holdings
+            .values()
+            .all(|one| one.position.uncovered == 0)
+    );
+    let last = house.positions(BUYER).await.remove(0).last_price;
+    assert_eq!(
+        amount(last),
+        format!("{}.00", 20 + 23),
+        "the price of the latest id"
+    );
+    assert_eq!(house.retried(), 0, "nothing had to wait");
 }
 
 #[tokio::test]

@@ -80,13 +80,40 @@ fn sold_back() -> Script {
 fn part_of_a_lot_costs_its_part_and_the_rest_is_profit() {
     let left = row(ALICE, 27_000, &[(MATCH, 1, 991_000)]);
     assert_eq!(differences(&sold_back(), ALICE, Some(&left)), 0);
-    // One ten-thousandth more in the lot is a rounding, and one more of profit goes with it.
-    let rounded = row(ALICE, 27_001, &[(MATCH, 1, 991_001)]);
-    assert_eq!(differences(&sold_back(), ALICE, Some(&rounded)), 0);
-    let vanished = row(ALICE, 27_000, &[(MATCH, 1, 991_001)]);
+    let vanished = row(ALICE, 27_001, &[(MATCH, 1, 991_000)]);
     assert_eq!(differences(&sold_back(), ALICE, Some(&vanished)), 1);
-    let shifted = row(ALICE, 37_000, &[(MATCH, 1, 1_001_000)]);
+    let shifted = row(ALICE, 27_001, &[(MATCH, 1, 991_001)]);
     assert_eq!(differences(&sold_back(), ALICE, Some(&shifted)), 1);
+}
+
+#[test]
+fn part_of_a_cost_is_rounded_by_less_than_one() {
+    // Four shares that cost one ten-thousandth more.
+    let script = sold_back().edit::<FundsSettledEvent>(0, |settled| {
+        settled.notional = money(3_960_001);
+    });
+    for (realised, cost) in [(26_999, 991_000), (27_000, 991_001)] {
+        let rounded = row(ALICE, realised, &[(MATCH, 1, cost)]);
+        assert_eq!(differences(&script, ALICE, Some(&rounded)), 0);
+    }
+    let too_far = row(ALICE, 27_001, &[(MATCH, 1, 991_002)]);
+    assert_eq!(differences(&script, ALICE, Some(&too_far)), 1);
+}
+
+#[test]
+fn lots_that_are_sold_completely_do_not_count() {
+    let bob = row(BOB, 3_957_000, &[("sold", 0, 0), ("listing", 6, 0)]);
+    assert_eq!(differences(&sale(), BOB, Some(&bob)), 0);
+}
+
+#[test]
+fn the_order_events_were_committed_in_does_not_matter() {
+    let mut history = sold_back().history();
+    history.events.reverse();
+    let positions = follow(&history).unwrap();
+    let position = &positions[&(id(ALICE), "ACME".to_owned())];
+    let left = row(ALICE, 27_000, &[(MATCH, 1, 991_000)]);
+    assert_eq!(position.differences(Some(&left)), [""; 0]);
 }
 
 #[test]
