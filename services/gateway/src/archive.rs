@@ -1,8 +1,10 @@
 //! Every event of the platform, kept as it was published, in one order.
 //!
-//! An event's position is given when it arrives, grows, and is final for readers as soon as
-//! everything before it is durable. Positions may skip numbers.
+//! An event's position is one more than the newest one's when it is written, and the store refuses
+//! the second of two who give the same. So whatever is in the store is final, for readers of every
+//! process; positions may skip numbers.
 
+mod pen;
 mod reader;
 mod tail;
 
@@ -15,13 +17,14 @@ use bytes::Bytes;
 use outcry_events::SealedEvent;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::pen::Pen;
 pub(crate) use self::reader::{Filter, Reader};
 pub(crate) use self::tail::Entry;
-use self::tail::Tail;
+use self::tail::{RECENT_MAX, Tail};
 
 /// The view the archive is.
 const VIEW: &str = "archive";
@@ -34,16 +37,33 @@ const BY_PARTITION_KEY: &str = "partition_key";
 /// Digits of a position in keys, so that they sort as numbers.
 const DIGITS: usize = 20;
 
-/// How often, and after how long, a position that holds readers back is looked into.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Rows read at once: an event may have a megabyte, so the bound is on memory.
+const PAGE: usize = 100;
+/// Leading digits that all positions of one such page share.
+const PAGE_DIGITS: usize = DIGITS - 2;
+
+/// How often the store is looked into for events that other processes have archived, while
+/// anybody follows: what a follower notices as delay, against one read of one row.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The archive of one platform. Cheap to clone; all clones are one archive.
 ///
-/// One process at a time may write it: positions are given in memory.
+/// Several processes may write and read it: one that writes does so much faster when no other
+/// writes at the same time.
 #[derive(Clone)]
 pub(crate) struct Archive {
     store: Arc<dyn Store>,
-    tail: Arc<Tail>,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of an archive have in common.
+struct Shared {
+    pen: Pen,
+    tail: Tail,
+    /// Held while the tail catches up with the store: one does it for all.
+    catching_up: Mutex<()>,
+    /// Something was written that the tail does not hold.
+    behind: Notify,
 }
 
 /// Why the archive cannot be read.
@@ -63,9 +83,6 @@ pub enum ArchiveError {
     },
 }
 
-/// Rows read at once when all are read: an event may have a megabyte, so the bound is on memory.
-const ALL_PAGE: usize = 100;
-
 /// Ids of all archived events, in the archive's order.
 ///
 /// # Errors
@@ -74,7 +91,7 @@ pub async fn archived(store: &dyn Store) -> Result<Vec<Uuid>, ArchiveError> {
     let mut ids = Vec::new();
     let mut after = None;
     loop {
-        let scan = Scan::new(VIEW).limit(ALL_PAGE).after(after);
+        let scan = Scan::new(VIEW).limit(PAGE).after(after);
         let rows = store.scan(&scan).await?;
         for row in &rows {
             ids.push(entry_of(row)?.event.id());
@@ -96,24 +113,38 @@ struct Row {
 impl Archive {
     /// Finds where the archive ends.
     pub(crate) async fn open(store: Arc<dyn Store>) -> Result<Archive, ArchiveError> {
-        let newest = store.scan(&Scan::new(VIEW).reverse().limit(1)).await?;
-        let last = newest.first().map(position_of).transpose()?.unwrap_or(0);
+        let last = newest(store.as_ref()).await?;
+        let shared = Shared {
+            pen: Pen::default(),
+            tail: Tail::after(last),
+            catching_up: Mutex::default(),
+            behind: Notify::new(),
+        };
         Ok(Archive {
             store,
-            tail: Arc::new(Tail::after(last)),
+            shared: Arc::new(shared),
         })
     }
 
-    /// The write that archives an event; `None` when it is in the archive already.
-    pub(crate) async fn write(&self, event: &SealedEvent) -> Result<Option<ViewWrite>, StoreError> {
-        // Tried again: it has a position, and asking the store could only fail.
-        if self.tail.given(event.id()).is_none() && self.find(event.id()).await?.is_some() {
+    /// The write that archives an event; `None` when it is in the archive already. A conflict
+    /// means that another event has got the position: ask again.
+    pub(crate) async fn write(
+        &self,
+        event: &SealedEvent,
+    ) -> Result<Option<ViewWrite>, ArchiveError> {
+        // The position first: should somebody archive this very event now, either it is found or
+        // the position is taken.
+        let position = match self.shared.pen.take_next() {
+            Some(position) => position,
+            None => newest(self.store.as_ref()).await? + 1,
+        };
+        if self.find(event.id()).await?.is_some() {
             return Ok(None);
         }
         let row = Row {
             event: STANDARD.encode(event.bytes()),
         };
-        let position = self.tail.give(event.id());
+        self.shared.pen.give(event.id(), position);
         let place = |of: &str| format!("{of}/{}", key(position));
         let mut write = ViewWrite::put(VIEW, key(position), &row)?
             .expect(0)
@@ -128,12 +159,52 @@ impl Archive {
 
     /// The event's write is durable.
     pub(crate) fn written(&self, event: &SealedEvent) {
-        self.tail.settle(event, subjects(event));
+        let remembered = self.shared.pen.written(event.id()).is_some_and(|position| {
+            let entry = Entry {
+                position,
+                event: event.clone(),
+                subjects: subjects(event),
+            };
+            self.shared
+                .tail
+                .append(position - 1, vec![Arc::new(entry)], position)
+        });
+        if !remembered {
+            self.shared.behind.notify_one();
+        }
     }
 
-    /// The position up to which the archive is final, and how to hear of it moving.
+    /// The newest position known here, and how to hear of it moving.
     pub(crate) fn end(&self) -> watch::Receiver<u64> {
-        self.tail.end()
+        self.shared.tail.end()
+    }
+
+    /// Learns what other processes have archived: everything durable by now is known then.
+    pub(crate) async fn catch_up(&self) -> Result<(), ArchiveError> {
+        let _turn = self.shared.catching_up.lock().await;
+        let tail = &self.shared.tail;
+        let end = newest(self.store.as_ref()).await?;
+        let mut after = *tail.end().borrow();
+        if end.saturating_sub(after) > RECENT_MAX as u64 {
+            // More than memory holds: those who want it read it from the store.
+            tail.jump(end);
+        }
+        while after < end {
+            match self.page(after, end).await {
+                Ok((entries, reached)) => {
+                    tail.append(after, entries, reached);
+                    after = reached;
+                }
+                // Those who want the damaged event are told; it does not hold up the others.
+                Err(ArchiveError::Damaged { key, source }) => {
+                    tracing::error!(key, error = source.as_ref(), "an archived event is damaged");
+                    tail.jump(end);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// All events of a flow in order, at most `limit`.
@@ -150,30 +221,46 @@ impl Archive {
         self.store.scan(&scan).await?.iter().map(entry_of).collect()
     }
 
-    /// Lets readers pass positions whose write was durable although it seemed to fail.
-    pub(crate) async fn watch_over(self, stop: CancellationToken) {
-        loop {
+    /// Keeps up with what is archived, here and by other processes, while anybody follows.
+    pub(crate) async fn keep_up(self, stop: CancellationToken) {
+        let mut commits = self.store.commits();
+        let mut failing = false;
+        while !stop.is_cancelled() {
+            // Seen before looking: a commit during the look wakes the next one.
+            commits.mark_unchanged();
+            if self.shared.tail.is_followed() {
+                let outcome = self.catch_up().await;
+                if let (Err(error), false) = (&outcome, failing) {
+                    let error = error as &dyn std::error::Error;
+                    tracing::warn!(error, "followers wait: the archive cannot be read");
+                }
+                failing = outcome.is_err();
+            }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {}
+                _ = commits.changed() => {}
+                () = self.shared.behind.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            for (position, event_id) in self.tail.overdue(LOOK_EVERY) {
-                match self.store.view(VIEW, &key(position)).await {
-                    Ok(Some(row)) => match entry_of(&row) {
-                        Ok(entry) if entry.event.id() == event_id => self.written(&entry.event),
-                        Ok(_) => {
-                            tracing::error!(position, %event_id, "another writer uses this archive")
-                        }
-                        Err(error) => {
-                            tracing::error!(position, %error, "archived event is damaged")
-                        }
-                    },
-                    // Still being tried: the consumer does not give up while its store is away.
-                    Ok(None) => tracing::warn!(position, %event_id, "archiving takes long"),
-                    Err(error) => tracing::warn!(position, %error, "archive cannot be read"),
-                }
+        }
+    }
+
+    /// One page of the events behind `after` and up to `end`, and how far it reaches.
+    async fn page(&self, after: u64, end: u64) -> Result<(Vec<Arc<Entry>>, u64), ArchiveError> {
+        // By position: keys that share all but the last digits.
+        let first = after + 1;
+        let page_end = first - first % PAGE as u64 + (PAGE as u64 - 1);
+        let prefix = key(first)[..PAGE_DIGITS].to_owned();
+        let scan = Scan::new(VIEW).prefix(prefix).limit(PAGE);
+        let rows = self.store.scan(&scan).await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let position = position_of(row)?;
+            if (first..=end).contains(&position) {
+                page.push(Arc::new(entry_of(row)?));
             }
         }
+        Ok((page, page_end.min(end)))
     }
 
     async fn find(&self, event_id: Uuid) -> Result<Option<ViewRow>, StoreError> {
@@ -183,6 +270,12 @@ impl Archive {
             .limit(1);
         Ok(self.store.scan(&scan).await?.pop())
     }
+}
+
+/// Position of the newest event; 0 when there is none.
+async fn newest(store: &dyn Store) -> Result<u64, ArchiveError> {
+    let newest = store.scan(&Scan::new(VIEW).reverse().limit(1)).await?;
+    Ok(newest.first().map(position_of).transpose()?.unwrap_or(0))
 }
 
 /// Ids of the users an event is about; nobody's when this build does not know it.

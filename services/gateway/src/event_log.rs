@@ -67,7 +67,11 @@ impl EventLogService for EventLog {
     ) -> Result<Response<Events>, Status> {
         let subject = only_about(user(&request)?);
         let asked = request.into_inner();
-        let end = *self.archive.end().borrow();
+        // Another process may have archived what this caller has read already.
+        let caught_up = self.archive.catch_up().await;
+        caught_up.map_err(|error| unreadable(&error))?;
+        let follower = self.archive.end();
+        let end = *follower.borrow();
         let after = if asked.from_now {
             end
         } else {
@@ -82,7 +86,7 @@ impl EventLogService for EventLog {
             subject,
         };
         let reader = Reader::new(self.archive.clone(), filter, after);
-        let events = feed::open(reader, self.archive.end(), asked.stop_at_end);
+        let events = feed::open(reader, follower, asked.stop_at_end);
         Ok(Response::new(Box::pin(events)))
     }
 

@@ -6,14 +6,8 @@ use outcry_events::topic::topic_matches;
 use outcry_store::{Scan, ViewRow};
 
 use super::{
-    Archive, ArchiveError, BY_PARTITION_KEY, BY_SUBJECT, DIGITS, Entry, VIEW, entry_of, key,
-    position_of,
+    Archive, ArchiveError, BY_PARTITION_KEY, BY_SUBJECT, Entry, PAGE, VIEW, entry_of, position_of,
 };
-
-/// Rows read at once: an event may have a megabyte, so the bound is on memory.
-const PAGE: usize = 100;
-/// Leading digits that all positions of one such page share.
-const PAGE_DIGITS: usize = DIGITS - 2;
 
 /// Which events a reader gets.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +88,7 @@ impl Reader {
         if self.after >= end {
             return Ok(Vec::new());
         }
-        let page = match self.archive.tail.recent_after(self.after, PAGE) {
+        let page = match self.archive.shared.tail.recent_after(self.after, PAGE) {
             Some(recent) => self.remembered(recent, end),
             None => match self.filter.order() {
                 Some((index, prefix)) => self.indexed(index, prefix, end).await?,
@@ -118,21 +112,9 @@ impl Reader {
         recent
     }
 
-    /// One page by position: keys that share all but the last digits.
     async fn stored(&mut self, end: u64) -> Result<Vec<Arc<Entry>>, ArchiveError> {
-        let first = self.after + 1;
-        let page_end = first - first % PAGE as u64 + (PAGE as u64 - 1);
-        let prefix = key(first)[..PAGE_DIGITS].to_owned();
-        let scan = Scan::new(VIEW).prefix(prefix).limit(PAGE);
-        let rows = self.archive.store.scan(&scan).await?;
-        let mut page = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let position = position_of(row)?;
-            if (first..=end).contains(&position) {
-                page.push(Arc::new(entry_of(row)?));
-            }
-        }
-        self.after = page_end.min(end);
+        let (page, reached) = self.archive.page(self.after, end).await?;
+        self.after = reached;
         Ok(page)
     }
 

@@ -1,19 +1,16 @@
-//! The growing end of the archive: which positions are given away, which are final, and the newest events in memory.
+//! The growing end of the archive: the newest events in memory, and who follows them.
 //!
-//! Events are archived side by side, so a later position may be durable before an earlier one.
-//! Readers only ever see up to the *end*: the position below which nothing can appear any more.
+//! Readers see up to the *end*: everything up to there is durable and known here. It may lie behind
+//! the newest event of the store while another process archives.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use outcry_events::SealedEvent;
 use tokio::sync::watch;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 /// Events kept in memory for those who follow closely; the store has the rest.
-const RECENT_MAX: usize = 4096;
+pub(super) const RECENT_MAX: usize = 4096;
 /// Bytes of events kept in memory, whatever their number.
 const RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -35,30 +32,18 @@ pub(super) struct Tail {
 
 #[derive(Debug)]
 struct State {
-    next: u64,
-    /// Positions given away and not yet behind the end.
-    in_flight: BTreeMap<u64, Slot>,
-    by_event: HashMap<Uuid, u64>,
+    end: u64,
     recent: VecDeque<Arc<Entry>>,
     recent_bytes: usize,
     /// Everything after this position and up to the end is in `recent`.
     recent_from: u64,
 }
 
-#[derive(Debug)]
-struct Slot {
-    event_id: Uuid,
-    since: Instant,
-    entry: Option<Arc<Entry>>,
-}
-
 impl Tail {
     /// The tail of an archive whose newest event has position `last`; 0 when there is none.
     pub(super) fn after(last: u64) -> Tail {
         let state = State {
-            next: last + 1,
-            in_flight: BTreeMap::new(),
-            by_event: HashMap::new(),
+            end: last,
             recent: VecDeque::new(),
             recent_bytes: 0,
             recent_from: last,
@@ -69,68 +54,45 @@ impl Tail {
         }
     }
 
-    /// The position an event was given that is still being archived.
-    pub(super) fn given(&self, event_id: Uuid) -> Option<u64> {
-        self.state().by_event.get(&event_id).copied()
+    /// Moves the end to `reached`: `entries` are all the events behind `after` and up to there.
+    /// Nothing happens, and the answer is no, when the end lies before `after`: what is between
+    /// is not known.
+    pub(super) fn append(&self, after: u64, entries: Vec<Arc<Entry>>, reached: u64) -> bool {
+        let mut state = self.state();
+        if state.end < after {
+            return false;
+        }
+        if state.end < reached {
+            let known = state.end;
+            for entry in entries {
+                if entry.position > known {
+                    state.remember(entry);
+                }
+            }
+            state.end = reached;
+            // Still holding the state, so that the end never goes back.
+            self.end.send_replace(reached);
+        }
+        true
     }
 
-    /// Gives an event its position: the next one, or the one it was given before.
-    pub(super) fn give(&self, event_id: Uuid) -> u64 {
+    /// Moves the end without knowing the events up to there.
+    pub(super) fn jump(&self, end: u64) {
         let mut state = self.state();
-        if let Some(position) = state.by_event.get(&event_id) {
-            return *position;
-        }
-        let position = state.next;
-        state.next += 1;
-        state.by_event.insert(event_id, position);
-        let slot = Slot {
-            event_id,
-            since: Instant::now(),
-            entry: None,
-        };
-        state.in_flight.insert(position, slot);
-        position
-    }
-
-    /// The event is durable: it is seen as soon as all before it are.
-    pub(super) fn settle(&self, event: &SealedEvent, subjects: Vec<String>) {
-        let mut state = self.state();
-        let Some(position) = state.by_event.get(&event.id()).copied() else {
-            return;
-        };
-        if let Some(slot) = state.in_flight.get_mut(&position) {
-            slot.entry = Some(Arc::new(Entry {
-                position,
-                event: event.clone(),
-                subjects,
-            }));
-        }
-        let mut end = None;
-        while let Some(first) = state.in_flight.first_entry() {
-            let Some(entry) = first.get().entry.clone() else {
-                break;
+        if state.end < end {
+            *state = State {
+                end,
+                recent: VecDeque::new(),
+                recent_bytes: 0,
+                recent_from: end,
             };
-            let slot = first.remove();
-            state.by_event.remove(&slot.event_id);
-            end = Some(entry.position);
-            state.remember(entry);
-        }
-        drop(state);
-        if let Some(end) = end {
             self.end.send_replace(end);
         }
     }
 
-    /// Positions that hold the end back for longer than `patience`, with their events.
-    pub(super) fn overdue(&self, patience: Duration) -> Vec<(u64, Uuid)> {
-        let state = self.state();
-        let open = state
-            .in_flight
-            .iter()
-            .filter(|(_, slot)| slot.entry.is_none());
-        open.filter(|(_, slot)| slot.since.elapsed() >= patience)
-            .map(|(position, slot)| (*position, slot.event_id))
-            .collect()
+    /// Whether anybody waits for the end to move.
+    pub(super) fn is_followed(&self) -> bool {
+        self.end.receiver_count() > 0
     }
 
     /// Events after a position, oldest first; `None` when memory does not reach back so far.
@@ -185,23 +147,36 @@ mod tests {
     use outcry_contracts::users::v1::UserPasswordChangedEvent;
     use outcry_events::{Cause, Stamp, seal};
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 
-    fn event(id: u128) -> SealedEvent {
+    fn entry(position: u64) -> Arc<Entry> {
         let changed = UserPasswordChangedEvent {
             user_id: Uuid::from_u128(1).to_string(),
             token_epoch: 1,
         };
         let cause = Cause::root(Uuid::from_u128(2), "service:users");
         let stamp = Stamp {
-            event_id: Uuid::from_u128(id),
+            event_id: Uuid::from_u128(position.into()),
             sequence: 1,
             occurred_at: UNIX_EPOCH,
             recorded_at: UNIX_EPOCH,
             cause: &cause,
         };
-        seal(&changed, stamp).unwrap()
+        Arc::new(Entry {
+            position,
+            event: seal(&changed, stamp).unwrap(),
+            subjects: vec![],
+        })
+    }
+
+    fn entries(positions: impl IntoIterator<Item = u64>) -> Vec<Arc<Entry>> {
+        positions.into_iter().map(entry).collect()
+    }
+
+    fn end(tail: &Tail) -> u64 {
+        *tail.end().borrow()
     }
 
     fn seen(tail: &Tail, after: u64) -> Vec<u64> {
@@ -210,63 +185,71 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_seen_before_all_earlier_positions_are_final() {
+    fn the_end_moves_only_over_what_is_known() {
         let tail = Tail::after(10);
-        let (a, b) = (event(1), event(2));
-        assert_eq!((tail.give(a.id()), tail.give(b.id())), (11, 12));
-        tail.settle(&b, vec![]);
-        assert_eq!((*tail.end().borrow(), seen(&tail, 10)), (10, vec![]));
-        tail.settle(&a, vec![]);
-        assert_eq!((*tail.end().borrow(), seen(&tail, 10)), (12, vec![11, 12]));
-        assert_eq!(seen(&tail, 11), [12]);
-        assert!(
-            tail.recent_after(9, 1).is_none(),
-            "memory begins at the start"
-        );
+        assert!(!tail.append(11, entries([12]), 12), "11 is not known");
+        assert_eq!((end(&tail), seen(&tail, 10)), (10, vec![]));
+        // What is missing was read from the store; position 11 was never given.
+        assert!(tail.append(10, entries([12, 13]), 13));
+        assert_eq!((end(&tail), seen(&tail, 10)), (13, vec![12, 13]));
+        assert_eq!(seen(&tail, 12), [13]);
+        assert!(tail.recent_after(9, 1).is_none());
     }
 
     #[test]
-    fn an_event_tried_again_keeps_its_position() {
+    fn what_is_told_twice_is_remembered_once() {
         let tail = Tail::after(0);
-        let again = event(1);
-        assert_eq!(tail.give(again.id()), 1);
-        assert_eq!(tail.given(again.id()), Some(1));
-        assert_eq!(tail.give(again.id()), 1);
-        assert_eq!(tail.overdue(Duration::ZERO), [(1, again.id())]);
-        tail.settle(&again, vec![]);
-        tail.settle(&again, vec![]);
-        assert_eq!((tail.given(again.id()), seen(&tail, 0)), (None, vec![1]));
-        assert!(tail.overdue(Duration::ZERO).is_empty());
+        assert!(tail.append(0, entries(1..=3), 3));
+        assert!(tail.append(0, entries(1..=2), 2));
+        assert!(tail.append(1, entries(2..=5), 5));
+        assert_eq!((end(&tail), seen(&tail, 0)), (5, vec![1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn memory_begins_anew_behind_a_jump() {
+        let tail = Tail::after(0);
+        tail.append(0, entries(1..=3), 3);
+        tail.jump(2);
+        assert_eq!(seen(&tail, 0), [1, 2, 3], "the end never goes back");
+        tail.jump(9000);
+        assert_eq!((end(&tail), seen(&tail, 9000)), (9000, vec![]));
+        assert!(tail.recent_after(3, 1).is_none());
     }
 
     #[test]
     fn memory_is_bounded_and_says_where_it_begins() {
         let tail = Tail::after(0);
-        for id in 1..=RECENT_MAX as u128 + 10 {
-            let event = event(id);
-            tail.give(event.id());
-            tail.settle(&event, vec![]);
+        for position in 1..=RECENT_MAX as u64 + 10 {
+            tail.append(position - 1, entries([position]), position);
         }
         assert!(tail.recent_after(9, 1).is_none());
         assert_eq!(tail.recent_after(10, 1).unwrap()[0].position, 11);
     }
 
+    #[test]
+    fn followers_are_noticed() {
+        let tail = Tail::after(0);
+        assert!(!tail.is_followed());
+        let follower = tail.end();
+        assert!(tail.is_followed());
+        drop(follower);
+        assert!(!tail.is_followed());
+    }
+
     proptest! {
         #[test]
-        fn whatever_the_order_of_settling_readers_see_every_position_once_in_order(
-            order in Just((1u128..=20).collect::<Vec<_>>()).prop_shuffle(),
+        fn whatever_pieces_come_readers_see_every_position_once_in_order(
+            pieces in prop::collection::vec((0u64..20, 0u64..20), 0..40),
         ) {
             let tail = Tail::after(0);
-            let events: Vec<_> = (1..=20).map(event).collect();
-            for event in &events {
-                tail.give(event.id());
-            }
             let mut read = Vec::new();
-            for id in order {
-                tail.settle(&events[id as usize - 1], vec![]);
+            for (after, length) in pieces {
+                let reached = after + length;
+                tail.append(after, entries(after + 1..=reached), reached);
                 read.extend(seen(&tail, read.last().copied().unwrap_or(0)));
+                prop_assert_eq!(end(&tail), read.len() as u64);
             }
-            prop_assert_eq!(read, (1..=20).collect::<Vec<u64>>());
+            prop_assert_eq!(&read, &(1..=read.len() as u64).collect::<Vec<_>>());
         }
     }
 }

@@ -7,6 +7,7 @@ use outcry_contracts::eventlog::v1::{
 use outcry_contracts::users::v1::UserPasswordChangedEvent;
 use outcry_mesh::Role;
 use outcry_service::{Fault, GroupSpec, Unknown};
+use outcry_store::CommitError;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 use uuid::Uuid;
@@ -244,7 +245,7 @@ async fn an_event_is_archived_once_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn readers_wait_for_an_event_whose_write_is_still_under_way() {
+async fn of_two_events_that_want_the_same_position_the_slower_one_gets_the_next() {
     let rig = Rig::start().await;
     let changed = UserPasswordChangedEvent {
         user_id: user(1),
@@ -252,18 +253,17 @@ async fn readers_wait_for_an_event_whose_write_is_still_under_way() {
     };
     let slow = rig.sealed(&changed, Uuid::from_u128(1));
     let slow_commit = rig.recorder().react(&slow).await.unwrap();
-    rig.happened_to(&user(2), 1).await;
-    let all = SubscribeRequest::default;
-    assert_eq!(
-        positions(&read(&rig, &user(9), Role::Admin, all()).await),
-        NONE
-    );
-    rig.store().commit(slow_commit).await.unwrap();
-    rig.recorder().committed(&slow).await;
-    assert_eq!(
-        positions(&read(&rig, &user(9), Role::Admin, all()).await),
-        [1, 2]
-    );
+    let fast = rig.happened_to(&user(2), 1).await;
+    let overtaken = rig.store().commit(slow_commit).await;
+    assert!(matches!(overtaken, Err(CommitError::Conflict(_))));
+    rig.consume(&slow).await;
+    let all = read(&rig, &user(9), Role::Admin, SubscribeRequest::default()).await;
+    assert_eq!(positions(&all), [1, 2]);
+    let ids: Vec<&str> = all
+        .iter()
+        .map(|logged| logged.event.as_ref().unwrap().event_id.as_str())
+        .collect();
+    assert_eq!(ids, [fast.id().to_string(), slow.id().to_string()]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod browsers;
 mod calls;
 mod dead_letters;
 mod events;
+mod replicas;
 mod rig;
 mod running;
 mod streams;

@@ -15,7 +15,7 @@ use outcry_mesh::{Directory, Role, Rules};
 use outcry_service::testing::FakeClock;
 use outcry_service::{Clock, Context, Reaction};
 use outcry_sqlite::Database;
-use outcry_store::SqliteStore;
+use outcry_store::{CommitError, SqliteStore, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -42,8 +42,15 @@ pub struct Rig {
     pub serving: JoinHandle<()>,
     ctx: Context,
     recorder: Arc<dyn Reaction>,
-    database: Database,
-    folder: TempDir,
+    stored: Stored,
+}
+
+/// What outlives a gateway.
+#[derive(Clone)]
+struct Stored {
+    store: Arc<dyn Store>,
+    _folder: Arc<TempDir>,
+    clock: Arc<FakeClock>,
 }
 
 /// The id of customer number `number`.
@@ -57,20 +64,31 @@ impl Rig {
     }
 
     pub async fn with(config: Config) -> Rig {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let database = Database::open(&folder.path().join("outcry.db")).unwrap();
-        Rig::on(folder, database, Arc::default(), config).await
+        let store = SqliteStore::open(&database, "gateway").await.unwrap();
+        let stored = Stored {
+            store: Arc::new(store),
+            _folder: folder,
+            clock: Arc::default(),
+        };
+        Rig::on(stored, config).await
+    }
+
+    /// One more gateway on the same store, as another process runs it.
+    pub async fn replica(&self) -> Rig {
+        Rig::on(self.stored.clone(), Config::default()).await
     }
 
     /// A new gateway on the same database: it knows only what is stored.
     pub async fn restarted(self) -> Rig {
         self.stop.cancel();
         self.serving.await.unwrap();
-        Rig::on(self.folder, self.database, self.clock, Config::default()).await
+        Rig::on(self.stored, Config::default()).await
     }
 
-    async fn on(folder: TempDir, database: Database, clock: Arc<FakeClock>, config: Config) -> Rig {
-        let store = Arc::new(SqliteStore::open(&database, "gateway").await.unwrap());
+    async fn on(stored: Stored, config: Config) -> Rig {
+        let (store, clock) = (Arc::clone(&stored.store), Arc::clone(&stored.clock));
         let ids = Arc::clone(&clock);
         let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
         let ctx = Context::new("gateway", store, Arc::clone(&clock) as _, directory.clone());
@@ -95,6 +113,9 @@ impl Rig {
         let stop = CancellationToken::new();
         let serving = serve(edge.clone(), listener, stop.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
+        for task in gateway.tasks {
+            tokio::spawn((task.work)(stop.clone()));
+        }
         Rig {
             address,
             clock,
@@ -106,8 +127,7 @@ impl Rig {
             serving,
             ctx,
             recorder,
-            database,
-            folder,
+            stored,
         }
     }
 
@@ -156,9 +176,14 @@ impl Rig {
 
     /// Lets the gateway consume an event the way the runtime does.
     pub async fn consume(&self, event: &SealedEvent) {
-        let commit = self.recorder.react(event).await.unwrap();
-        self.ctx.store.commit(commit).await.unwrap();
-        self.recorder.committed(event).await;
+        loop {
+            let commit = self.recorder.react(event).await.unwrap();
+            match self.ctx.store.commit(commit).await {
+                Ok(()) => break self.recorder.committed(event).await,
+                Err(CommitError::Conflict(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Consumes an event about a customer, and returns it.
@@ -186,7 +211,7 @@ impl Rig {
         self.recorder.as_ref()
     }
 
-    pub fn store(&self) -> &dyn outcry_store::Store {
+    pub fn store(&self) -> &dyn Store {
         self.ctx.store.as_ref()
     }
 }
