@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Folder of the key that access tokens are signed with. Made at the first start, for the
-    /// owner's eyes only.
+    /// owner's eyes only. Processes that share a store share it, or have a copy each.
     pub keys_dir: PathBuf,
 }
 

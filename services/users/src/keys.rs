@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use outcry_mesh::token::SigningKey;
+use outcry_store::CommitError;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 
@@ -42,6 +43,20 @@ pub enum StartError {
         /// Its file.
         path: PathBuf,
     },
+    /// Another process of this service signs with another key: tokens would count or not by chance.
+    #[error(
+        "this process has the signing key {ours}, another one signs with {theirs}: give all of them \
+         the same keys_dir; to change the key, stop all of them for half a minute"
+    )]
+    OtherKey {
+        /// Id of the key in this process's folder.
+        ours: String,
+        /// Id of the key the other one signs with.
+        theirs: String,
+    },
+    /// What others sign with cannot be read or written.
+    #[error("comparing the signing key with that of other processes")]
+    Signers(#[source] CommitError),
     /// The thread that reads the key broke off.
     #[error("reading the signing key broke off")]
     Broken(#[source] tokio::task::JoinError),

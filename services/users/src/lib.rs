@@ -11,6 +11,7 @@
 //! - `lockout`: how often somebody may guess. Pure.
 //! - `sessions`: refresh tokens that work once.
 //! - `keys`: the key that access tokens are signed with.
+//! - `signers`: that all processes sign with the same one.
 //! - `desk`: commands carried out, with all that goes along with their events.
 //! - `signing_in`: login, refresh and logout.
 //! - `timers`: what is forgotten at its time.
@@ -24,6 +25,7 @@
 //! 4. Passwords and tokens are kept as hashes only: they are in no event, no stored answer and no
 //!    log. Addresses are in no event and no log.
 //! 5. Whoever's status, roles or password change has to sign in again.
+//! 6. All processes of the service sign with one key.
 
 pub mod config;
 pub mod domain;
@@ -35,6 +37,7 @@ mod keys;
 mod lockout;
 mod passwords;
 mod sessions;
+mod signers;
 mod signing_in;
 mod timers;
 
@@ -54,6 +57,7 @@ pub use keys::StartError;
 use self::api::Api;
 use self::desk::{Desk, Newcomer};
 use self::passwords::Passwords;
+use self::signers::Signing;
 use self::signing_in::SigningIn;
 use self::timers::Timers;
 
@@ -66,9 +70,11 @@ pub const EMITS: &[&str] = UserEvent::TOPICS;
 /// The service, ready to run. Makes the signing key when there is none yet.
 ///
 /// # Errors
-/// [`StartError`] when the signing key cannot be read or made.
+/// [`StartError`] when the signing key cannot be read or made, or another process signs with
+/// another one.
 pub async fn service(ctx: Context, config: Config) -> Result<Service, StartError> {
     let key = keys::load_or_make(config.keys_dir).await?;
+    let signing = Signing::begin(ctx.clone(), key.kid()).await?;
     let passwords = Passwords::new();
     let desk = Arc::new(Desk::new(ctx.clone(), passwords.clone()));
     let signing_in = SigningIn::new(Arc::clone(&desk), key);
@@ -77,6 +83,7 @@ pub async fn service(ctx: Context, config: Config) -> Result<Service, StartError
             desk, signing_in,
         ))))
         .fires(Timers::new(ctx))
+        .runs("signing key", |stop| signing.run(stop))
         .emits(EMITS))
 }
 

@@ -207,7 +207,7 @@ impl SigningIn {
     ) -> Result<(), Status> {
         let desk = &self.desk;
         // Looked at and written down while holding a turn: guesses made at the same time are no
-        // more than there are turns.
+        // more than all processes have turns.
         let turn = desk.passwords.turn().await?;
         self.not_locked(email).await?;
         let hash = desk.password_hash(user_id).await?;

@@ -12,10 +12,11 @@ use outcry_contracts::users::v1 as wire;
 use outcry_contracts::users::v1::UserStatus;
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_mesh::token::{Claims, PublicKey, Verifier};
+use outcry_mesh::{Channel, Directory, EDGE, Rules};
 use outcry_service::testing::{Caller, FakeClock, Platform};
 use outcry_service::{Clock, Context};
 use outcry_store::ReadAll;
-use outcry_users::{Config, EMITS, ensure_admin};
+use outcry_users::{Config, EMITS, StartError, ensure_admin};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -82,6 +83,17 @@ impl House {
         }
     }
 
+    /// One more process of the service on the same store, with its own copy of a key.
+    async fn replica(&self, keys_dir: std::path::PathBuf) -> Result<Replica, StartError> {
+        let ids = Arc::clone(&self.clock);
+        let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+        let (store, clock) = (Arc::clone(&self.ctx.store), Arc::clone(&self.clock));
+        let ctx = Context::new("users", store, clock, directory.clone());
+        let service = outcry_users::service(ctx, Config { keys_dir }).await?;
+        directory.register("users", service.routes).unwrap();
+        Ok(Replica { directory })
+    }
+
     async fn registered(&self, email: &str) -> wire::User {
         let reply = self.anybody().register(self.registration(email)).await;
         reply.unwrap().into_inner().user.unwrap()
@@ -143,6 +155,32 @@ impl House {
             .iter()
             .map(|stored| stored.event.topic().to_owned())
             .collect()
+    }
+}
+
+/// One more process of the service.
+struct Replica {
+    directory: Directory,
+}
+
+impl Replica {
+    fn anybody(&self) -> UserServiceClient<Channel> {
+        UserServiceClient::new(self.directory.channel(EDGE, "users"))
+    }
+
+    async fn login(&self, email: &str, password: &str) -> Result<wire::LoginResponse, Status> {
+        let request = wire::LoginRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+        };
+        Ok(self.anybody().login(request).await?.into_inner())
+    }
+
+    async fn refresh(&self, token: &str) -> Result<wire::Tokens, Status> {
+        let refresh_token = token.to_owned();
+        let request = wire::RefreshRequest { refresh_token };
+        let reply = self.anybody().refresh(request).await?;
+        Ok(reply.into_inner().tokens.unwrap())
     }
 }
 
@@ -537,5 +575,61 @@ async fn after_a_restart_the_keys_are_the_same_and_sessions_go_on() {
     assert_eq!(house.claims(&tokens.access_token).await.sub, ann.user_id);
     let next = house.refresh(&tokens.refresh_token).await.unwrap();
     assert_eq!(house.claims(&next.access_token).await.sub, ann.user_id);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_count_wherever_they_are_tried() {
+    let house = House::open().await;
+    house.registered("ann@example.com").await;
+    let other = house.replica(keys(house.folder.path())).await.unwrap();
+    for _ in 0..2 {
+        house.login("ann@example.com", OTHER).await.unwrap_err();
+        other.login("ann@example.com", OTHER).await.unwrap_err();
+    }
+    let fifth = other.login("ann@example.com", OTHER).await.unwrap_err();
+    assert_eq!(reason(&fifth), "BAD_CREDENTIALS");
+    let locked = house.login("ann@example.com", PASSWORD).await.unwrap_err();
+    assert_eq!(reason(&locked), "LOGIN_LOCKED");
+    let locked = other.login("ann@example.com", PASSWORD).await.unwrap_err();
+    assert_eq!(reason(&locked), "LOGIN_LOCKED");
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_begun_at_one_process_goes_on_at_another_and_tokens_of_both_count() {
+    let house = House::open().await;
+    let user = house.registered("ann@example.com").await;
+    let other = house.replica(keys(house.folder.path())).await.unwrap();
+    let begun = house.signed_in("ann@example.com").await;
+    let gone_on = other.refresh(&begun.refresh_token).await.unwrap();
+    assert_eq!(
+        house.claims(&gone_on.access_token).await.sub,
+        user.user_id,
+        "signed by one, verified with the keys of the other"
+    );
+    let reused = house.refresh(&begun.refresh_token).await.unwrap_err();
+    assert_eq!(reason(&reused), "REFRESH_TOKEN_REUSED");
+    let over = other.refresh(&gone_on.refresh_token).await.unwrap_err();
+    assert_eq!(reason(&over), "BAD_REFRESH_TOKEN");
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_with_another_key_does_not_start_while_somebody_signs() {
+    let house = House::open().await;
+    let elsewhere = house.folder.path().join("elsewhere");
+    for _ in 0..2 {
+        let refused = house.replica(elsewhere.clone()).await.err().unwrap();
+        assert!(
+            matches!(refused, StartError::OtherKey { .. }),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("keys_dir"), "{refused}");
+    }
+    house.replica(keys(house.folder.path())).await.unwrap();
+    // Nobody signs any more, so another key can take over.
+    house.clock.advance(Duration::from_secs(31));
+    house.replica(elsewhere).await.unwrap();
     house.platform.stop().await;
 }
