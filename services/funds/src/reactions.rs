@@ -111,6 +111,9 @@ impl Reactions {
     }
 
     /// Credits a captured payment, once per payment.
+    ///
+    /// Users and payments come on their own ways, whose delays differ by minutes when one of them
+    /// is held up. Whoever has paid is a user, so the payment opens the account when it comes first.
     async fn paid(
         &self,
         event: &SealedEvent,
@@ -121,9 +124,11 @@ impl Reactions {
             return Err(Fault::discard("the payment is credited already"));
         }
         let amount = Amount::from_required(payment.amount.as_ref()).map_err(Fault::park)?;
-        let account = self.account(&payment.user_id).await?;
+        let known = documents::account(self.ctx.store.as_ref(), &payment.user_id).await?;
+        let account_version = version(known.as_ref());
+        let account = known.map_or_else(|| Account::open(&payment.user_id), |kept| kept.document);
         let booked = deposit(
-            account.document,
+            account,
             &Value::cash(amount),
             DepositMethod::Payment,
             &payment.payment_id,
@@ -132,7 +137,7 @@ impl Reactions {
         let mut booking = Booking::new(&self.ctx);
         booking.credited(&credit, &payment.user_id)?;
         booking.account(
-            account.version,
+            account_version,
             &booked.account,
             &booked.events,
             &event.cause(ACTOR),
@@ -230,7 +235,7 @@ impl Reactions {
         Ok(booking.commit())
     }
 
-    /// An open account. Users and payments come on their own ways, so it may not be open yet.
+    /// An open account: what needs one comes behind what opens it, save when that is being tried.
     async fn account(&self, user_id: &str) -> Result<Kept<Account>, Fault> {
         documents::account(self.ctx.store.as_ref(), user_id)
             .await?

@@ -10,6 +10,7 @@ use outcry_contracts::funds::v1 as wire;
 use outcry_contracts::orders::v1::Side;
 use outcry_contracts::trades::v1::Liquidity;
 use outcry_events::money::Amount;
+use outcry_funds::domain::Standing;
 use outcry_service::testing::{eventually, found};
 use tonic::Code;
 use uuid::Uuid;
@@ -109,6 +110,30 @@ async fn an_order_that_ends_before_its_fills_are_settled_gets_the_rest_back_with
     let late = house.lock(&buy, cash(1)).await.unwrap_err();
     assert_eq!(reason(&late), "ORDER_ENDED");
     house.check().await;
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_before_the_news_of_its_user_opens_the_account() {
+    let house = House::open().await;
+    let ann = Uuid::now_v7().to_string();
+    let payment = Uuid::now_v7().to_string();
+    house.outside.paid(&payment, &ann, 100).await;
+    house.eventually_available(&ann, 100).await;
+    let created = house.outside.created(&ann).await;
+    eventually("the news of the user is handled", async || {
+        let handled = house.ctx.store.is_handled("funds", created.id()).await;
+        handled.unwrap()
+    })
+    .await;
+    assert_eq!(house.holds(&ann).await.0, 100);
+    house.check().await;
+    house.outside.suspended(&ann).await;
+    eventually("the account is suspended", async || {
+        let account = house.account(&ann).await.unwrap();
+        account.standing == Standing::Suspended
+    })
+    .await;
     house.platform.stop().await;
 }
 

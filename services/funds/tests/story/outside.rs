@@ -66,12 +66,17 @@ impl Outside {
 
     pub async fn registered(&self) -> String {
         let user_id = self.users.clock.new_id().to_string();
+        self.created(&user_id).await;
+        user_id
+    }
+
+    /// The news of a user.
+    pub async fn created(&self, user_id: &str) -> SealedEvent {
         let created = UserCreatedEvent {
-            user_id: user_id.clone(),
+            user_id: user_id.to_owned(),
             ..UserCreatedEvent::default()
         };
-        self.happen(&self.users, &created, Uuid::now_v7()).await;
-        user_id
+        self.happen(&self.users, &created, Uuid::now_v7()).await
     }
 
     pub async fn suspended(&self, user_id: &str) {
