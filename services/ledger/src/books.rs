@@ -118,17 +118,17 @@ pub(crate) async fn balances_for<'a>(
         .collect())
 }
 
-/// Everything that is written for what an event led to. `version` is that of the end it was made
-/// for.
+/// Everything that is written for what an event led to: always the end, too, so that an event which
+/// waits is a conflict with one that is booked at the same time and would have covered it. `head`
+/// and `version` are of the end it was made for.
 pub(crate) fn writes(
     event_id: Uuid,
     recorded: &Recorded,
-    version: u64,
+    (head, version): (&Head, u64),
 ) -> Result<Vec<ViewWrite>, StoreError> {
-    let mut writes = Vec::new();
-    if let Some(last) = recorded.transactions.last() {
-        writes.push(ViewWrite::put(HEAD, THE_HEAD, &last.head())?.expect(version));
-    }
+    let last = recorded.transactions.last().map(Transaction::head);
+    let head = last.as_ref().unwrap_or(head);
+    let mut writes = vec![ViewWrite::put(HEAD, THE_HEAD, head)?.expect(version)];
     for transaction in &recorded.transactions {
         writes.extend(transaction_writes(transaction)?);
         if transaction.event_id != event_id {

@@ -54,6 +54,9 @@ impl Reaction for Bookkeeper {
         }
         let at_ns =
             nanos(event.occurred_at()).ok_or_else(|| Fault::park("the event's time is no time"))?;
+        // The end first: whatever else is read belongs to this end or to a later one, and then the
+        // commit is a conflict.
+        let (head, version) = books::head(store).await?;
         let mut waiting = books::waiting(store, WAITING_MAX).await?;
         if waiting.iter().any(|one| one.posting.key == posting.key) {
             return Err(Fault::park(format!(
@@ -68,7 +71,6 @@ impl Reaction for Bookkeeper {
             at_ns,
         };
         waiting.insert(0, new);
-        let (head, version) = books::head(store).await?;
         let postings = waiting.iter().map(|one| &one.posting);
         let balances = books::balances_for(store, postings).await?;
         let recorded = record_covered(head, waiting, balances).map_err(Fault::park)?;
@@ -82,7 +84,7 @@ impl Reaction for Bookkeeper {
             );
         }
         Ok(Commit {
-            views: books::writes(event.id(), &recorded, version)?,
+            views: books::writes(event.id(), &recorded, (&head, version))?,
             ..Commit::default()
         })
     }

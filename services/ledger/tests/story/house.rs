@@ -14,7 +14,7 @@ use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
 use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Service};
-use outcry_store::{Append, Commit};
+use outcry_store::{Append, Commit, ReadAll};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -163,6 +163,16 @@ impl House {
     }
 
     /// Waits until so many transactions are booked.
+    /// Everything funds has said.
+    pub async fn said(&self) -> Vec<SealedEvent> {
+        let all = ReadAll {
+            limit: 1_000,
+            ..ReadAll::default()
+        };
+        let stored = self.funds.store.read_all(&all).await.unwrap();
+        stored.into_iter().map(|stored| stored.event).collect()
+    }
+
     pub async fn booked(&self, number: u64) {
         eventually("the transactions are booked", async || {
             let (head, _) = outcry_ledger::books::head(self.ctx.store.as_ref())

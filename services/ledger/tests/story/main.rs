@@ -13,8 +13,8 @@ use outcry_contracts::types::v1::PageRequest;
 use outcry_ledger::books::{self, BALANCES, JOURNAL};
 use outcry_ledger::domain::Transaction;
 use outcry_service::Clock;
-use outcry_service::testing::found;
-use outcry_store::{Commit, Scan, ViewWrite};
+use outcry_service::testing::{Platform, found};
+use outcry_store::{Commit, CommitError, Scan, ViewWrite};
 use tonic::Code;
 
 use crate::house::{BUY, BUYER, House, SELL, SELLER, cash, shares};
@@ -122,6 +122,41 @@ async fn a_settlement_that_comes_before_the_lock_it_uses_waits_for_it() {
     assert_eq!(waiting, Vec::new());
     assert!(house.verified().await.intact);
     house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_who_book_at_once_the_slower_one_looks_again_so_that_nothing_covered_waits() {
+    let house = House::open().await;
+    house.a_trade().await;
+    let said = house.said().await;
+    let [deposit, issue, buyers_lock, sellers_lock, settlement] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    house.platform.stop().await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let platform = Platform::open(folder.path()).await;
+    let ctx = platform.context(outcry_ledger::NAME).await;
+    let [first, second] = [(), ()].map(|()| {
+        let config = outcry_ledger::Config::default();
+        outcry_ledger::service(ctx.clone(), config).unwrap()
+    });
+    for event in [deposit, issue, sellers_lock] {
+        let commit = first.reactions[0].react(event).await.unwrap();
+        ctx.store.commit(commit).await.unwrap();
+    }
+    let waits = second.reactions[0].react(settlement).await.unwrap();
+    let covers = first.reactions[0].react(buyers_lock).await.unwrap();
+    ctx.store.commit(covers).await.unwrap();
+    let overtaken = ctx.store.commit(waits).await;
+    assert!(matches!(overtaken, Err(CommitError::Conflict(_))));
+    let booked = second.reactions[0].react(settlement).await.unwrap();
+    ctx.store.commit(booked).await.unwrap();
+    let waiting = books::waiting(ctx.store.as_ref(), 10).await.unwrap();
+    assert_eq!(waiting, Vec::new());
+    let (head, _) = books::head(ctx.store.as_ref()).await.unwrap();
+    assert_eq!(head.number, 5);
+    platform.stop().await;
 }
 
 #[tokio::test]
