@@ -21,8 +21,9 @@ const WAITING_MAX: usize = 64;
 /// Listeners at the same time: each is a task that looks into the store with every message.
 const LISTENERS_MAX: usize = 4096;
 
-/// How often a listener is looked after without being woken: another process may have written.
-const SWEEP: Duration = Duration::from_secs(5);
+/// How often a listener is looked after without being woken, as nothing wakes it when another
+/// process writes: about what a message may be late, against one read of one row per listener.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// The messages of one listener.
 pub(crate) type Messages =

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use outcry_contracts::notifications::v1::notification_service_client::NotificationServiceClient;
 use outcry_contracts::notifications::v1::{
@@ -11,6 +12,7 @@ use outcry_contracts::notifications::v1::{
 };
 use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
 use outcry_events::{Cause, Stamp, seal};
+use outcry_mesh::{Directory, EDGE, Role, Rules, User, acting_for};
 use outcry_notifications::{Config, service};
 use outcry_service::testing::{Caller, Platform, eventually};
 use outcry_service::{Context, Service};
@@ -194,6 +196,40 @@ async fn a_stream_goes_on_where_it_was_and_brings_what_comes() {
         .into_inner();
     let second = resumed.message().await.unwrap().unwrap();
     assert_eq!(second.notification.unwrap().body, "second");
+    story.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_brings_what_another_process_has_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = open(folder.path()).await;
+    // A second process on the same store: it consumes nothing and is listened to.
+    let ids = Arc::clone(&story.notifications.clock);
+    let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+    let (store, clock) = (
+        Arc::clone(&story.notifications.store),
+        Arc::clone(&story.notifications.clock),
+    );
+    let ctx = Context::new("notifications", store, clock, directory.clone());
+    let replica = service(ctx, Config::default()).await.unwrap();
+    directory.register("notifications", replica.routes).unwrap();
+    let mut client = NotificationServiceClient::new(directory.channel(EDGE, "notifications"));
+    let user = User {
+        id: USER.to_owned(),
+        roles: vec![Role::User],
+    };
+    let mut asked = tonic::Request::new(StreamNotificationsRequest { after_sequence: 0 });
+    acting_for(&mut asked, &user);
+    let mut stream = client
+        .stream_notifications(asked)
+        .await
+        .unwrap()
+        .into_inner();
+    for body in ["first", "second"] {
+        story.reject(body).await;
+        let message = stream.message().await.unwrap().unwrap();
+        assert_eq!(message.notification.unwrap().body, body);
+    }
     story.platform.stop().await;
 }
 
