@@ -9,7 +9,7 @@ use outcry_contracts::trades::v1::{
 };
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
 use outcry_events::{Amount, SealedEvent};
-use outcry_service::{CommandError, Context, Fault, GroupSpec, Reaction, Unknown};
+use outcry_service::{CommandError, Context, Fault, GroupSpec, Reaction, Retry, Unknown};
 use outcry_store::Commit;
 
 use crate::changes::{self, existing};
@@ -26,6 +26,15 @@ pub const CONSUMES: &[&str] = &[
     "trade.cancelled",
     "trade.failed",
 ];
+
+/// Facts of the venue may come before what they build on is written down here: a change of terms
+/// whose answer was lost waits for its timer, and that for a venue that answers. They are tried for
+/// about three minutes, longer than both take when processes stop and others take over: parked,
+/// they would hold up their whole symbol until a person comes.
+const RETRY: Retry = Retry {
+    attempts: 40,
+    ..Retry::USUAL
+};
 
 /// The consumer of this service.
 pub(crate) struct Reactions {
@@ -89,7 +98,7 @@ impl Reactions {
 #[async_trait]
 impl Reaction for Reactions {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new("orders", CONSUMES, Unknown::Park)
+        GroupSpec::new("orders", CONSUMES, Unknown::Park).retry(RETRY)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
