@@ -1,4 +1,5 @@
-//! The Store seam: commits as values, streams, views, timers and parked events; with its SQLite form.
+//! The Store seam: commits as values, streams, views, timers and parked events; in SQLite and in
+//! PostgreSQL.
 //!
 //! Owns: everything a service keeps. What a decision leads to is one [`Commit`], applied whole or
 //! not at all.
@@ -13,6 +14,7 @@
 //! - [`error`] – why not
 //! - [`limits`] – how large anything may be
 //! - [`sqlite`] – the store in one SQLite file
+//! - [`postgres`] – the store in PostgreSQL, for several processes
 //! - [`conformance`] – what every store must do, as tests
 //!
 //! Invariants:
@@ -46,6 +48,8 @@ pub mod limits;
 
 pub mod sqlite;
 
+pub mod postgres;
+
 pub mod conformance;
 
 pub use commit::{Answer, Append, Commit, Handled};
@@ -54,6 +58,9 @@ pub use lease::{Fence, Lease, LeaseRequest, Member, PoolRequest, RelaySlots, Sha
 pub use parking::{
     Asked, AuditAction, AuditEntry, AuditFilter, ParkWrite, Parked, ParkedEvent, ParkedFilter,
     Redrive, RedriveRequest, RedriveScope,
+};
+pub use postgres::{
+    PostgresDatabase, PostgresError, PostgresOptions, PostgresSnapshot, PostgresStore,
 };
 pub use sqlite::SqliteStore;
 pub use store::{ReadAll, Store, StoredEvent};

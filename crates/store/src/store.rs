@@ -40,6 +40,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Events of all streams, or of those with one partition key, in commit order.
+    ///
+    /// Of one key, nothing appears later before what was read. Of all together it may: an event of
+    /// another key, committed at the same time, can get a lower position and be seen later.
     async fn read_all(&self, filter: &ReadAll) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Events of these slots that are not marked sent, in commit order.

@@ -245,8 +245,9 @@ pub async fn concurrent_commits_leave_no_gap_and_lose_nothing(
     assert_eq!(read(store.unsent(RelaySlots::ALL, 10_000).await), all);
 }
 
-/// Somebody who follows the events while others write sees each of them, in order.
+/// Somebody who follows the events of a key while others write sees each of them, in order.
 pub async fn nothing_appears_before_what_was_read(make: &impl AsyncFn(&str) -> Arc<dyn Store>) {
+    const KEYS: u64 = 4;
     const WRITERS: u64 = 16;
     const EACH: u64 = 20;
     let store = make("follow").await;
@@ -256,26 +257,44 @@ pub async fn nothing_appears_before_what_was_read(make: &impl AsyncFn(&str) -> A
         writers.spawn(async move {
             for round in 0..EACH {
                 let id = format!("w{writer}");
-                commit(store.as_ref(), appending([append(&id, round, 1)])).await;
+                let key = format!("key-{}", writer % KEYS);
+                let append = Append {
+                    stream: format!("sample-{id}"),
+                    expected: round,
+                    events: vec![event_of(&id, round + 1, &key, 8)],
+                };
+                commit(store.as_ref(), appending([append])).await;
             }
         });
     }
-    let mut news = store.commits();
-    let mut followed = Vec::new();
-    while followed.len() as u64 != WRITERS * EACH {
-        news.mark_unchanged();
-        let filter = ReadAll {
-            after: followed.last().copied().unwrap_or(0),
-            limit: 7,
-            ..ReadAll::default()
-        };
-        let page = read(store.read_all(&filter).await);
-        if page.is_empty() {
-            let news = tokio::time::timeout(Duration::from_secs(60), news.changed()).await;
-            assert!(matches!(news, Ok(Ok(()))), "only {} came", followed.len());
-        }
-        followed.extend(positions(&page));
+    let mut followers = JoinSet::new();
+    for key in 0..KEYS {
+        let store = Arc::clone(&store);
+        followers.spawn(async move { follow(store.as_ref(), &format!("key-{key}")).await });
     }
+    let mut followed = followers.join_all().await.concat();
     writers.join_all().await;
+    followed.sort_unstable();
+    assert_eq!(followed.len() as u64, WRITERS * EACH);
     assert_eq!(followed, positions(&everything(store.as_ref()).await));
+
+    async fn follow(store: &dyn Store, key: &str) -> Vec<u64> {
+        let mut news = store.commits();
+        let mut followed: Vec<u64> = Vec::new();
+        while followed.len() as u64 != WRITERS / KEYS * EACH {
+            news.mark_unchanged();
+            let filter = ReadAll {
+                after: followed.last().copied().unwrap_or(0),
+                partition_key: Some(key.to_owned()),
+                limit: 7,
+            };
+            let page = read(store.read_all(&filter).await);
+            if page.is_empty() {
+                let news = tokio::time::timeout(Duration::from_secs(60), news.changed()).await;
+                assert!(matches!(news, Ok(Ok(()))), "only {} came", followed.len());
+            }
+            followed.extend(positions(&page));
+        }
+        followed
+    }
 }
