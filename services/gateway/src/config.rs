@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the gateway. Unknown keys are errors.
+/// Settings of the gateway. Unknown keys are errors. All bounds are those of one process: several
+/// gateways together let as many times more through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

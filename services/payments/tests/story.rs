@@ -10,10 +10,12 @@ use outcry_contracts::payments::v1::{
     CreatePaymentRequest, GetPaymentRequest, ListPaymentsRequest, Payment, PaymentStatus,
 };
 use outcry_events::Amount;
+use outcry_mesh::{Directory, EDGE, Role, Rules, User, acting_for};
 use outcry_payments::{Config, service};
-use outcry_service::Clock;
 use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
-use tonic::Code;
+use outcry_service::{Clock, Context};
+use tonic::{Code, Request};
+use uuid::Uuid;
 
 const USER: &str = "0190a000-0000-7000-8000-00000000000a";
 const OTHER: &str = "0190a000-0000-7000-8000-00000000000b";
@@ -87,6 +89,49 @@ async fn a_repeated_request_is_the_same_payment() {
         .await
         .unwrap();
     assert_eq!(list.into_inner().payments.len(), 1);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_sent_to_two_processes_at_once_is_one_payment() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::default());
+    let mut platform = Platform::open_at(folder.path(), clock.clone()).await;
+    let ctx = platform.context("payments").await;
+    let made = service(ctx.clone(), Config::default()).await.unwrap();
+    platform.start([(ctx.clone(), made)]).await;
+    let ids = Arc::clone(&clock);
+    let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+    let replica = Context::new("payments", ctx.store.clone(), clock, directory.clone());
+    let made = service(replica, Config::default()).await.unwrap();
+    directory.register("payments", made.routes).unwrap();
+
+    let amount: Amount = "100.00".parse().unwrap();
+    for round in 0..20 {
+        let asked = || {
+            let mut request = Request::new(CreatePaymentRequest {
+                request_id: Uuid::from_u128(round).to_string(),
+                amount: Some(amount.to_money()),
+            });
+            let user = User {
+                id: USER.to_owned(),
+                roles: vec![Role::User],
+            };
+            acting_for(&mut request, &user);
+            request
+        };
+        let clients = [platform.directory(), &directory]
+            .map(|one| PaymentServiceClient::new(one.channel(EDGE, "payments")));
+        let [mut here, mut there] = clients;
+        let (here, there) =
+            tokio::join!(here.create_payment(asked()), there.create_payment(asked()));
+        assert_eq!(here.unwrap().into_inner(), there.unwrap().into_inner());
+    }
+    let list = client(&platform, USER)
+        .list_payments(ListPaymentsRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(list.into_inner().payments.len(), 20);
     platform.stop().await;
 }
 
