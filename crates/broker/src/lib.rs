@@ -1,4 +1,5 @@
-//! The Broker seam: ordered topic fan-out to consumer groups; with its embedded form.
+//! The Broker seam: ordered topic fan-out to consumer groups; embedded in the process or on
+//! RabbitMQ.
 //!
 //! Owns: how events travel from the services that publish them to the groups that want them.
 //!
@@ -10,6 +11,8 @@
 //! - [`error`] – why not
 //! - [`limits`] – how large anything may be
 //! - [`embedded`] – the broker inside the process
+//! - [`topology`] – what must exist on RabbitMQ, as values
+//! - [`rabbitmq`] – RabbitMQ as the broker, and its plan
 //! - [`conformance`] – what every broker must do, as tests
 //!
 //! Invariants:
@@ -36,6 +39,10 @@ pub mod limits;
 
 pub mod embedded;
 
+pub mod topology;
+
+pub mod rabbitmq;
+
 pub mod conformance;
 
 pub use broker::{Broker, GroupStatus};
@@ -43,4 +50,5 @@ pub use embedded::EmbeddedBroker;
 pub use error::{BrokerError, PublishError};
 pub use group::{Group, partition_of};
 pub use message::{CloudEvents, Message};
+pub use rabbitmq::{RabbitMq, RabbitOptions};
 pub use subscription::{Delivery, Partition, Settle, Source};

@@ -1,0 +1,155 @@
+//! A message as AMQP 0-9-1 carries it.
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use crate::message::{CONTENT_TYPE, Message};
+use crate::topology::KEY_HEADER;
+
+/// Delivery mode of a message that a server keeps on disk.
+const PERSISTENT: u8 = 2;
+
+/// Tells that the key's header was put on by the sender and is not one of the message's own.
+const KEY_ADDED: &str = "outcry-key-added";
+
+/// Headers that servers add for themselves begin so.
+const TRANSPORT: &str = "x-";
+
+/// Properties of a message that has been checked. Its key is always a header: the groups' exchanges
+/// hash it.
+pub(super) fn properties(message: &Message) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in &message.headers {
+        if let Ok(name) = ShortString::try_new(name.as_str()) {
+            headers.insert(name, text(value));
+        }
+    }
+    if message.header(KEY_HEADER) != Some(&message.partition_key) {
+        headers.insert(KEY_HEADER.into(), text(&message.partition_key));
+        headers.insert(KEY_ADDED.into(), AMQPValue::Boolean(true));
+    }
+    BasicProperties::default()
+        .with_content_type(CONTENT_TYPE.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(message.event_id.as_str().into())
+        .with_correlation_id(message.correlation_id.as_str().into())
+        .with_type(message.topic.as_str().into())
+        .with_app_id(message.source.as_str().into())
+        .with_headers(headers)
+}
+
+/// Whatever was delivered as a message, also from a publisher who knows nothing of ours. Its body
+/// stays as it is.
+pub(super) fn message(delivery: &mut Delivery) -> Message {
+    let properties = &delivery.properties;
+    let mut headers: Vec<_> = properties
+        .headers()
+        .iter()
+        .flat_map(FieldTable::inner)
+        .filter(|(name, _)| !name.as_str().starts_with(TRANSPORT))
+        .filter_map(|(name, value)| Some((name.to_string(), shown(value)?)))
+        .collect();
+    let found = headers.iter().find(|(name, _)| name == KEY_HEADER);
+    let key = found.map(|(_, key)| key.clone());
+    if headers.iter().any(|(name, _)| name == KEY_ADDED) {
+        headers.retain(|(name, _)| name != KEY_ADDED && name != KEY_HEADER);
+    }
+    let property = |property: &Option<ShortString>| {
+        property
+            .as_ref()
+            .map_or_else(String::new, ShortString::to_string)
+    };
+    let topic = delivery.routing_key.to_string();
+    Message {
+        partition_key: key.unwrap_or_else(|| topic.clone()),
+        topic,
+        event_id: property(properties.message_id()),
+        correlation_id: property(properties.correlation_id()),
+        source: property(properties.app_id()),
+        headers,
+        body: Bytes::from(std::mem::take(&mut delivery.data)),
+    }
+}
+
+fn text(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}
+
+/// A header's value as text; none for lists, tables and nothing.
+fn shown(value: &AMQPValue) -> Option<String> {
+    Some(match value {
+        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        AMQPValue::ShortString(text) => text.to_string(),
+        AMQPValue::Boolean(flag) => flag.to_string(),
+        AMQPValue::ShortShortInt(number) => number.to_string(),
+        AMQPValue::ShortShortUInt(number) => number.to_string(),
+        AMQPValue::ShortInt(number) => number.to_string(),
+        AMQPValue::ShortUInt(number) => number.to_string(),
+        AMQPValue::LongInt(number) => number.to_string(),
+        AMQPValue::LongUInt(number) => number.to_string(),
+        AMQPValue::LongLongInt(number) => number.to_string(),
+        AMQPValue::Timestamp(seconds) => seconds.to_string(),
+        AMQPValue::Float(number) => number.to_string(),
+        AMQPValue::Double(number) => number.to_string(),
+        AMQPValue::ByteArray(bytes) => String::from_utf8_lossy(bytes.as_slice()).into_owned(),
+        AMQPValue::DecimalValue(_)
+        | AMQPValue::FieldArray(_)
+        | AMQPValue::FieldTable(_)
+        | AMQPValue::Void => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered(properties: BasicProperties, body: &[u8]) -> Message {
+        let (exchange, key) = ("outcry.events".into(), "order.created".into());
+        let mut delivery = Delivery::mock(1, exchange, key, false, body.to_vec());
+        delivery.properties = properties;
+        message(&mut delivery)
+    }
+
+    #[test]
+    fn a_message_is_the_same_again() {
+        let plain = Message {
+            topic: "order.created".to_owned(),
+            partition_key: "account-1".to_owned(),
+            event_id: "id".to_owned(),
+            correlation_id: "flow".to_owned(),
+            source: "/orders".to_owned(),
+            headers: Vec::new(),
+            body: Bytes::from_static(b"body"),
+        };
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        for headers in [
+            vec![],
+            vec![header("ce-type", "order.created")],
+            vec![
+                header("ce-partitionkey", "account-1"),
+                header("ce-type", "ünïcödé"),
+            ],
+        ] {
+            let message = Message {
+                headers,
+                ..plain.clone()
+            };
+            assert_eq!(delivered(properties(&message), b"body"), message);
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_sent_keeps_its_body_and_gets_a_key() {
+        let mut headers = FieldTable::default();
+        headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(3));
+        headers.insert("number".into(), AMQPValue::LongInt(7));
+        headers.insert("nothing".into(), AMQPValue::Void);
+        let message = delivered(BasicProperties::default().with_headers(headers), b"?");
+        assert_eq!(message.partition_key, "order.created");
+        assert_eq!(message.headers, [("number".to_owned(), "7".to_owned())]);
+        assert_eq!(message.body, "?");
+        assert_eq!(message.event_id, "");
+    }
+}
