@@ -111,22 +111,25 @@ pub async fn ensure_admin(
     let failed = |status: Status| AdminError::Failed(status.message().to_owned());
     let desk = Desk::new(ctx.clone(), Passwords::new());
     let email = views::normalised(email);
-    if let Some(known) = desk.user_of(&email).await.map_err(failed)? {
-        return if known.row.roles().contains(&Role::Admin) {
-            Ok(known.row.user_id)
-        } else {
-            Err(AdminError::AddressTaken)
-        };
+    let known = async || -> Result<Option<String>, AdminError> {
+        match desk.user_of(&email).await.map_err(failed)? {
+            Some(known) if known.row.roles().contains(&Role::Admin) => Ok(Some(known.row.user_id)),
+            Some(_) => Err(AdminError::AddressTaken),
+            None => Ok(None),
+        }
+    };
+    if let Some(user_id) = known().await? {
+        return Ok(user_id);
     }
     let newcomer = Newcomer {
-        email,
+        email: email.clone(),
         display_name: "Administrator".to_owned(),
         roles: vec![Role::Admin],
     };
     let cause = Cause::root(ctx.clock.new_id(), "service:users");
-    let row = desk
-        .register(&newcomer, password, &cause, |_| None)
-        .await
-        .map_err(failed)?;
-    Ok(row.user_id)
+    match desk.register(&newcomer, password, &cause, |_| None).await {
+        Ok(row) => Ok(row.user_id),
+        // Processes that start together do this together: another one may have been faster.
+        Err(status) => known().await?.ok_or_else(|| failed(status)),
+    }
 }

@@ -633,3 +633,14 @@ async fn a_process_with_another_key_does_not_start_while_somebody_signs() {
     house.replica(elsewhere).await.unwrap();
     house.platform.stop().await;
 }
+
+#[tokio::test]
+async fn of_many_who_make_the_first_administrator_at_once_all_get_the_same_one() {
+    let house = House::open().await;
+    let make = || ensure_admin(&house.ctx, "root@example.com", PASSWORD);
+    let (one, two, three) = tokio::join!(make(), make(), make());
+    let (one, two, three) = (one.unwrap(), two.unwrap(), three.unwrap());
+    assert_eq!((&one, &one), (&two, &three));
+    assert_eq!(house.said().await, ["user.created"]);
+    house.platform.stop().await;
+}
