@@ -1,30 +1,29 @@
 //! The gRPC methods: parse, ask the venue or the read models, reply.
 
+mod desks;
+mod requests;
+
 use outcry_contracts::options::v1::Role;
-use outcry_contracts::orders::v1::CancelReason;
 use outcry_contracts::trades::v1::trade_service_server::TradeService;
 use outcry_contracts::trades::v1::{
-    BookLevel, CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse,
-    GetTradeRequest, GetTradeResponse, HaltSymbolRequest, HaltSymbolResponse, Instrument,
-    ListExecutionsRequest, ListExecutionsResponse, ListInstrumentsRequest, ListInstrumentsResponse,
-    ListTradesRequest, ListTradesResponse, ReplaceTradeRequest, ReplaceTradeResponse,
-    ResumeSymbolRequest, ResumeSymbolResponse, SubmitOrderRequest, SubmitOrderResponse,
-    Trade as ShownTrade, TradeStatus,
+    CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse, GetTradeRequest,
+    GetTradeResponse, HaltSymbolRequest, HaltSymbolResponse, Instrument, ListExecutionsRequest,
+    ListExecutionsResponse, ListInstrumentsRequest, ListInstrumentsResponse, ListTradesRequest,
+    ListTradesResponse, ReplaceTradeRequest, ReplaceTradeResponse, ResumeSymbolRequest,
+    ResumeSymbolResponse, SubmitOrderRequest, SubmitOrderResponse, Trade as ShownTrade,
+    TradeStatus,
 };
-use outcry_events::Amount;
 use outcry_mesh::{cause, identity, refusal, subject};
 use outcry_service::{Context, Page, store_failure};
 use tonic::{Code, Request, Response, Status};
-use uuid::Uuid;
 
-use crate::book::DepthLevel;
-use crate::desk::{Replace, SHOWN_LEVELS_MAX};
-use crate::trade::{Trade, amount, trade_id};
-use crate::venue::{Submission, Venue, VenueError};
+use crate::trade::{Trade, trade_id};
+use crate::venue::Venue;
 use crate::views;
 
-/// Levels of a book when the caller does not say.
-const LEVELS: usize = 10;
+pub(crate) use desks::Desks;
+
+use requests::uuid;
 
 /// Matches of a listing when the caller does not say, and at most.
 const MATCHES: usize = 100;
@@ -43,16 +42,7 @@ impl TradeService for Api {
         request: Request<SubmitOrderRequest>,
     ) -> Result<Response<SubmitOrderResponse>, Status> {
         let cause = cause(&request);
-        let body = request.into_inner();
-        let Some(terms) = body.terms else {
-            return Err(refusal::invalid("terms", "is required"));
-        };
-        let submission = Submission {
-            order_id: uuid("order_id", &body.order_id)?,
-            user_id: uuid("user_id", &body.user_id)?,
-            terms,
-            protection_price: body.protection_price,
-        };
+        let submission = requests::submission(request.into_inner())?;
         let trade = self.venue.submit(submission, cause).await?;
         let trade = Some(self.shown(&trade).await?);
         Ok(Response::new(SubmitOrderResponse { trade }))
@@ -64,13 +54,8 @@ impl TradeService for Api {
     ) -> Result<Response<CancelTradeResponse>, Status> {
         let cause = cause(&request);
         let body = request.into_inner();
-        let order_id = uuid("order_id", &body.order_id)?;
-        let user_id = uuid("user_id", &body.user_id)?;
-        let reason = CancelReason::try_from(body.reason).unwrap_or(CancelReason::User);
-        let trade = self
-            .venue
-            .cancel(&body.symbol, order_id, user_id, reason, cause)
-            .await?;
+        let cancel = requests::cancel(&body)?;
+        let trade = self.venue.cancel(&body.symbol, cancel, cause).await?;
         Ok(Response::new(match trade {
             None => CancelTradeResponse::default(),
             Some(trade) => CancelTradeResponse {
@@ -86,15 +71,7 @@ impl TradeService for Api {
     ) -> Result<Response<ReplaceTradeResponse>, Status> {
         let cause = cause(&request);
         let body = request.into_inner();
-        let price = Amount::from_required(body.limit_price.as_ref())
-            .map_err(|error| refusal::invalid("limit_price", error.to_string()))?;
-        let asked = Replace {
-            order_id: uuid("order_id", &body.order_id)?,
-            user_id: uuid("user_id", &body.user_id)?,
-            revision: body.revision,
-            quantity: body.quantity,
-            price: price.raw(),
-        };
+        let asked = requests::replace(&body)?;
         let trade = self.venue.replace(&body.symbol, asked, cause).await?;
         Ok(Response::new(ReplaceTradeResponse {
             replaced: trade.revision >= body.revision,
@@ -154,17 +131,10 @@ impl TradeService for Api {
         &self,
         request: Request<GetBookRequest>,
     ) -> Result<Response<GetBookResponse>, Status> {
+        let cause = cause(&request);
         let body = request.into_inner();
-        let book = self.venue.snapshot(&body.symbol)?;
-        let levels = bounded(body.depth, LEVELS, SHOWN_LEVELS_MAX);
-        Ok(Response::new(GetBookResponse {
-            symbol: body.symbol,
-            bids: book.bids.iter().take(levels).map(level).collect(),
-            asks: book.asks.iter().take(levels).map(level).collect(),
-            last_price: book.last_price.map(|raw| amount(raw).to_money()),
-            venue_sequence: book.venue_seq,
-            halted: book.halted,
-        }))
+        let book = self.venue.book(&body.symbol, body.depth, cause).await?;
+        Ok(Response::new(book))
     }
 
     async fn list_executions(
@@ -174,14 +144,12 @@ impl TradeService for Api {
         let user = identity(&request).user.as_ref();
         let with_orders = user.is_some_and(|user| user.has(Role::Admin));
         let body = request.get_ref();
-        let newest = self.venue.snapshot(&body.symbol)?.venue_seq;
+        self.venue.check_symbol(&body.symbol).await?;
         let size = bounded(body.size, MATCHES, MATCHES_MAX);
         let (store, symbol) = (self.ctx.store.as_ref(), &body.symbol);
         let tape = match body.latest {
             true => views::tape_latest(store, symbol, body.after_venue_sequence, size).await,
-            false => {
-                views::tape_after(store, symbol, body.after_venue_sequence, newest, size).await
-            }
+            false => views::tape_after(store, symbol, body.after_venue_sequence, size).await,
         };
         let tape = tape.map_err(store_failure)?;
         let executions = tape.iter().map(|row| row.shown(with_orders)).collect();
@@ -192,16 +160,14 @@ impl TradeService for Api {
         &self,
         _request: Request<ListInstrumentsRequest>,
     ) -> Result<Response<ListInstrumentsResponse>, Status> {
-        let instruments = self
-            .venue
-            .instruments()
-            .map(|(instrument, halted)| Instrument {
-                symbol: instrument.symbol.clone(),
-                name: instrument.name.clone(),
-                tick: Some(instrument.tick.to_money()),
-                lot: instrument.lot,
-                halted,
-            });
+        let traded = self.venue.instruments().await?;
+        let instruments = traded.into_iter().map(|(instrument, halted)| Instrument {
+            symbol: instrument.symbol.clone(),
+            name: instrument.name.clone(),
+            tick: Some(instrument.tick.to_money()),
+            lot: instrument.lot,
+            halted,
+        });
         Ok(Response::new(ListInstrumentsResponse {
             instruments: instruments.collect(),
         }))
@@ -256,29 +222,5 @@ fn bounded(asked: i32, usual: usize, max: usize) -> usize {
     match usize::try_from(asked) {
         Ok(0) | Err(_) => usual,
         Ok(asked) => asked.min(max),
-    }
-}
-
-fn level(level: &DepthLevel) -> BookLevel {
-    BookLevel {
-        price: Some(amount(level.price).to_money()),
-        quantity: level.quantity,
-        orders: i32::try_from(level.orders).unwrap_or(i32::MAX),
-    }
-}
-
-fn uuid(field: &'static str, text: &str) -> Result<Uuid, Status> {
-    Uuid::try_parse(text).map_err(|_| refusal::invalid(field, "must be a uuid"))
-}
-
-impl From<VenueError> for Status {
-    fn from(error: VenueError) -> Status {
-        if let VenueError::Store(source) = &error {
-            tracing::error!(
-                error = source as &dyn std::error::Error,
-                "store unavailable"
-            );
-        }
-        refusal::status(&error)
     }
 }

@@ -148,6 +148,11 @@ impl Default for Fees {
 }
 
 impl Config {
+    /// Whether a symbol can be traded.
+    pub(crate) fn lists(&self, symbol: &str) -> bool {
+        self.instruments.iter().any(|one| one.symbol == symbol)
+    }
+
     /// Whether the venue can run with this.
     ///
     /// # Errors

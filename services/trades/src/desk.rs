@@ -4,9 +4,12 @@
 //! A desk that has written into a batch is ahead of the store until the batch is committed. When
 //! that fails, the desk is thrown away and loaded again.
 //!
+//! A desk writes for its symbol as long as the fence it was opened with holds: once the symbol is
+//! another process's, its commits are refused and it ends.
+//!
 //! Every commit of a desk also writes the symbol's row and demands that nobody else has done so
-//! since the desk was loaded. Should two processes write for one symbol, the one that is behind
-//! fails, loads what the other wrote, and goes on from there.
+//! since the desk was loaded. Should two desks write for one symbol all the same, the one that is
+//! behind fails, loads what the other wrote, and goes on from there.
 
 mod apply;
 mod ask;
@@ -14,39 +17,35 @@ mod batch;
 mod pen;
 mod recent;
 mod replay;
+mod snapshot;
 mod writer;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::SystemTime;
 
-use outcry_contracts::orders::v1::CancelReason;
 use outcry_contracts::trades::v1::{FailureReason, TradeCreatedEvent};
 use outcry_events::Cause;
 use outcry_store::{Commit, Timer, timer};
 use uuid::Uuid;
 
-use crate::book::{
-    Book, BookEvent, Command, DepthLevel, Refusal, Rejection, Replacement, Rules, Side,
-};
+use crate::book::{Book, BookEvent, Command, Refusal, Rejection, Replacement, Rules, Side};
 use crate::session::SessionEnd;
 use crate::trade::{Trade, id};
 use crate::views::{self, SymbolRow};
 
 pub(crate) use apply::failed;
-pub(crate) use ask::{Ask, Lack, NoEffect, Replace, Told, Verdict};
+pub(crate) use ask::{Ask, Cancel, Lack, NoEffect, Replace, Told, Verdict};
 pub(crate) use batch::Batch;
 pub(crate) use pen::{Pen, Unwritable};
-pub(crate) use replay::LoadError;
-pub(crate) use writer::{Answer, DeskHandle, STEP_MAX, Writer, open};
+pub(crate) use snapshot::Snapshot;
+pub(crate) use writer::{Answer, DeskHandle, Ended, STEP_MAX, open};
 
 use apply::Why;
 use recent::Recent;
+use snapshot::LEVELS_MAX;
 
 /// Prefix of the ids of expiry timers.
 const EXPIRY_TIMER: &str = "expire/";
-
-/// Levels of each side that are shown outside of the desk.
-pub(crate) const SHOWN_LEVELS_MAX: usize = 100;
 
 /// What a symbol's market is like.
 #[derive(Clone, Debug)]
@@ -56,17 +55,6 @@ pub(crate) struct Market {
     pub(crate) session: SessionEnd,
     /// Whether the symbol is still configured. If not, its orders can only leave.
     pub(crate) listed: bool,
-}
-
-/// What is shown of a book.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Snapshot {
-    pub(crate) bids: Vec<DepthLevel>,
-    pub(crate) asks: Vec<DepthLevel>,
-    /// Ten-thousandths.
-    pub(crate) last_price: Option<i64>,
-    pub(crate) venue_seq: u64,
-    pub(crate) halted: bool,
 }
 
 /// One symbol's book and trades.
@@ -85,6 +73,8 @@ pub(crate) struct Desk {
     armed: BTreeSet<SystemTime>,
     /// Expiries that need one.
     unarmed: BTreeSet<SystemTime>,
+    /// When the last event happened that the desk was loaded from.
+    latest: SystemTime,
 }
 
 // === impl Desk ===
@@ -92,8 +82,8 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            bids: self.book.depth(Side::Buy, SHOWN_LEVELS_MAX),
-            asks: self.book.depth(Side::Sell, SHOWN_LEVELS_MAX),
+            bids: self.book.depth(Side::Buy, LEVELS_MAX),
+            asks: self.book.depth(Side::Sell, LEVELS_MAX),
             last_price: self.book.last_price(),
             venue_seq: self.book.venue_seq(),
             halted: self.book.is_halted(),
@@ -102,6 +92,12 @@ impl Desk {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.book.is_empty()
+    }
+
+    /// When the last event happened that the desk was loaded from: the venue's time goes on from
+    /// there, whatever the clock of this process says.
+    pub(crate) fn latest(&self) -> SystemTime {
+        self.latest
     }
 
     pub(crate) fn digest(&self) -> String {
@@ -120,7 +116,7 @@ impl Desk {
                 Ok(order_id) if !self.knows(order_id) => Lack::Trade(order_id),
                 _ => Lack::Nothing,
             },
-            Ask::Cancel { order_id, .. } | Ask::Replace(Replace { order_id, .. })
+            Ask::Cancel(Cancel { order_id, .. }) | Ask::Replace(Replace { order_id, .. })
                 if !self.trades.contains_key(order_id) && !self.barred.contains(order_id) =>
             {
                 Lack::Trade(*order_id)
@@ -130,7 +126,7 @@ impl Desk {
                 Some(trade) if asked.quantity <= trade.executed => Lack::Settled(asked.order_id),
                 _ => Lack::Nothing,
             },
-            Ask::Submit(_) | Ask::Cancel { .. } | Ask::Wake | Ask::Halt { .. } | Ask::Resume => {
+            Ask::Submit(_) | Ask::Cancel(_) | Ask::Wake | Ask::Halt { .. } | Ask::Resume => {
                 Lack::Nothing
             }
         }
@@ -168,13 +164,9 @@ impl Desk {
     ) -> Result<Verdict, Unwritable> {
         match ask {
             Ask::Submit(created) => self.submit(created, cause, told, pen),
-            Ask::Cancel {
-                order_id,
-                user_id,
-                reason,
-            } => {
-                pen.lead = Some((*order_id, cause.clone()));
-                self.cancel(*order_id, *user_id, *reason, told, pen)
+            Ask::Cancel(asked) => {
+                pen.lead = Some((asked.order_id, cause.clone()));
+                self.cancel(*asked, told, pen)
             }
             Ask::Replace(asked) => {
                 pen.lead = Some((asked.order_id, cause.clone()));
@@ -223,12 +215,15 @@ impl Desk {
 
     fn cancel(
         &mut self,
-        order_id: Uuid,
-        user_id: Uuid,
-        reason: CancelReason,
+        asked: Cancel,
         told: Told,
         pen: &mut Pen<'_>,
     ) -> Result<Verdict, Unwritable> {
+        let Cancel {
+            order_id,
+            user_id,
+            reason,
+        } = asked;
         let Some(trade) = self.trades.get(&order_id) else {
             return self.cancel_absent(order_id, user_id, told, pen);
         };

@@ -10,12 +10,14 @@
 //! - [`book`] – the matching core: pure, and open to tests and benchmarks
 //! - `trade` – one trade, folded from its events
 //! - `desk` – a book with its trades, what requests do to them, and the one task that writes
-//! - `venue` – all desks
+//! - `floor` – the desks that are open in this process; `routing` – the way to those that are not
+//! - `venue` – what may be asked of the desks
 //! - `api`, `reactions`, `timers` – who asks the venue: callers, events, time
 //! - `views` – read models
 //!
 //! Invariants, beside those of [`book`]:
-//! 1. Each symbol has one writer. What it decides is answered only after it is committed.
+//! 1. Each symbol has one writer, at one replica of the venue: its commits carry the fence of the
+//!    symbol's slot. What it decides is answered only after it is committed.
 //! 2. An order has at most one trade, however often and by whomever it is submitted.
 //! 3. A book loaded from the store is the book that wrote it: same digest.
 //! 4. An order cancelled before it came never comes in.
@@ -30,6 +32,8 @@ pub mod book;
 mod trade;
 
 mod desk;
+mod floor;
+mod routing;
 
 mod venue;
 
@@ -39,6 +43,9 @@ mod timers;
 
 mod views;
 
+use std::sync::Arc;
+
+use outcry_contracts::trades::v1::desk_service_server::DeskServiceServer;
 use outcry_contracts::trades::v1::trade_service_server::TradeServiceServer;
 use outcry_events::EventSet;
 use outcry_service::{Context, Service};
@@ -48,10 +55,12 @@ use tonic::service::Routes;
 pub use config::{Config, ConfigError, Fees, Instrument};
 pub use reactions::CONSUMES;
 
-use api::Api;
+use api::{Api, Desks};
+use floor::{Floor, Posts};
 use reactions::Listener;
 use timers::Alarm;
 use trade::TradeEvent;
+use venue::Venue;
 
 /// Why the venue does not open.
 #[derive(Debug, thiserror::Error)]
@@ -59,41 +68,42 @@ pub enum StartError {
     /// The configuration cannot work.
     #[error("configuration of trades")]
     Config(#[from] ConfigError),
-    /// A book cannot be loaded.
-    #[error("loading a book")]
-    Load(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store does not answer.
     #[error("reading the venue's symbols")]
     Store(#[from] StoreError),
 }
 
-impl From<desk::LoadError> for StartError {
-    fn from(error: desk::LoadError) -> StartError {
-        StartError::Load(Box::new(error))
-    }
-}
-
-/// The trades service: loads every book, then is ready to run.
+/// The trades service. Books are loaded once it runs, each at the replica that gets its symbol.
 ///
 /// # Errors
 /// [`StartError`].
 pub async fn service(ctx: Context, config: Config) -> Result<Service, StartError> {
     config.check()?;
-    let (venue, writers) = venue::open(&ctx, &config).await?;
+    // A store that does not answer is told of at once, not with the first request.
+    views::symbols(ctx.store.as_ref()).await?;
+    let (config, floor) = (Arc::new(config), Arc::new(Floor::new()));
+    let venue = Venue::new(ctx.clone(), Arc::clone(&config), Arc::clone(&floor));
     let api = Api {
         ctx: ctx.clone(),
+        venue: venue.clone(),
+    };
+    let desks = Desks {
         venue: venue.clone(),
     };
     let listener = Listener {
         ctx: ctx.clone(),
         venue: venue.clone(),
     };
-    let service = Service::new("trades")
-        .serves(Routes::new(TradeServiceServer::new(api)))
+    let routes =
+        Routes::new(TradeServiceServer::new(api)).add_service(DeskServiceServer::new(desks));
+    let alarm = Alarm {
+        ctx: ctx.clone(),
+        venue,
+    };
+    Ok(Service::new("trades")
+        .serves(routes)
         .reacts(listener)
-        .fires(Alarm { ctx, venue })
-        .emits(TradeEvent::TOPICS);
-    Ok(writers.into_iter().fold(service, |service, writer| {
-        service.runs("desk", |stop| writer.run(stop))
-    }))
+        .fires(alarm)
+        .holds(Posts { ctx, config, floor })
+        .emits(TradeEvent::TOPICS))
 }

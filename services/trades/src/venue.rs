@@ -1,40 +1,28 @@
-//! All desks of the venue, and what callers may ask of them.
+//! The venue: what callers, events and time may ask of its desks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use outcry_contracts::orders::v1::{CancelReason, OrderTerms};
-use outcry_contracts::trades::v1::{FailureReason, TradeCreatedEvent};
+use outcry_contracts::orders::v1::OrderTerms;
+use outcry_contracts::trades::v1::{FailureReason, GetBookResponse, TradeCreatedEvent};
 use outcry_contracts::types::v1::Money;
 use outcry_events::Cause;
-use outcry_mesh::refusal::Refusal;
+use outcry_mesh::refusal::{self, Refusal};
 use outcry_service::Context;
 use outcry_store::{CommitError, StoreError};
-use tonic::Code;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::StartError;
-use crate::book::{self, FeeSchedule, Rules};
+use crate::book;
 use crate::config::{Config, Instrument};
-use crate::desk::{
-    self, Answer, Ask, Batch, DeskHandle, Market, NoEffect, Pen, Replace, STEP_MAX, Snapshot,
-    Unwritable, Writer,
-};
+use crate::desk::{self, Ask, Batch, Cancel, NoEffect, Pen, Replace, Unwritable};
+use crate::floor::Floor;
+use crate::routing::{Errand, Reply, Routing};
 use crate::trade::{Trade, TradeEvent, trade_id};
 use crate::views;
 
-/// The rules of a symbol that takes no orders any more.
-const UNLISTED: Rules = Rules {
-    tick: 1,
-    lot: 1,
-    band_bps: None,
-    max_order_value: 0,
-    fees: FeeSchedule {
-        maker_bps: 0,
-        taker_bps: 0,
-    },
-    step: STEP_MAX,
-};
+/// When a symbol that moves is worth asking for again: after a replica is gone, its symbols come up
+/// elsewhere within a few of these.
+const MOVED_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// An order on its way to the venue.
 #[derive(Clone, Debug)]
@@ -60,6 +48,15 @@ pub(crate) enum VenueError {
     /// The desk cannot write, or is going off.
     #[error("the venue cannot write at the moment; try again")]
     Unavailable,
+    /// No replica of the venue has the symbol, or the one that should does not answer.
+    #[error("{0} is moving between replicas of the venue; try again")]
+    Moving(String),
+    /// The symbol's book cannot be loaded.
+    #[error("the book of {0} cannot be loaded; the venue's log says why")]
+    BookBroken(String),
+    /// What the replica said that has the symbol.
+    #[error("{}", .0.message())]
+    Passed(Box<Status>),
     /// What would happen cannot be written down.
     #[error("the venue failed")]
     Broken,
@@ -73,58 +70,24 @@ pub(crate) struct Venue {
 
 struct Inner {
     ctx: Context,
-    instruments: Vec<Instrument>,
-    desks: BTreeMap<String, DeskHandle>,
-}
-
-/// Opens the desks of all configured symbols, and of those with orders that are configured no
-/// more: these can only leave. The writers must then be run.
-pub(crate) async fn open(
-    ctx: &Context,
-    config: &Config,
-) -> Result<(Venue, Vec<Writer>), StartError> {
-    let known = views::symbols(ctx.store.as_ref()).await?;
-    let mut desks = BTreeMap::new();
-    let mut writers = Vec::new();
-    for market in markets(config, &known) {
-        let (symbol, listed) = (market.symbol.clone(), market.listed);
-        let (handle, writer) = desk::open(ctx, market).await?;
-        if listed || !writer.is_idle() {
-            desks.insert(symbol, handle);
-            writers.push(writer);
-        }
-    }
-    let inner = Arc::new(Inner {
-        ctx: ctx.clone(),
-        instruments: config.instruments.clone(),
-        desks,
-    });
-    Ok((Venue { inner }, writers))
-}
-
-fn markets(config: &Config, known: &[String]) -> Vec<Market> {
-    let listed = config.instruments.iter().map(|instrument| Market {
-        symbol: instrument.symbol.clone(),
-        rules: instrument.rules(config.fees),
-        session: config.session_end,
-        listed: true,
-    });
-    let is_listed = |symbol: &str| config.instruments.iter().any(|one| one.symbol == symbol);
-    let delisted = known
-        .iter()
-        .filter(|symbol| !is_listed(symbol))
-        .map(|symbol| Market {
-            symbol: symbol.clone(),
-            rules: UNLISTED,
-            session: config.session_end,
-            listed: false,
-        });
-    listed.chain(delisted).collect()
+    config: Arc<Config>,
+    routing: Routing,
 }
 
 // === impl Venue ===
 
 impl Venue {
+    /// The venue, of which the desks on `floor` are here.
+    pub(crate) fn new(ctx: Context, config: Arc<Config>, floor: Arc<Floor>) -> Venue {
+        let routing = Routing::new(ctx.clone(), Arc::clone(&config), floor);
+        let inner = Arc::new(Inner {
+            ctx,
+            config,
+            routing,
+        });
+        Venue { inner }
+    }
+
     /// Takes an order in. An order that came before is not taken again: its trade is the answer.
     pub(crate) async fn submit(
         &self,
@@ -136,9 +99,16 @@ impl Venue {
             return Ok(trade);
         }
         let created = submission.into_event();
-        let trade = match self.inner.desks.get(&created.symbol) {
-            Some(desk) => answered(desk.ask(Ask::Submit(Box::new(created)), cause).await)?,
-            None => self.refuse_unknown(order_id, &created, &cause).await?,
+        let symbol = created.symbol.clone();
+        let errand = Errand::Carry(Ask::Submit(Box::new(created)));
+        let trade = match self.inner.routing.send(&symbol, &errand, &cause).await {
+            Err(VenueError::UnknownSymbol(_)) => match errand {
+                Errand::Carry(Ask::Submit(created)) => {
+                    self.refuse_unknown(order_id, &created, &cause).await?
+                }
+                _ => None,
+            },
+            answer => traded(answer?),
         };
         trade.ok_or(VenueError::Broken)
     }
@@ -147,22 +117,17 @@ impl Venue {
     pub(crate) async fn cancel(
         &self,
         symbol: &str,
-        order_id: Uuid,
-        user_id: Uuid,
-        reason: CancelReason,
+        asked: Cancel,
         cause: Cause,
     ) -> Result<Option<Trade>, VenueError> {
-        let Some(desk) = self.inner.desks.get(symbol) else {
+        match self.carry(symbol, Ask::Cancel(asked), cause).await {
             // An order of a symbol without a desk is refused whenever it comes.
-            let trade = views::trade_of(self.store(), order_id).await?;
-            return Ok(trade.filter(|trade| trade.user_id == user_id));
-        };
-        let ask = Ask::Cancel {
-            order_id,
-            user_id,
-            reason,
-        };
-        answered(desk.ask(ask, cause).await)
+            Err(VenueError::UnknownSymbol(_)) => {
+                let trade = views::trade_of(self.store(), asked.order_id).await?;
+                Ok(trade.filter(|trade| trade.user_id == asked.user_id))
+            }
+            answer => answer,
+        }
     }
 
     /// Gives an order new terms.
@@ -172,8 +137,7 @@ impl Venue {
         asked: Replace,
         cause: Cause,
     ) -> Result<Trade, VenueError> {
-        let desk = self.desk(symbol)?;
-        let trade = answered(desk.ask(Ask::Replace(asked), cause).await)?;
+        let trade = self.carry(symbol, Ask::Replace(asked), cause).await?;
         trade.ok_or(VenueError::Broken)
     }
 
@@ -184,44 +148,75 @@ impl Venue {
         reason: String,
         cause: Cause,
     ) -> Result<(), VenueError> {
-        let desk = self.desk(symbol)?;
-        answered(desk.ask(Ask::Halt { reason }, cause).await).map(|_| ())
+        self.carry(symbol, Ask::Halt { reason }, cause).await?;
+        Ok(())
     }
 
     /// Lets trading in a symbol go on.
     pub(crate) async fn resume(&self, symbol: &str, cause: Cause) -> Result<(), VenueError> {
-        let desk = self.desk(symbol)?;
-        answered(desk.ask(Ask::Resume, cause).await).map(|_| ())
+        self.carry(symbol, Ask::Resume, cause).await?;
+        Ok(())
     }
 
     /// Has the desk of a symbol do what is due.
     pub(crate) async fn wake(&self, symbol: &str, cause: Cause) -> Result<(), VenueError> {
-        let desk = self.desk(symbol)?;
-        answered(desk.ask(Ask::Wake, cause).await).map(|_| ())
+        self.carry(symbol, Ask::Wake, cause).await?;
+        Ok(())
     }
 
-    /// The book of a symbol after the last commit.
-    pub(crate) fn snapshot(&self, symbol: &str) -> Result<Arc<Snapshot>, VenueError> {
-        Ok(self.desk(symbol)?.snapshot())
+    /// The book of a symbol after the last commit, with so many levels a side.
+    pub(crate) async fn book(
+        &self,
+        symbol: &str,
+        depth: i32,
+        cause: Cause,
+    ) -> Result<GetBookResponse, VenueError> {
+        let show = Errand::Show { depth };
+        match self.inner.routing.send(symbol, &show, &cause).await? {
+            Reply::Book(book) => Ok(book),
+            Reply::Trade(_) => Err(VenueError::Broken),
+        }
+    }
+
+    /// Has an errand that another replica passes on seen to here.
+    pub(crate) async fn receive(
+        &self,
+        symbol: &str,
+        errand: &Errand,
+        cause: &Cause,
+    ) -> Result<Reply, VenueError> {
+        self.inner.routing.receive(symbol, errand, cause).await
     }
 
     /// What can be traded, and whether it is halted.
-    pub(crate) fn instruments(&self) -> impl Iterator<Item = (&Instrument, bool)> {
-        self.inner.instruments.iter().map(|instrument| {
-            let halted = self
-                .snapshot(&instrument.symbol)
-                .is_ok_and(|snapshot| snapshot.halted);
-            (instrument, halted)
-        })
+    pub(crate) async fn instruments(&self) -> Result<Vec<(&Instrument, bool)>, VenueError> {
+        let mut instruments = Vec::new();
+        for instrument in &self.inner.config.instruments {
+            let (row, _) = views::symbol(self.store(), &instrument.symbol).await?;
+            instruments.push((instrument, row.halted));
+        }
+        Ok(instruments)
+    }
+
+    /// Fails unless the venue trades a symbol, or has traded it.
+    pub(crate) async fn check_symbol(&self, symbol: &str) -> Result<(), VenueError> {
+        self.inner.routing.check_symbol(symbol).await
+    }
+
+    async fn carry(
+        &self,
+        symbol: &str,
+        ask: Ask,
+        cause: Cause,
+    ) -> Result<Option<Trade>, VenueError> {
+        let errand = Errand::Carry(ask);
+        Ok(traded(
+            self.inner.routing.send(symbol, &errand, &cause).await?,
+        ))
     }
 
     fn store(&self) -> &dyn outcry_store::Store {
         self.inner.ctx.store.as_ref()
-    }
-
-    fn desk(&self, symbol: &str) -> Result<&DeskHandle, VenueError> {
-        let desk = self.inner.desks.get(symbol);
-        desk.ok_or_else(|| VenueError::UnknownSymbol(symbol.to_owned()))
     }
 
     /// Refuses an order of a symbol without a desk. Whoever is first writes it down; a repetition
@@ -270,14 +265,18 @@ impl Submission {
             protection_price: self.protection_price,
         }
     }
+
+    /// The order as a desk takes it in.
+    pub(crate) fn into_ask(self) -> Ask {
+        Ask::Submit(Box::new(self.into_event()))
+    }
 }
 
-fn answered(answer: Answer) -> Result<Option<Trade>, VenueError> {
-    match answer {
-        Answer::Trade(trade) => Ok(trade.map(|trade| *trade)),
-        Answer::NoEffect(no_effect) => Err(no_effect.into()),
-        Answer::Unavailable => Err(VenueError::Unavailable),
-        Answer::Broken => Err(VenueError::Broken),
+/// The trade of a reply that has one.
+fn traded(reply: Reply) -> Option<Trade> {
+    match reply {
+        Reply::Trade(trade) => trade.map(|trade| *trade),
+        Reply::Book(_) => None,
     }
 }
 
@@ -290,6 +289,24 @@ impl From<Unwritable> for VenueError {
     }
 }
 
+impl From<VenueError> for Status {
+    fn from(error: VenueError) -> Status {
+        match error {
+            VenueError::Passed(status) => return *status,
+            VenueError::Moving(_) => {
+                let (reason, message) = (error.reason(), error.to_string());
+                return refusal::retry_after(Code::Unavailable, reason, message, MOVED_AFTER);
+            }
+            VenueError::Store(ref source) => {
+                let source = source as &dyn std::error::Error;
+                tracing::error!(error = source, "store unavailable");
+            }
+            _ => {}
+        }
+        refusal::status(&error)
+    }
+}
+
 impl Refusal for VenueError {
     fn code(&self) -> Code {
         match self {
@@ -297,7 +314,11 @@ impl Refusal for VenueError {
                 Code::NotFound
             }
             VenueError::NoEffect(NoEffect::Terms(_)) => Code::FailedPrecondition,
-            VenueError::Store(_) | VenueError::Unavailable => Code::Unavailable,
+            VenueError::Store(_)
+            | VenueError::Unavailable
+            | VenueError::Moving(_)
+            | VenueError::BookBroken(_) => Code::Unavailable,
+            VenueError::Passed(status) => status.code(),
             VenueError::Broken => Code::Internal,
         }
     }
@@ -309,6 +330,10 @@ impl Refusal for VenueError {
             VenueError::NoEffect(NoEffect::Terms(refusal)) => terms_reason(*refusal),
             VenueError::Store(_) => "STORE_UNAVAILABLE",
             VenueError::Unavailable => "VENUE_UNAVAILABLE",
+            VenueError::Moving(_) => "SYMBOL_MOVING",
+            VenueError::BookBroken(_) => "BOOK_BROKEN",
+            // Goes to the caller as it came, with a reason of its own.
+            VenueError::Passed(_) => "VENUE_REFUSED",
             VenueError::Broken => "INTERNAL",
         }
     }

@@ -173,6 +173,11 @@ pub(crate) async fn symbol(
     }
 }
 
+/// Whether the venue has ever written for a symbol.
+pub(crate) async fn is_known(store: &dyn Store, symbol: &str) -> Result<bool, StoreError> {
+    Ok(store.view(SYMBOLS, symbol).await?.is_some())
+}
+
 /// The row of a symbol.
 pub(crate) fn write_symbol(symbol: &str, row: &SymbolRow) -> Result<ViewWrite, StoreError> {
     ViewWrite::put(SYMBOLS, symbol, row)

@@ -13,11 +13,7 @@ pub(crate) enum Ask {
     /// Takes an order in, told as the event that will record it.
     Submit(Box<TradeCreatedEvent>),
     /// Takes an order out, or sees to it that it never comes in.
-    Cancel {
-        order_id: Uuid,
-        user_id: Uuid,
-        reason: CancelReason,
-    },
+    Cancel(Cancel),
     /// Changes an order.
     Replace(Replace),
     /// Does what is due.
@@ -26,6 +22,27 @@ pub(crate) enum Ask {
     Halt { reason: String },
     /// Lets trading go on.
     Resume,
+}
+
+impl Ask {
+    /// The order it is about, if it is about one.
+    pub(crate) fn order_id(&self) -> Option<Uuid> {
+        match self {
+            Ask::Submit(created) => Uuid::try_parse(&created.order_id).ok(),
+            Ask::Cancel(Cancel { order_id, .. }) | Ask::Replace(Replace { order_id, .. }) => {
+                Some(*order_id)
+            }
+            Ask::Wake | Ask::Halt { .. } | Ask::Resume => None,
+        }
+    }
+}
+
+/// An order to take out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cancel {
+    pub(crate) order_id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) reason: CancelReason,
 }
 
 /// New terms for an order.

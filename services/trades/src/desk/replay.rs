@@ -2,6 +2,7 @@
 //! venue decided them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use outcry_contracts::trades::v1::{
     Liquidity, TradeCancelledEvent, TradeCreatedEvent, TradeExecutedEvent, TradePlacedEvent,
@@ -41,6 +42,16 @@ pub(crate) enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether it is the events that are wrong: trying again does not help.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            LoadError::Store { source, .. } => !matches!(source, StoreError::Backend(_)),
+            LoadError::Broken { .. } => true,
+        }
+    }
+}
+
 /// What is wrong with an event in its place.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misfit {
@@ -68,6 +79,7 @@ struct Replay<'a> {
     trades: HashMap<Uuid, Trade>,
     /// The first side of a match whose second comes next.
     half: Option<TradeExecutedEvent>,
+    latest: SystemTime,
 }
 
 /// Loads a symbol's desk as the store has it.
@@ -84,6 +96,7 @@ pub(super) async fn load(store: &dyn Store, market: &Market) -> Result<Desk, Loa
         book: Book::new(market.rules),
         trades: HashMap::new(),
         half: None,
+        latest: UNIX_EPOCH,
     };
     let mut filter = ReadAll {
         after: 0,
@@ -130,11 +143,13 @@ impl Replay<'_> {
             version: 0,
             armed: BTreeSet::new(),
             unarmed,
+            latest: self.latest,
         }
     }
 
     fn apply(&mut self, sealed: &SealedEvent) -> Result<(), Misfit> {
         let event = TradeEvent::open(sealed).map_err(Unreadable::from)?;
+        self.latest = self.latest.max(sealed.occurred_at());
         if self.half.is_some() && !matches!(event, TradeEvent::Executed(_)) {
             return Err(Misfit::HalfMatch);
         }

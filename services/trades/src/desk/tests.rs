@@ -6,7 +6,8 @@ use outcry_contracts::orders::v1::{CancelReason, OrderTerms, OrderType, Side, Ti
 use outcry_contracts::trades::v1::{TradeCreatedEvent, TradeStatus};
 use outcry_events::{Amount, Cause};
 use outcry_service::Context;
-use outcry_service::testing::Platform;
+use outcry_service::testing::{FakeClock, Platform};
+use outcry_store::{Fence, LeaseRequest, PoolRequest, ReadAll};
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::replay::load;
 use super::*;
 use crate::book::FeeSchedule;
+use crate::floor::{POOL, POSTS, post_of};
 use crate::trade::trade_id;
 
 const ORDERS: u128 = 30;
@@ -124,11 +126,11 @@ fn shape() -> impl Strategy<Value = Shape> {
 fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         12 => shape().prop_map(submit),
-        3 => (0..ORDERS).prop_map(|number| Ask::Cancel {
+        3 => (0..ORDERS).prop_map(|number| Ask::Cancel(Cancel {
             order_id: order_id(number),
             user_id: owner(number),
             reason: CancelReason::User,
-        }),
+        })),
         4 => (0..ORDERS, 1..4u32, 1..50i64, 95..106i64).prop_map(
             |(number, revision, quantity, cents)| Ask::Replace(Replace {
                 order_id: order_id(number),
@@ -150,13 +152,13 @@ fn cause() -> Cause {
 /// A running desk.
 struct Running {
     handle: DeskHandle,
-    task: JoinHandle<()>,
+    task: JoinHandle<Ended>,
     stop: CancellationToken,
 }
 
 impl Running {
-    async fn start(ctx: &Context, step: usize) -> Running {
-        let (handle, writer) = open(ctx, market(step)).await.unwrap();
+    async fn start(ctx: &Context, step: usize, fence: Fence) -> Running {
+        let (handle, writer) = open(ctx, market(step), fence).await.unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(writer.run(stop.clone()));
         Running { handle, task, stop }
@@ -175,8 +177,25 @@ impl Running {
 
     async fn stop(self) {
         self.stop.cancel();
-        self.task.await.unwrap();
+        assert_eq!(self.task.await.unwrap(), Ended::Told);
     }
+}
+
+/// The right of a context's member to write for the symbol.
+async fn fence(ctx: &Context) -> Fence {
+    let pool = PoolRequest {
+        pool: POOL.into(),
+        slots: POSTS,
+        give_back: Vec::new(),
+    };
+    let request = LeaseRequest {
+        member: ctx.member.clone(),
+        pools: vec![pool],
+    };
+    let shares = ctx.store.lease(&request).await.unwrap();
+    let mut held = shares[0].held.iter();
+    let lease = held.find(|lease| lease.slot == post_of("ACME"));
+    lease.unwrap().fence()
 }
 
 async fn platform(folder: &Path) -> (Platform, Context) {
@@ -196,7 +215,7 @@ proptest! {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let (platform, ctx) = platform(folder.path()).await;
-            let mut live = writer::testing(&ctx, market(step)).await;
+            let mut live = writer::testing(&ctx, market(step), fence(&ctx).await).await;
             for batch in batches {
                 live.carry_out_all(batch.into_iter().map(|ask| (ask, cause()))).await;
                 let loaded = load(ctx.store.as_ref(), &market(step)).await.unwrap();
@@ -220,9 +239,10 @@ proptest! {
 async fn two_writers_of_one_symbol_do_not_overwrite_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, ctx) = platform(folder.path()).await;
+    let fence = fence(&ctx).await;
     let (one, other) = (
-        Running::start(&ctx, STEP_MAX).await,
-        Running::start(&ctx, STEP_MAX).await,
+        Running::start(&ctx, STEP_MAX, fence.clone()).await,
+        Running::start(&ctx, STEP_MAX, fence).await,
     );
     one.trade(limit(0, Side::Sell, 10, 100)).await;
     // The other has not seen that order, and is corrected by the store.
@@ -241,10 +261,54 @@ async fn two_writers_of_one_symbol_do_not_overwrite_each_other() {
 }
 
 #[tokio::test]
+async fn a_desk_whose_symbol_is_anothers_by_now_commits_nothing_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, ctx) = platform(folder.path()).await;
+    let stale = Running::start(&ctx, STEP_MAX, fence(&ctx).await).await;
+    stale.trade(limit(0, Side::Sell, 10, 100)).await;
+    ctx.store.leave(&ctx.member.id).await.unwrap();
+    let next = platform.context("trades").await;
+    let owner = Running::start(&next, STEP_MAX, fence(&next).await).await;
+
+    let late = stale.ask(limit(1, Side::Buy, 4, 100)).await;
+    assert!(matches!(late, Answer::Gone));
+    assert_eq!(stale.task.await.unwrap(), Ended::Fenced);
+    let gone = stale.handle.ask(limit(1, Side::Buy, 4, 100), cause()).await;
+    assert!(matches!(gone, Answer::Gone));
+    let all = ReadAll {
+        limit: 100,
+        ..ReadAll::default()
+    };
+    assert_eq!(next.store.read_all(&all).await.unwrap().len(), 2);
+
+    let trade = owner.trade(limit(1, Side::Buy, 4, 100)).await;
+    assert_eq!(trade.status(), TradeStatus::Filled);
+    owner.stop().await;
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_of_a_symbol_does_not_go_back_when_it_moves_to_a_clock_that_is_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, mut ctx) = platform(folder.path()).await;
+    let fence = fence(&ctx).await;
+    let desk = Running::start(&ctx, STEP_MAX, fence.clone()).await;
+    let before = desk.trade(limit(0, Side::Sell, 10, 100)).await;
+    desk.stop().await;
+    ctx.clock = std::sync::Arc::new(FakeClock::default());
+    assert!(ctx.clock.now() < before.created_at());
+    let desk = Running::start(&ctx, STEP_MAX, fence).await;
+    let after = desk.trade(limit(1, Side::Sell, 10, 100)).await;
+    assert_eq!(after.created_at(), before.created_at());
+    desk.stop().await;
+    platform.stop().await;
+}
+
+#[tokio::test]
 async fn an_order_half_way_through_the_book_goes_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, ctx) = platform(folder.path()).await;
-    let mut live = writer::testing(&ctx, market(2)).await;
+    let mut live = writer::testing(&ctx, market(2), fence(&ctx).await).await;
     let crowd = (0..5).map(|number| (limit(number * OWNERS, Side::Sell, 10, 100), cause()));
     live.carry_out_all(crowd).await;
     // The first commit holds two of the five matches; then the process is gone.
@@ -252,7 +316,7 @@ async fn an_order_half_way_through_the_book_goes_on_after_a_restart() {
     assert_eq!(live.desk().trades()[&order_id(101)].executed, 20);
     drop(live);
 
-    let desk = Running::start(&ctx, 2).await;
+    let desk = Running::start(&ctx, 2, fence(&ctx).await).await;
     let trade = desk.trade(limit(101, Side::Buy, 60, 100)).await;
     assert_eq!((trade.executed, trade.leaves), (50, 10));
     let snapshot = desk.handle.snapshot();
@@ -265,7 +329,7 @@ async fn an_order_half_way_through_the_book_goes_on_after_a_restart() {
 async fn a_request_that_cannot_be_written_down_harms_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, ctx) = platform(folder.path()).await;
-    let mut live = writer::testing(&ctx, market(STEP_MAX)).await;
+    let mut live = writer::testing(&ctx, market(STEP_MAX), fence(&ctx).await).await;
     let mut broken = limit(1, Side::Buy, 10, 100);
     if let Ask::Submit(created) = &mut broken {
         created.symbol = "not a symbol".into();

@@ -10,7 +10,7 @@ use outcry_events::Cause;
 use outcry_service::Context;
 use outcry_service::backoff::Backoff;
 use outcry_store::limits::COMMIT_EVENTS_MAX;
-use outcry_store::{CommitError, StoreError};
+use outcry_store::{CommitError, Conflict, Fence, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -55,6 +55,18 @@ pub(crate) enum Answer {
     Unavailable,
     /// The request cannot be written down.
     Broken,
+    /// The desk is here no more. What became of the request is not known: whoever asks the desk
+    /// where it is now finds out.
+    Gone,
+}
+
+/// Why a writer has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to, and has finished what waited.
+    Told,
+    /// The symbol is somebody else's by now.
+    Fenced,
 }
 
 /// A request on its way through the desk.
@@ -75,6 +87,8 @@ pub(crate) struct DeskHandle {
 pub(crate) struct Writer {
     ctx: Context,
     market: Market,
+    /// The right to write for the symbol.
+    fence: Fence,
     desk: Desk,
     /// The desk has changed without the store: it must be loaded before it is used again.
     stale: bool,
@@ -100,11 +114,24 @@ enum Failure {
     Job,
 }
 
+/// What became of the requests that were to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// All are answered.
+    Out,
+    /// None is answered: the right to write is gone.
+    Fenced,
+}
+
 /// A job that was carried out in the batch and waits for the commit.
 type Done = (Job, Verdict);
 
-/// Loads the desk of a market; the writer must then be run.
-pub(crate) async fn open(ctx: &Context, market: Market) -> Result<(DeskHandle, Writer), LoadError> {
+/// Loads the desk of a market; the writer must then be run. It writes as long as `fence` holds.
+pub(crate) async fn open(
+    ctx: &Context,
+    market: Market,
+    fence: Fence,
+) -> Result<(DeskHandle, Writer), LoadError> {
     let desk = load(ctx.store.as_ref(), &market).await?;
     info!(
         symbol = market.symbol,
@@ -117,11 +144,12 @@ pub(crate) async fn open(ctx: &Context, market: Market) -> Result<(DeskHandle, W
     let writer = Writer {
         ctx: ctx.clone(),
         market,
+        fence,
+        now: ctx.clock.now().max(desk.latest()),
         desk,
         stale: false,
         inbox,
         shown,
-        now: ctx.clock.now(),
     };
     let handle = DeskHandle {
         inbox: sender,
@@ -138,9 +166,9 @@ impl DeskHandle {
         let (answer, answered) = oneshot::channel();
         let job = Job { ask, cause, answer };
         if self.inbox.send(job).await.is_err() {
-            return Answer::Unavailable;
+            return Answer::Gone;
         }
-        answered.await.unwrap_or(Answer::Unavailable)
+        answered.await.unwrap_or(Answer::Gone)
     }
 
     /// What the book looked like after the last commit.
@@ -158,28 +186,31 @@ impl Writer {
     }
 
     /// Carries out requests until `stop`, then those that wait already.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        // What was due or unfinished when the venue stopped, and the timers of what is not.
-        self.carry_out(VecDeque::new(), &stop).await;
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
+        // What was due or unfinished when the desk was closed, and the timers of what is not.
+        let mut jobs = Vec::new();
         loop {
-            let mut jobs = Vec::new();
-            tokio::select! {
-                received = self.inbox.recv_many(&mut jobs, BATCH_MAX) => {
-                    if received == 0 {
-                        return;
+            if self.carry_out(jobs.into(), &stop).await == Carried::Fenced {
+                // Whoever waits is told by that: nobody can answer them here any more.
+                info!(symbol = self.market.symbol, "the desk has moved on");
+                return Ended::Fenced;
+            }
+            jobs = Vec::new();
+            while jobs.is_empty() {
+                tokio::select! {
+                    received = self.inbox.recv_many(&mut jobs, BATCH_MAX) => {
+                        if received == 0 {
+                            return Ended::Told;
+                        }
                     }
-                }
-                () = stop.cancelled(), if !self.inbox.is_closed() => {
-                    self.inbox.close();
-                    continue;
+                    () = stop.cancelled(), if !self.inbox.is_closed() => self.inbox.close(),
                 }
             }
-            self.carry_out(jobs.into(), &stop).await;
         }
     }
 
     /// Carries out all of these, in as few commits as they fit into, and answers.
-    async fn carry_out(&mut self, mut waiting: VecDeque<Job>, stop: &CancellationToken) {
+    async fn carry_out(&mut self, mut waiting: VecDeque<Job>, stop: &CancellationToken) -> Carried {
         let mut attempt = 0;
         // Jobs whose orders have been committed in part: they are answered with the rest.
         let mut partly = Vec::new();
@@ -194,9 +225,10 @@ impl Writer {
                     }
                     self.answer_all(done, &batch).await;
                     if waiting.is_empty() {
-                        return;
+                        return Carried::Out;
                     }
                 }
+                Err(failure) if failure.is_fence() => return Carried::Fenced,
                 Err(failure) => {
                     self.stale = true;
                     attempt += u32::from(!matches!(failure, Failure::Job));
@@ -213,7 +245,7 @@ impl Writer {
                         for job in waiting {
                             let _ = job.answer.send(Answer::Unavailable);
                         }
-                        return;
+                        return Carried::Out;
                     }
                     if attempt > 0 {
                         wait(attempt, stop).await;
@@ -233,6 +265,7 @@ impl Writer {
     ) -> Result<Batch, Failure> {
         if self.stale {
             self.desk = load(self.ctx.store.as_ref(), &self.market).await?;
+            self.now = self.now.max(self.desk.latest());
             self.stale = false;
         }
         let mut batch = Batch::default();
@@ -267,7 +300,8 @@ impl Writer {
                 }
             }
         }
-        if let Some(commit) = self.desk.seal(self.now, &mut batch)? {
+        if let Some(mut commit) = self.desk.seal(self.now, &mut batch)? {
+            commit.fence = Some(self.fence.clone());
             self.ctx.store.commit(commit).await?;
             self.shown.send_replace(Arc::new(self.desk.snapshot()));
         }
@@ -328,6 +362,16 @@ impl Writer {
     }
 }
 
+impl Failure {
+    /// Whether the right to write is gone.
+    fn is_fence(&self) -> bool {
+        matches!(
+            self,
+            Failure::Commit(CommitError::Conflict(Conflict::Fenced { .. }))
+        )
+    }
+}
+
 fn pen<'a>(ctx: &'a Context, at: SystemTime, batch: &'a mut Batch) -> Pen<'a> {
     Pen {
         at,
@@ -352,8 +396,8 @@ pub(super) struct Bench {
 }
 
 #[cfg(test)]
-pub(super) async fn testing(ctx: &Context, market: Market) -> Bench {
-    let (_, writer) = open(ctx, market).await.unwrap();
+pub(super) async fn testing(ctx: &Context, market: Market, fence: Fence) -> Bench {
+    let (_, writer) = open(ctx, market, fence).await.unwrap();
     Bench { writer }
 }
 
@@ -369,7 +413,8 @@ impl Bench {
         asks: impl IntoIterator<Item = (Ask, Cause)>,
     ) -> Vec<Answer> {
         let (jobs, answers): (VecDeque<_>, Vec<_>) = asks.into_iter().map(job).unzip();
-        self.writer.carry_out(jobs, &CancellationToken::new()).await;
+        let carried = self.writer.carry_out(jobs, &CancellationToken::new()).await;
+        assert_eq!(carried, Carried::Out);
         let mut all = Vec::new();
         for answer in answers {
             all.push(answer.await.unwrap());
@@ -388,8 +433,10 @@ impl Bench {
             .desk
             .carry_out(&job.ask, &job.cause, told, &mut pen);
         carried.unwrap().unwrap();
-        let commit = self.writer.desk.seal(self.writer.now, &mut batch).unwrap();
-        self.writer.ctx.store.commit(commit.unwrap()).await.unwrap();
+        let sealed = self.writer.desk.seal(self.writer.now, &mut batch).unwrap();
+        let mut commit = sealed.unwrap();
+        commit.fence = Some(self.writer.fence.clone());
+        self.writer.ctx.store.commit(commit).await.unwrap();
     }
 }
 

@@ -81,12 +81,11 @@ fn decoded(rows: &[ViewRow]) -> Result<Vec<TapeRow>, StoreError> {
     rows.iter().map(ViewRow::decode).collect()
 }
 
-/// The matches behind a venue sequence, which need not be that of a match, up to `newest`.
+/// The matches behind a venue sequence, which need not be that of a match.
 pub(crate) async fn tape_after(
     store: &dyn Store,
     symbol: &str,
     after: u64,
-    newest: u64,
     limit: usize,
 ) -> Result<Vec<TapeRow>, StoreError> {
     let scan = Scan::new(TAPE).prefix(format!("{symbol}/"));
@@ -98,6 +97,8 @@ pub(crate) async fn tape_after(
     if after == 0 {
         return decoded(&store.scan(&scan.limit(limit)).await?);
     }
+    let newest = tape_latest(store, symbol, after, 1).await?;
+    let newest = newest.first().map_or(after, |row| row.venue_seq);
     let mut tape = Vec::new();
     for prefix in prefixes_above(after, newest) {
         if tape.len() == limit {

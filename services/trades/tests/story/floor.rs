@@ -137,6 +137,43 @@ impl Order {
         request
     }
 
+    /// Hands the order to the venue.
+    pub fn submission(&self) -> Request<SubmitOrderRequest> {
+        self.request(SubmitOrderRequest {
+            order_id: self.id.to_string(),
+            user_id: self.owner.to_string(),
+            terms: Some(self.terms.clone()),
+            protection_price: self.protection.clone(),
+        })
+    }
+
+    /// Takes the order out.
+    pub fn cancellation(&self) -> Request<CancelTradeRequest> {
+        self.request(CancelTradeRequest {
+            order_id: self.id.to_string(),
+            user_id: self.owner.to_string(),
+            symbol: self.terms.symbol.clone(),
+            reason: CancelReason::User.into(),
+        })
+    }
+
+    /// Gives the order new terms.
+    pub fn replacement(
+        &self,
+        revision: u32,
+        quantity: i64,
+        price: &str,
+    ) -> Request<ReplaceTradeRequest> {
+        self.request(ReplaceTradeRequest {
+            order_id: self.id.to_string(),
+            user_id: self.owner.to_string(),
+            symbol: self.terms.symbol.clone(),
+            revision,
+            quantity,
+            limit_price: wire(price),
+        })
+    }
+
     /// Id of the event that sends the order to the venue.
     pub fn validated_id(&self) -> Uuid {
         Uuid::from_u128(self.flow.as_u128() << 64)
@@ -227,13 +264,8 @@ impl Floor {
     }
 
     pub async fn submit(&self, order: &Order) -> Trade {
-        let request = order.request(SubmitOrderRequest {
-            order_id: order.id.to_string(),
-            user_id: order.owner.to_string(),
-            terms: Some(order.terms.clone()),
-            protection_price: order.protection.clone(),
-        });
-        let response = self.as_orders().submit_order(request).await.unwrap();
+        let response = self.as_orders().submit_order(order.submission()).await;
+        let response = response.unwrap();
         response.into_inner().trade.unwrap()
     }
 
@@ -242,13 +274,7 @@ impl Floor {
     }
 
     pub async fn try_cancel(&self, order: &Order) -> Result<CancelTradeResponse, Status> {
-        let request = order.request(CancelTradeRequest {
-            order_id: order.id.to_string(),
-            user_id: order.owner.to_string(),
-            symbol: order.terms.symbol.clone(),
-            reason: CancelReason::User.into(),
-        });
-        let response = self.as_orders().cancel_trade(request).await?;
+        let response = self.as_orders().cancel_trade(order.cancellation()).await?;
         Ok(response.into_inner())
     }
 
@@ -259,14 +285,7 @@ impl Floor {
         quantity: i64,
         price: &str,
     ) -> Result<ReplaceTradeResponse, Status> {
-        let request = order.request(ReplaceTradeRequest {
-            order_id: order.id.to_string(),
-            user_id: order.owner.to_string(),
-            symbol: order.terms.symbol.clone(),
-            revision,
-            quantity,
-            limit_price: wire(price),
-        });
+        let request = order.replacement(revision, quantity, price);
         let response = self.as_orders().replace_trade(request).await?;
         Ok(response.into_inner())
     }
@@ -369,6 +388,13 @@ impl Floor {
         };
         let cause = Cause::root(buyer.flow, "service:funds");
         publish(&self.funds, &event, match_id, self.clock.new_id(), &cause).await;
+    }
+
+    /// Puts an event into the venue's own store.
+    pub async fn write_down<E: Event>(&self, event: &E, id: &str) {
+        let ctx = self.platform.context("trades").await;
+        let cause = Cause::root(self.clock.new_id(), "service:trades");
+        publish(&ctx, event, id, self.clock.new_id(), &cause).await;
     }
 
     pub async fn until_status(&self, order: &Order, status: TradeStatus) {

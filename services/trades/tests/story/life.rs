@@ -1,9 +1,11 @@
 //! Duplicates, restarts, expiry and settlement.
 
 use outcry_contracts::orders::v1::{CancelReason, TimeInForce};
-use outcry_contracts::trades::v1::TradeStatus;
+use outcry_contracts::trades::v1::{TradeCancelledEvent, TradeStatus};
 use outcry_service::testing::eventually;
 use tokio::task::JoinSet;
+use tonic::Code;
+use tonic_types::StatusExt;
 
 use crate::floor::{Floor, buy, config, instrument, sell};
 
@@ -292,5 +294,31 @@ async fn orders_of_a_symbol_that_is_configured_no_more_can_leave() {
     let floor = floor.restart_with(without).await;
     assert!(floor.book().await.halted);
     assert!(floor.cancel(&order).await.cancelled);
+    floor.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_book_that_cannot_be_loaded_stops_its_symbol_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let floor = Floor::open(folder.path()).await;
+    let stray = buy(1, 10, "10.00").symbol("BETA");
+    let event = TradeCancelledEvent {
+        trade_id: stray.id.to_string(),
+        order_id: stray.id.to_string(),
+        user_id: stray.owner.to_string(),
+        symbol: "BETA".into(),
+        cumulative_quantity: 0,
+        cancelled_quantity: 10,
+        reason: CancelReason::User.into(),
+        venue_sequence: 1,
+    };
+    floor.write_down(&event, &stray.id.to_string()).await;
+    let floor = floor.restart().await;
+    let refused = floor.as_orders().submit_order(stray.submission()).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    let reason = refused.get_details_error_info().unwrap().reason;
+    assert_eq!(reason, "BOOK_BROKEN");
+    floor.submit(&sell(2, 10, "10.00")).await;
     floor.platform.stop().await;
 }

@@ -9,3 +9,4 @@ mod trading;
 mod life;
 
 mod reading;
+mod replicas;
