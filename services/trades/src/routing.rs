@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::desk::Answer;
 use crate::floor::{Floor, Place, post_of};
 use crate::trade::Trade;
-use crate::venue::VenueError;
+use crate::venue::{VenueError, is_no_effect};
 use crate::views;
 
 pub(crate) use errand::{Errand, Reply};
@@ -250,24 +250,70 @@ impl Routing {
 
 /// Whether a refusal says only that the desk was not reached there.
 fn is_about_the_way(status: &Status) -> bool {
-    let reason = status.get_details_error_info().map(|info| info.reason);
-    status.code() == Code::Unavailable
-        && !reason.is_some_and(|reason| FINAL.contains(&reason.as_str()))
+    status.code() == Code::Unavailable && !FINAL.contains(&reason(status).as_str())
 }
 
-/// What a refusal of the desk's replica means to the caller here.
+/// What a refusal of the desk's replica means to the caller here. Only the desk's own words go on
+/// to the caller: others are about this replica's call, and what became of the errand is not known.
 fn passed(status: Status) -> VenueError {
-    match status.code() {
-        // The desk's own words.
-        Code::NotFound | Code::FailedPrecondition | Code::Unavailable => {
+    let (code, reason) = (status.code(), reason(&status));
+    match code {
+        Code::Unavailable => VenueError::Passed(Box::new(status)),
+        Code::NotFound | Code::FailedPrecondition if is_no_effect(&reason) => {
             VenueError::Passed(Box::new(status))
         }
-        Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Unknown => {
+        Code::Internal => VenueError::Broken,
+        _ => {
+            let message = status.message();
+            tracing::warn!(?code, reason, message, "a desk elsewhere did not answer");
             VenueError::Unavailable
         }
-        code => {
-            tracing::error!(?code, message = status.message(), "a desk elsewhere failed");
-            VenueError::Broken
+    }
+}
+
+fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info();
+    info.map(|info| info.reason).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use outcry_mesh::refusal::{self, Refusal};
+
+    use super::*;
+    use crate::book;
+    use crate::desk::NoEffect;
+
+    #[test]
+    fn what_the_desk_says_reaches_the_caller_as_it_is() {
+        let halted = NoEffect::Terms(book::Refusal::Halted);
+        for error in [NoEffect::NoSuchOrder, halted].map(VenueError::from) {
+            let (code, reason) = (error.code(), error.reason());
+            let status = Status::from(passed(error.into()));
+            assert_eq!(
+                (status.code(), super::reason(&status).as_str()),
+                (code, reason)
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_way_says_is_never_taken_for_the_desks_word() {
+        for code in [
+            Code::NotFound,
+            Code::FailedPrecondition,
+            Code::Unauthenticated,
+        ] {
+            let status = refusal::with_reason(code, "NOT_A_PEER", "somebody else answered");
+            assert!(matches!(passed(status), VenueError::Unavailable));
+        }
+        let moving = Status::from(VenueError::Moving("ACME".into()));
+        assert!(is_about_the_way(&moving));
+        for error in [
+            VenueError::BookBroken("ACME".into()),
+            VenueError::Unavailable,
+        ] {
+            assert!(!is_about_the_way(&error.into()));
         }
     }
 }

@@ -339,6 +339,25 @@ impl Refusal for VenueError {
     }
 }
 
+/// Whether a reason is that of a request without effect.
+pub(crate) fn is_no_effect(reason: &str) -> bool {
+    let terms = [
+        book::Refusal::Halted,
+        book::Refusal::PriceOffTick,
+        book::Refusal::PriceOutsideBand,
+        book::Refusal::QuantityOffLot,
+        book::Refusal::ValueTooLarge,
+        book::Refusal::PostOnlyCannotRest,
+        book::Refusal::PostOnlyWouldTake,
+        book::Refusal::AlreadyExpired,
+        book::Refusal::NoLiquidity,
+    ];
+    let no_effects = terms.map(NoEffect::Terms).into_iter();
+    no_effects
+        .chain([NoEffect::NoSuchOrder])
+        .any(|no_effect| VenueError::NoEffect(no_effect).reason() == reason)
+}
+
 fn terms_reason(refusal: book::Refusal) -> &'static str {
     match refusal {
         book::Refusal::Halted => "SYMBOL_HALTED",

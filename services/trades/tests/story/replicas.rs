@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use outcry_contracts::orders::v1::TimeInForce;
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::{
     GetBookRequest, GetBookResponse, HaltSymbolRequest, ListExecutionsRequest,
@@ -345,6 +346,30 @@ fn send(directory: &Directory, orders: Vec<Order>) -> JoinSet<()> {
         });
     }
     callers
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn day_orders_leave_whichever_replica_their_time_comes_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = Platform::open(folder.path()).await;
+    let clock = Arc::new(FakeClock::default());
+    let one = Hall::open(&platform, clock.clone()).await;
+    let other = Hall::open(&platform, clock.clone()).await;
+    share([&one, &other]).await;
+    for (number, symbol) in SYMBOLS.iter().enumerate() {
+        let order = sell(number as u128, 10, "10.00").symbol(symbol);
+        one.submit(&order.tif(TimeInForce::Day)).await;
+    }
+    // Stories begin at 14:30; the session ends at 21:00.
+    clock.advance(Duration::from_secs(7 * 3600));
+    eventually("no order is left", async || {
+        let books = other.books().await;
+        books.iter().all(|book| book.asks.is_empty())
+    })
+    .await;
+    one.close().await;
+    other.close().await;
+    platform.stop().await;
 }
 
 /// Submits an order until it is answered, as the order service does.
