@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
@@ -164,11 +164,17 @@ pub(super) async fn consume_until(
     mut enough: impl FnMut(&[Seen]) -> bool,
 ) -> Vec<Seen> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
+    let stop = watch::Sender::new(false);
     let mut consumers = JoinSet::new();
     for mut partition in partitions {
         let sender = sender.clone();
+        let mut stopped = stop.subscribe();
         consumers.spawn(async move {
-            while let Some(delivery) = partition.recv().await {
+            // Never in the middle of acknowledging: that might have reached the broker or not.
+            while let Some(delivery) = tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+                delivery = partition.recv() => delivery,
+            } {
                 let seen = Seen {
                     partition: partition.index,
                     message: Arc::clone(&delivery.message),
@@ -189,7 +195,8 @@ pub(super) async fn consume_until(
             Err(_) => panic!("no message came after {}", seen.len()),
         }
     }
-    consumers.shutdown().await;
+    stop.send_replace(true);
+    consumers.join_all().await;
     while let Ok(next) = receiver.try_recv() {
         seen.push(next);
     }
