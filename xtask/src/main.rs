@@ -1,9 +1,11 @@
 //! The project's own tasks.
 //!
 //! `cargo xtask test` is the one test command: everything a change must pass, from formatting to
-//! stories over real servers. What it needs beyond the Rust toolchain it installs below `.tools`.
+//! stories over real servers. What it needs beyond the Rust toolchain it installs: tools below
+//! `.tools`, servers as packages of the system.
 
 mod run;
+mod servers;
 mod tools;
 
 use std::process::ExitCode;
@@ -51,8 +53,17 @@ fn test() -> Result<(), String> {
             "warnings",
         ],
     )?;
-    run::cargo("tests", &["test", "--workspace"])?;
-    dependencies()
+    let missing = servers::ensure()?;
+    let variables: &[_] = match missing {
+        None => &[],
+        Some(_) => &[(servers::WITHOUT_SERVERS, "1")],
+    };
+    run::cargo_with("tests", &["test", "--workspace"], variables)?;
+    dependencies()?;
+    if let Some(why) = missing {
+        eprintln!("xtask: tests with PostgreSQL and RabbitMQ were NOT run: {why}");
+    }
+    Ok(())
 }
 
 /// Lints the contract and compares it with the one on `main`.

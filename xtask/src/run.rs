@@ -1,7 +1,7 @@
 //! Running programs in the project's folder, one step after the other.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// The project's folder: the one above this package.
@@ -14,17 +14,36 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs cargo, the one that runs this.
 pub(crate) fn cargo(step: &str, arguments: &[&str]) -> Result<(), String> {
+    cargo_with(step, arguments, &[])
+}
+
+/// The same with more variables in its environment.
+pub(crate) fn cargo_with(
+    step: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    program(step, Path::new(&cargo), arguments)
+    run(step, Path::new(&cargo), arguments, variables)
 }
 
 /// Runs a program as one step: its output goes to the terminal, its failure ends the task.
 pub(crate) fn program(step: &str, program: &Path, arguments: &[&str]) -> Result<(), String> {
+    run(step, program, arguments, &[])
+}
+
+fn run(
+    step: &str,
+    program: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<(), String> {
     let line = format!("{} {}", program.display(), arguments.join(" "));
     println!("== {step}: {line}");
     let start = Instant::now();
     let status = Command::new(program)
         .args(arguments)
+        .envs(variables.iter().copied())
         .current_dir(root())
         .status()
         .map_err(|error| format!("{step}: cannot run {line}: {error}"))?;
@@ -44,6 +63,23 @@ pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
         .current_dir(root())
         .output()
         .is_ok_and(|output| output.status.success())
+}
+
+/// What a program of this workspace prints, line by line.
+pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let line = format!("cargo {}", arguments.join(" "));
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run {line}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{line} failed ({})", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// The commit a change is compared with: where it left `main`, or the commit before it.

@@ -56,7 +56,7 @@ pub fn present() -> bool {
         eprintln!("not run: {WITHOUT_SERVERS}=1 says that this machine has no servers");
         return false;
     }
-    let missing = programs::missing();
+    let missing = missing();
     assert!(
         missing.is_empty(),
         "{} not found: install postgresql and rabbitmq-server (cargo xtask test does it on \
@@ -64,6 +64,12 @@ pub fn present() -> bool {
         missing.join(" and ")
     );
     true
+}
+
+/// What tests need and is not installed.
+#[must_use]
+pub fn missing() -> Vec<&'static str> {
+    programs::missing()
 }
 
 /// One PostgreSQL for all tests of a test binary; each makes its own database in it.

@@ -85,16 +85,17 @@ impl RabbitMq {
         sandbox.write("plugins", PLUGINS)?;
         // Nothing in it: it stands in for the one of the system.
         sandbox.write("environment", "")?;
-        let secret = secret();
+        let cookie = secret();
         let mut server = Self {
             sandbox,
             scripts,
             erlang,
-            node: format!("outcry-{}@localhost", &secret[..8]),
-            password: crate::secret::secret(),
+            node: format!("outcry-{}@localhost", &secret()[..8]),
+            password: secret(),
             ports: Ports::default(),
         };
-        server.write_cookie(&secret)?;
+        // What proves to the node that a tool or another node is allowed to talk to it.
+        server.sandbox.write(".erlang.cookie", &cookie)?;
         let mut starts = 1;
         loop {
             server.choose_ports()?;
@@ -102,7 +103,7 @@ impl RabbitMq {
                 // Somebody else may have got a port.
                 Err(ServerError::Ended { .. }) if starts < ports::STARTS => {
                     starts += 1;
-                    server.end_mapper().await?;
+                    server.end_all().await?;
                 }
                 outcome => return outcome.map(|()| server),
             }
@@ -205,12 +206,6 @@ impl RabbitMq {
         }
     }
 
-    /// What proves to the node that a tool or another node is allowed to talk to it.
-    fn write_cookie(&self, cookie: &str) -> Result<(), ServerError> {
-        self.sandbox.write(".erlang.cookie", cookie)?;
-        Ok(())
-    }
-
     fn choose_ports(&mut self) -> Result<(), ServerError> {
         let [amqp, management, distribution, mapper] = ports::free()?;
         self.ports = Ports {
@@ -239,6 +234,7 @@ impl RabbitMq {
         self.start_server()?;
         let deadline = Instant::now() + START_WITHIN;
         loop {
+            self.sandbox.runs(MAPPER)?;
             self.sandbox.runs(SERVER)?;
             if self.answers().await {
                 return Ok(());
@@ -265,11 +261,14 @@ impl RabbitMq {
         self.sandbox.start(MAPPER, command)
     }
 
-    async fn end_mapper(&self) -> Result<(), ServerError> {
-        match self.sandbox.kill(MAPPER).await {
-            Err(ServerError::Down(_)) => Ok(()),
-            outcome => outcome,
+    async fn end_all(&self) -> Result<(), ServerError> {
+        for name in [SERVER, MAPPER] {
+            match self.sandbox.kill(name).await {
+                Ok(()) | Err(ServerError::Down(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 
     fn start_server(&self) -> Result<(), ServerError> {
