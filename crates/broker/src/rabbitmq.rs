@@ -1,4 +1,4 @@
-//! RabbitMQ as the broker, from 3.10 on with the plugin `rabbitmq_consistent_hash_exchange`.
+//! RabbitMQ as the broker, from 3.10 on; it needs no plugin.
 //!
 //! What it looks like on the server is in [`crate::topology`]. One connection publishes and one
 //! consumes: a server that takes nothing at the moment blocks the first and not the second. Either
@@ -37,7 +37,9 @@ use crate::group::Group;
 use crate::limits::{PARTITIONS_MAX, TEXT_BYTES_MAX};
 use crate::message::Message;
 use crate::subscription::Partition;
-use crate::topology::{EVENTS, Topology, UNROUTED, group_exchange, partition_queue};
+use crate::topology::{
+    EVENTS, Topology, UNROUTED, group_exchange, partition_queue, strays_exchange,
+};
 
 /// Time between two signs of life. A connection without any for twice as long is given up, and the
 /// server gives its partitions to others.
@@ -218,6 +220,7 @@ impl Broker for RabbitMq {
                 }
                 // First of all nothing comes in any more.
                 declarer.delete_exchange(&group_exchange(group)).await?;
+                declarer.delete_exchange(&strays_exchange(group)).await?;
                 for queue in queues {
                     declarer.delete_queue(&queue).await?;
                 }
@@ -303,17 +306,23 @@ impl Shared {
             .consuming
             .with_connection(PATIENCE, async |connection| {
                 let mut declarer = Declarer::new(connection);
-                if let Some(verdict) = obstacle(&mut declarer, group, known).await? {
-                    return Ok(Some(verdict));
-                }
-                declarer.finish().await;
+                let found = match partitions(&mut declarer, group, known).await? {
+                    Ok(found) => found,
+                    Err(obstacle) => return Ok(Some(obstacle)),
+                };
                 declarer::ensure(connection, &desired).await?;
-                let mut declarer = Declarer::new(connection);
-                let was = known.map(Topology::of_group).unwrap_or_default();
-                for binding in &was.bindings {
-                    if binding.source == EVENTS && !desired.bindings.contains(binding) {
-                        declarer.unbind(binding).await?;
-                    }
+                // What the group was before: its topics, its shares of the slots.
+                let mut stale = known.map(Topology::of_group).unwrap_or_default().bindings;
+                if found > 0 && found < group.partitions {
+                    let before = Group {
+                        partitions: found,
+                        ..group.clone()
+                    };
+                    stale.extend(Topology::of_group(&before).bindings);
+                }
+                stale.retain(|binding| !desired.bindings.contains(binding));
+                for binding in &stale {
+                    declarer.unbind(binding).await?;
                 }
                 declarer.finish().await;
                 Ok(None)
@@ -323,33 +332,32 @@ impl Shared {
     }
 }
 
-/// Why a group cannot be declared so on this server.
-async fn obstacle(
+/// How many of its partitions a group has on this server, or why it cannot be declared as wanted.
+async fn partitions(
     declarer: &mut Declarer<'_>,
     group: &Group,
     known: Option<&Group>,
-) -> Result<Option<BrokerError>, Fault> {
-    let mut obstacle = None;
-    // Somebody else may be declaring the group at this moment; then it grows.
-    for attempt in 1..=DECLARING_LOOKS {
-        obstacle = partitions_in_the_way(declarer, group, known.is_some()).await?;
-        if obstacle.is_none() {
-            break;
+) -> Result<Result<u32, BrokerError>, Fault> {
+    let mut attempt = 1;
+    loop {
+        let found = count_partitions(declarer, group, known.is_some()).await?;
+        // Somebody else may be declaring the group at this moment; then it grows.
+        if found.is_ok() || attempt == DECLARING_LOOKS {
+            return Ok(found);
         }
         link::pause(attempt).await;
+        attempt += 1;
     }
-    Ok(obstacle)
 }
 
-/// Compares the partitions on the server with those wanted.
-async fn partitions_in_the_way(
+async fn count_partitions(
     declarer: &mut Declarer<'_>,
     group: &Group,
     changing: bool,
-) -> Result<Option<BrokerError>, Fault> {
+) -> Result<Result<u32, BrokerError>, Fault> {
     let name = || group.name.to_owned();
     let invalid = |reason| {
-        Ok(Some(BrokerError::InvalidGroup {
+        Ok(Err(BrokerError::InvalidGroup {
             group: name(),
             reason,
         }))
@@ -369,12 +377,12 @@ async fn partitions_in_the_way(
     if found > group.partitions {
         invalid("it exists with more partitions, which only a plan changes")
     } else if used && (grows || changing) {
-        Ok(Some(BrokerError::InUse { group: name() }))
+        Ok(Err(BrokerError::InUse { group: name() }))
     } else if grows && filled {
         // A key would move while messages of it wait where it was.
         invalid("it exists with fewer partitions, which still hold messages")
     } else {
-        Ok(None)
+        Ok(Ok(found))
     }
 }
 

@@ -1,9 +1,14 @@
 //! What must exist on RabbitMQ, as values: the broker declares exactly these, and a plan compares a
 //! server with them.
 //!
-//! Messages enter at the topic exchange [`EVENTS`]. Every group has a consistent-hash exchange bound
-//! there by the group's patterns, and a queue per partition behind it. What a queue gives up, or a
-//! group without queues gets, ends in the collector [`UNROUTED`].
+//! Messages enter at the topic exchange [`EVENTS`]. Every group has a headers exchange bound there by
+//! the group's patterns, and a queue per partition behind it. Which one a message goes to says its
+//! slot: one of [`SLOTS`] headers, which the publisher derives from the partition key. Each queue is
+//! bound to its share of the slots, so a key's place depends on nothing but the key and the number of
+//! partitions; neither the order of bindings nor a restart moves it, which the consistent-hash
+//! exchange cannot promise (its ring takes the order in which a starting server finds the bindings).
+//! What has no slot comes from a stranger and goes to the first partition. What a queue gives up ends
+//! in the collector [`UNROUTED`].
 
 mod access;
 mod diff;
@@ -14,7 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::access::{Access, ServiceSpec, user_of};
 pub use self::diff::{Actual, ActualQueue, Drift, diff};
-use crate::group::Group;
+use crate::group::{Group, partition_of};
+use crate::limits::PARTITIONS_MAX;
 
 /// Begins the name of everything that is ours.
 pub const PREFIX: &str = "outcry.";
@@ -25,14 +31,12 @@ pub const EVENTS: &str = "outcry.events";
 /// The collector: fanout exchange and queue of what no queue of a group holds any more.
 pub const UNROUTED: &str = "outcry.unrouted";
 
-/// The header that the groups' exchanges hash: the partition key.
-pub const KEY_HEADER: &str = "ce-partitionkey";
+/// Shares of the keys that go to one partition together. As many as a group may have partitions.
+/// Never changes: it would move keys.
+pub const SLOTS: u32 = PARTITIONS_MAX;
 
-/// Exchange type of the plugin `rabbitmq_consistent_hash_exchange`.
-const CONSISTENT_HASH: &str = "x-consistent-hash";
-
-/// All partitions weigh the same.
-const WEIGHT: &str = "1";
+/// Value of a slot's header. It is the name that counts.
+pub const SLOT_VALUE: &str = "1";
 
 /// Deliveries of one message before the broker puts it aside. Attempts are counted and bounded by
 /// the consumers, in their own store; the broker's limit would count innocent neighbours of a
@@ -46,7 +50,7 @@ pub struct Topology {
     pub exchanges: Vec<Exchange>,
     /// In the order of declaration.
     pub queues: Vec<Queue>,
-    /// In the order of declaration: it decides where keys live.
+    /// In the order of declaration.
     pub bindings: Vec<Binding>,
     /// What the services' users may do.
     pub accesses: Vec<Access>,
@@ -73,7 +77,7 @@ pub struct Queue {
 }
 
 /// A way from an exchange to a queue or another exchange.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The exchange that messages come from.
     pub source: String,
@@ -81,12 +85,14 @@ pub struct Binding {
     pub destination: String,
     /// What that is.
     pub to: Destination,
-    /// Topic pattern, weight, or nothing: as the exchange's type wants it.
+    /// A topic pattern, or nothing: as the exchange's type wants it.
     pub key: String,
+    /// Slots, or nothing.
+    pub arguments: Arguments,
 }
 
 /// What a binding leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Destination {
     /// A queue.
@@ -116,6 +122,22 @@ pub enum Argument {
 #[must_use]
 pub fn group_exchange(group: &str) -> String {
     format!("{PREFIX}{group}")
+}
+
+/// The exchange for what came to a group without a slot.
+#[must_use]
+pub fn strays_exchange(group: &str) -> String {
+    format!("{PREFIX}{group}.strays")
+}
+
+/// The header that says which slot a partition key has.
+#[must_use]
+pub fn slot_header(partition_key: &str) -> String {
+    header_of(partition_of(partition_key, SLOTS))
+}
+
+fn header_of(slot: u32) -> String {
+    format!("outcry-slot-{slot:03}")
 }
 
 /// The queue of a group's partition.
@@ -170,6 +192,7 @@ impl Topology {
                 destination: UNROUTED.to_owned(),
                 to: Destination::Queue,
                 key: String::new(),
+                arguments: Arguments::new(),
             }],
             accesses: Vec::new(),
         }
@@ -185,13 +208,20 @@ impl Topology {
                 arguments: partition_arguments(),
             })
             .collect();
-        // Ascending: the ring gives places in the order of the bindings, and rebuilds itself from
-        // sorted ones when the server starts. So keys stay where they are.
-        let ring = queues.iter().map(|queue| Binding {
-            source: exchange.clone(),
-            destination: queue.name.clone(),
+        let strays = strays_exchange(group.name);
+        let first = Binding {
+            source: strays.clone(),
+            destination: partition_queue(group.name, 0),
             to: Destination::Queue,
-            key: WEIGHT.to_owned(),
+            key: String::new(),
+            arguments: Arguments::new(),
+        };
+        let shares = (0..group.partitions).map(|partition| Binding {
+            source: exchange.clone(),
+            destination: partition_queue(group.name, partition),
+            to: Destination::Queue,
+            key: String::new(),
+            arguments: share(partition, group.partitions),
         });
         // Last: nothing comes in before there is somewhere to go.
         let wanted = group.topics.iter().map(|topic| Binding {
@@ -199,19 +229,23 @@ impl Topology {
             destination: exchange.clone(),
             to: Destination::Exchange,
             key: topic.clone(),
+            arguments: Arguments::new(),
         });
-        let bindings = ring.chain(wanted).collect();
         Self {
-            exchanges: vec![Exchange {
-                name: exchange,
-                kind: CONSISTENT_HASH.to_owned(),
-                arguments: arguments([
-                    ("hash-header", text(KEY_HEADER)),
-                    ("alternate-exchange", text(UNROUTED)),
-                ]),
-            }],
+            bindings: [first].into_iter().chain(shares).chain(wanted).collect(),
+            exchanges: vec![
+                Exchange {
+                    name: strays.clone(),
+                    kind: "fanout".to_owned(),
+                    arguments: Arguments::new(),
+                },
+                Exchange {
+                    name: exchange,
+                    kind: "headers".to_owned(),
+                    arguments: arguments([("alternate-exchange", text(&strays))]),
+                },
+            ],
             queues,
-            bindings,
             accesses: Vec::new(),
         }
     }
@@ -222,6 +256,14 @@ impl Topology {
         self.bindings.extend(other.bindings);
         self.accesses.extend(other.accesses);
     }
+}
+
+/// The slots of one partition: a message with any of them is its own.
+fn share(partition: u32, partitions: u32) -> Arguments {
+    let slots = (0..SLOTS).filter(|slot| slot % partitions.max(1) == partition);
+    let mut share = arguments([("x-match", text("any"))]);
+    share.extend(slots.map(|slot| (header_of(slot), text(SLOT_VALUE))));
+    share
 }
 
 /// A partition's queue: replicated, one consumer at a time, never giving anything up silently.
@@ -261,29 +303,40 @@ mod tests {
             prefetch: 8,
         };
         let topology = Topology::of_group(&group);
-        let bindings: Vec<_> = topology
-            .bindings
-            .iter()
-            .map(|binding| {
-                let Binding {
-                    source,
-                    destination,
-                    key,
-                    ..
-                } = binding;
-                format!("{source} -> {destination} ({key})")
-            })
-            .collect();
+        let bindings: Vec<_> = topology.bindings.iter().map(Binding::to_string).collect();
         assert_eq!(
             bindings,
             [
-                "outcry.funds -> outcry.funds.000 (1)",
-                "outcry.funds -> outcry.funds.001 (1)",
-                "outcry.funds -> outcry.funds.002 (1)",
+                "outcry.funds.strays -> outcry.funds.000",
+                "outcry.funds -> outcry.funds.000",
+                "outcry.funds -> outcry.funds.001",
+                "outcry.funds -> outcry.funds.002",
                 "outcry.events -> outcry.funds (order.*)",
                 "outcry.events -> outcry.funds (trade.#)",
             ]
         );
+    }
+
+    #[test]
+    fn every_slot_is_one_partitions_own() {
+        for partitions in [1, 2, 3, 8, 255, 256] {
+            let mut slots = BTreeSet::new();
+            for partition in 0..partitions {
+                let share = share(partition, partitions);
+                assert!(share.len() > 1, "{partition} of {partitions} has none");
+                for slot in share.into_keys().filter(|name| name != "x-match") {
+                    assert!(slots.insert(slot));
+                }
+            }
+            assert_eq!(slots.len(), SLOTS as usize);
+        }
+    }
+
+    #[test]
+    fn a_keys_slot_never_changes() {
+        for (key, header) in [("", "outcry-slot-037"), ("a", "outcry-slot-140")] {
+            assert_eq!(slot_header(key), header);
+        }
     }
 
     #[test]

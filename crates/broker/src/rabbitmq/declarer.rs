@@ -152,15 +152,20 @@ impl<'a> Declarer<'a> {
         let bound = match binding.to {
             Destination::Queue => {
                 let options = QueueBindOptions::default();
-                let none = FieldTable::default();
-                within(channel.queue_bind(destination.into(), source.into(), key, options, none))
+                let slots = table(&binding.arguments);
+                within(channel.queue_bind(destination.into(), source.into(), key, options, slots))
                     .await?
             }
             Destination::Exchange => {
                 let options = ExchangeBindOptions::default();
-                let none = FieldTable::default();
-                let binding =
-                    channel.exchange_bind(destination.into(), source.into(), key, options, none);
+                let arguments = table(&binding.arguments);
+                let binding = channel.exchange_bind(
+                    destination.into(),
+                    source.into(),
+                    key,
+                    options,
+                    arguments,
+                );
                 within(binding).await?
             }
         };
@@ -171,15 +176,21 @@ impl<'a> Declarer<'a> {
         let channel = self.channel().await?;
         let (source, destination) = (binding.source.as_str(), binding.destination.as_str());
         let key = binding.key.as_str().into();
-        let none = FieldTable::default();
+        let arguments = table(&binding.arguments);
         let unbound = match binding.to {
             Destination::Queue => {
-                within(channel.queue_unbind(destination.into(), source.into(), key, none)).await?
+                within(channel.queue_unbind(destination.into(), source.into(), key, arguments))
+                    .await?
             }
             Destination::Exchange => {
                 let options = ExchangeUnbindOptions::default();
-                let unbinding =
-                    channel.exchange_unbind(destination.into(), source.into(), key, options, none);
+                let unbinding = channel.exchange_unbind(
+                    destination.into(),
+                    source.into(),
+                    key,
+                    options,
+                    arguments,
+                );
                 within(unbinding).await?
             }
         };

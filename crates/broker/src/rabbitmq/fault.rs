@@ -20,9 +20,6 @@ pub enum Fault {
     /// No connection within the time there was.
     #[error("the broker could not be reached")]
     Unreachable(#[source] Error),
-    /// The server lacks a plugin.
-    #[error("the broker lacks a plugin: enable rabbitmq_consistent_hash_exchange on it")]
-    PluginMissing,
     /// Something exists that is not as it must be.
     #[error("{what} exists, but differently than it must: {reason}")]
     Differs {
@@ -86,7 +83,6 @@ impl Fault {
                 what: what.to_owned(),
             },
             Some((Refusal::Forbidden, text)) => Self::Forbidden(text),
-            Some((Refusal::UnknownKind, _)) => Self::PluginMissing,
             Some((Refusal::Other, _)) | None => Self::Broken(error),
         }
     }
@@ -110,7 +106,6 @@ pub(super) enum Refusal {
     Missing,
     Differs,
     Forbidden,
-    UnknownKind,
     Other,
 }
 
@@ -124,9 +119,6 @@ pub(super) fn refusal(error: &Error) -> Option<(Refusal, String)> {
         AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Refusal::Missing,
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Refusal::Differs,
         AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Refusal::Forbidden,
-        AMQPErrorKind::Hard(AMQPHardError::COMMANDINVALID) if text.contains("exchange type") => {
-            Refusal::UnknownKind
-        }
         // Sent when a server that is going down closes its connections: it comes back.
         AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => return None,
         _ => Refusal::Other,

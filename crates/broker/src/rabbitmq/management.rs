@@ -75,6 +75,8 @@ struct FoundBinding {
     destination: String,
     destination_type: Destination,
     routing_key: String,
+    #[serde(default)]
+    arguments: Arguments,
 }
 
 #[derive(Deserialize)]
@@ -265,6 +267,7 @@ impl From<FoundBinding> for Binding {
             destination: found.destination,
             to: found.destination_type,
             key: found.routing_key,
+            arguments: found.arguments,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::declarer::Declarer;
 use super::fault::Fault;
 use super::{Management, ManagementError, PATIENCE, RabbitMq};
-use crate::topology::{Access, ActualQueue, Binding, Destination, Drift, Queue, Topology, diff};
+use crate::topology::{Access, ActualQueue, Binding, Drift, Queue, Topology, diff};
 
 /// What would have to be done to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,8 +158,15 @@ async fn put_right(
             exchange,
             desired,
             surplus,
+            stale,
             ..
-        } => return repartition(declarer, plan, exchange, desired, surplus).await,
+        } => {
+            let wanted = plan.topology.bindings.iter();
+            let wanted: Vec<_> = wanted
+                .filter(|binding| binding.source == *exchange)
+                .collect();
+            return repartition(declarer, desired, surplus, &wanted, stale).await;
+        }
         Drift::DifferentExchange { .. } | Drift::DifferentQueue { .. } => {
             return Ok(Some(
                 "only deleting it would change it: drain it, delete it, apply again".to_owned(),
@@ -194,10 +201,10 @@ async fn remove(
 /// Gives a group other partitions, while it has nothing that a moving key could overtake.
 async fn repartition(
     declarer: &mut Declarer<'_>,
-    plan: &Plan,
-    exchange: &str,
     desired: &[Queue],
     surplus: &[ActualQueue],
+    wanted: &[&Binding],
+    stale: &[Binding],
 ) -> Result<Left, Fault> {
     let names = desired
         .iter()
@@ -216,33 +223,15 @@ async fn repartition(
     for queue in desired {
         declarer.queue(queue).await?;
     }
-    for binding in &plan.topology.bindings {
-        if binding.source == exchange && binding.to == Destination::Queue {
-            declarer.binding(binding).await?;
-        }
+    // What comes in between goes both ways: twice is safe, in another order is not.
+    for binding in wanted {
+        declarer.binding(binding).await?;
     }
-    // The last first: those before keep their places on the ring.
-    for found in surplus.iter().rev() {
-        declarer
-            .unbind(&ring_binding(exchange, &found.queue, plan))
-            .await?;
+    for binding in stale {
+        declarer.unbind(binding).await?;
+    }
+    for found in surplus {
         declarer.delete_queue(&found.queue.name).await?;
     }
     Ok(None)
-}
-
-/// A binding like those that the group's exchange should have, to another queue.
-fn ring_binding(exchange: &str, queue: &Queue, plan: &Plan) -> Binding {
-    let key = plan
-        .topology
-        .bindings
-        .iter()
-        .find(|binding| binding.source == exchange)
-        .map_or_else(String::new, |binding| binding.key.clone());
-    Binding {
-        source: exchange.to_owned(),
-        destination: queue.name.clone(),
-        to: Destination::Queue,
-        key,
-    }
 }

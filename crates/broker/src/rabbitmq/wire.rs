@@ -6,19 +6,24 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::message::{CONTENT_TYPE, Message};
-use crate::topology::KEY_HEADER;
+use crate::topology::{SLOT_VALUE, slot_header};
 
 /// Delivery mode of a message that a server keeps on disk.
 const PERSISTENT: u8 = 2;
 
-/// Tells that the key's header was put on by the sender and is not one of the message's own.
-const KEY_ADDED: &str = "outcry-key-added";
+/// The header in which publishers of whatever language say the partition key.
+const KEY_HEADER: &str = "ce-partitionkey";
+
+/// Says the partition key when the message's own headers do not.
+const KEY_ADDED: &str = "outcry-key";
+
+/// Headers that the sender puts on for the way begin so. A message's own never do.
+const OURS: &str = "outcry-";
 
 /// Headers that servers add for themselves begin so.
 const TRANSPORT: &str = "x-";
 
-/// Properties of a message that has been checked. Its key is always a header: the groups' exchanges
-/// hash it.
+/// Properties of a message that has been checked. Its slot is a header: it decides the partition.
 pub(super) fn properties(message: &Message) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in &message.headers {
@@ -27,9 +32,10 @@ pub(super) fn properties(message: &Message) -> BasicProperties {
         }
     }
     if message.header(KEY_HEADER) != Some(&message.partition_key) {
-        headers.insert(KEY_HEADER.into(), text(&message.partition_key));
-        headers.insert(KEY_ADDED.into(), AMQPValue::Boolean(true));
+        headers.insert(KEY_ADDED.into(), text(&message.partition_key));
     }
+    let slot = slot_header(&message.partition_key);
+    headers.insert(slot.into(), text(SLOT_VALUE));
     BasicProperties::default()
         .with_content_type(CONTENT_TYPE.into())
         .with_delivery_mode(PERSISTENT)
@@ -51,11 +57,10 @@ pub(super) fn message(delivery: &mut Delivery) -> Message {
         .filter(|(name, _)| !name.as_str().starts_with(TRANSPORT))
         .filter_map(|(name, value)| Some((name.to_string(), shown(value)?)))
         .collect();
-    let found = headers.iter().find(|(name, _)| name == KEY_HEADER);
-    let key = found.map(|(_, key)| key.clone());
-    if headers.iter().any(|(name, _)| name == KEY_ADDED) {
-        headers.retain(|(name, _)| name != KEY_ADDED && name != KEY_HEADER);
-    }
+    let said = |wanted: &str| headers.iter().find(|(name, _)| name == wanted);
+    let key = said(KEY_ADDED).or_else(|| said(KEY_HEADER));
+    let key = key.map(|(_, key)| key.clone());
+    headers.retain(|(name, _)| !name.starts_with(OURS));
     let property = |property: &Option<ShortString>| {
         property
             .as_ref()

@@ -49,8 +49,8 @@ impl Access {
             .iter()
             .map(|group| escape(&group_exchange(group.name)))
             .collect();
-        let own =
-            (!exchanges.is_empty()).then(|| format!("({})(\\.[0-9]{{3}})?", exchanges.join("|")));
+        let own = (!exchanges.is_empty())
+            .then(|| format!("({})(\\.([0-9]{{3}}|strays))?", exchanges.join("|")));
         // Whoever declares a queue must be allowed to write where its dead letters go.
         let collector = own.is_some().then(|| escape(UNROUTED));
         let written = [Some(escape(EVENTS)), collector, own.clone()];
@@ -108,10 +108,11 @@ mod tests {
             access,
             Access {
                 user: "outcry-orders".to_owned(),
-                configure: r"^((outcry\.orders)(\.[0-9]{3})?)$".to_owned(),
-                write: r"^(outcry\.events|outcry\.unrouted|(outcry\.orders)(\.[0-9]{3})?)$"
-                    .to_owned(),
-                read: r"^(outcry\.events|(outcry\.orders)(\.[0-9]{3})?)$".to_owned(),
+                configure: r"^((outcry\.orders)(\.([0-9]{3}|strays))?)$".to_owned(),
+                write:
+                    r"^(outcry\.events|outcry\.unrouted|(outcry\.orders)(\.([0-9]{3}|strays))?)$"
+                        .to_owned(),
+                read: r"^(outcry\.events|(outcry\.orders)(\.([0-9]{3}|strays))?)$".to_owned(),
                 topics_written: r"^(order\.created|order\.filled)$".to_owned(),
                 topics_read: r"^(trade\.\*)$".to_owned(),
             }

@@ -62,6 +62,8 @@ pub enum Drift {
         desired: Vec<Queue>,
         /// Partitions that should not be.
         surplus: Vec<ActualQueue>,
+        /// Bindings that should not be.
+        stale: Vec<Binding>,
     },
     /// A binding is missing.
     MissingBinding(Binding),
@@ -192,13 +194,21 @@ fn queues(desired: &Topology, actual: &Actual, rings: &Rings<'_>, drifts: &mut V
                 })
                 .cloned()
                 .collect(),
+            stale: actual
+                .bindings
+                .iter()
+                .filter(|binding| {
+                    binding.source == *exchange && !desired.bindings.contains(binding)
+                })
+                .cloned()
+                .collect(),
         });
     }
 }
 
 fn bindings(desired: &Topology, actual: &Actual, rings: &Rings<'_>, drifts: &mut Vec<Drift>) {
     for binding in &desired.bindings {
-        if !actual.bindings.contains(binding) && !in_ring(rings, &binding.destination) {
+        if !actual.bindings.contains(binding) && !rings.contains_key(binding.source.as_str()) {
             drifts.push(Drift::MissingBinding(binding.clone()));
         }
     }
@@ -226,7 +236,7 @@ fn surplus(desired: &Topology, actual: &Actual, rings: &Rings<'_>, drifts: &mut 
         // Bindings go with their exchange or queue.
         let stays = wanted_exchange(&binding.source)
             && !desired.bindings.contains(binding)
-            && !in_ring(rings, &binding.destination)
+            && !rings.contains_key(binding.source.as_str())
             && binding.destination.starts_with(PREFIX);
         let ends_here = match binding.to {
             Destination::Exchange => wanted_exchange(&binding.destination),
@@ -315,13 +325,11 @@ impl fmt::Display for Drift {
 
 impl fmt::Display for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            source,
-            destination,
-            key,
-            ..
-        } = self;
-        write!(f, "{source} -> {destination} ({key})")
+        write!(f, "{} -> {}", self.source, self.destination)?;
+        if !self.key.is_empty() {
+            write!(f, " ({})", self.key)?;
+        }
+        Ok(())
     }
 }
 
@@ -433,6 +441,7 @@ mod tests {
         assert_eq!(
             lines(&desired, &actual),
             [
+                "exchange outcry.funds.strays is not wanted",
                 "exchange outcry.funds is not wanted",
                 "queue outcry.funds.000 is not wanted (7 messages, 0 consumers)",
                 "7 messages in outcry.unrouted that no group got",

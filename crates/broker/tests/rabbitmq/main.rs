@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod faults;
+mod order;
+mod plans;
+mod support;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
