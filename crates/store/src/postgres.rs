@@ -31,6 +31,9 @@ mod text;
 mod timers;
 mod views;
 
+#[cfg(test)]
+mod plans;
+
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -191,7 +194,7 @@ impl Store for PostgresStore {
                 Err(error) => {
                     // Unless the server itself has said so, it may have been applied.
                     telling.is_news &= !error.is_undone();
-                    return Err(refused(&commit, error));
+                    return Err(refused(&commit, &parts, error));
                 }
             }
         }

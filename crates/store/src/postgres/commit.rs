@@ -58,11 +58,16 @@ pub(super) struct Parts<'a> {
     request_hash: Option<&'a [u8]>,
     response: Option<&'a [u8]>,
     answered_at: Option<i64>,
+    /// The places in the commit of the rows below. They are written in the order of their keys, so
+    /// that two commits never wait for each other; several writes of one row stay in their order.
+    pub(super) view_places: Vec<usize>,
     views: Vec<&'a str>,
     view_keys: Vec<Text<'a>>,
     view_versions: Vec<Option<i64>>,
     view_orders: Vec<Option<String>>,
     view_bodies: Vec<Option<&'a [u8]>>,
+    /// The places in the commit of the timers below, likewise.
+    pub(super) timer_places: Vec<usize>,
     timers: Vec<Text<'a>>,
     timer_dues: Vec<Option<i64>>,
     timer_payloads: Vec<Option<&'a [u8]>>,
@@ -104,11 +109,13 @@ impl<'a> Parts<'a> {
                 parts.event_bytes.push(event.bytes());
             }
         }
-        for write in &commit.views {
-            parts.view(write)?;
+        parts.view_places = sorted(&commit.views, |write| (write.view, write.key.as_str()));
+        for place in parts.view_places.clone() {
+            parts.view(&commit.views[place])?;
         }
-        for write in &commit.timers {
-            parts.timer(write);
+        parts.timer_places = sorted(&commit.timers, timer_id);
+        for place in parts.timer_places.clone() {
+            parts.timer(&commit.timers[place]);
         }
         for write in &commit.parked {
             if let Some((group, key)) = locked_key(write) {
@@ -168,12 +175,12 @@ impl<'a> Parts<'a> {
     }
 
     fn timer(&mut self, write: &'a TimerWrite) {
-        let (id, due, payload) = match write {
-            TimerWrite::Set(timer) => (&timer.id, Some(timer.due), Some(timer.payload.as_slice())),
-            TimerWrite::Fired { id, due } => (id, Some(*due), None),
-            TimerWrite::Clear { id } => (id, None, None),
+        let (due, payload) = match write {
+            TimerWrite::Set(timer) => (Some(timer.due), Some(timer.payload.as_slice())),
+            TimerWrite::Fired { due, .. } => (Some(*due), None),
+            TimerWrite::Clear { .. } => (None, None),
         };
-        self.timers.push(stored(id));
+        self.timers.push(stored(timer_id(write)));
         self.timer_dues.push(due.map(time));
         self.timer_payloads.push(payload);
     }
@@ -278,6 +285,20 @@ impl<'a> Parts<'a> {
             &self.park_bytes,
             &self.park_positions,
         ]
+    }
+}
+
+/// The places of some writes in the order of what they are about.
+fn sorted<'a, T, K: Ord>(writes: &'a [T], about: impl Fn(&'a T) -> K) -> Vec<usize> {
+    let mut places: Vec<_> = (0..writes.len()).collect();
+    places.sort_by_key(|place| about(&writes[*place]));
+    places
+}
+
+fn timer_id(write: &TimerWrite) -> &str {
+    match write {
+        TimerWrite::Set(timer) => &timer.id,
+        TimerWrite::Fired { id, .. } | TimerWrite::Clear { id } => id,
     }
 }
 

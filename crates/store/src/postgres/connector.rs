@@ -85,9 +85,12 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<Session, PostgresError> {
         let (session, mut messages) = self.open().await?;
         tokio::spawn(async move {
+            // Behind an error nothing comes; whoever waits for an answer learns it when the
+            // messages are let go.
             while let Some(message) = messages.next().await {
                 if let Err(error) = message {
                     tracing::debug!(%error, "a connection to the database has ended");
+                    break;
                 }
             }
         });
@@ -171,7 +174,7 @@ impl Connector {
 }
 
 /// What a connection is set to. Every statement of the store walks an index or a few rows; plans
-/// made while a table was small must do so too, hence no walks through whole tables. A commit is
+/// made while a table was small must do so too, hence nothing that collects before it gives the first row. A commit is
 /// durable when answered whatever the server's default is.
 fn greeting(options: &PostgresOptions) -> String {
     let PostgresOptions {
@@ -184,7 +187,8 @@ fn greeting(options: &PostgresOptions) -> String {
         "SET statement_timeout = {}; SET lock_timeout = {};
          SET idle_in_transaction_session_timeout = {};
          SET search_path = pg_catalog; SET default_transaction_isolation = 'read committed';
-         SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET enable_seqscan = off; SET enable_bitmapscan = off;
+         SET enable_hashjoin = off; SET enable_mergejoin = off;
          SET jit = off; SET client_min_messages = warning;
          SELECT set_config('synchronous_commit', 'on', false)
          WHERE current_setting('synchronous_commit') = 'off'",

@@ -125,6 +125,16 @@ impl PostgresDatabase {
         .map_err(|failure| failure.error)
     }
 
+    /// A script and what it leaves behind, over one connection.
+    #[cfg(test)]
+    pub(super) async fn script(&self, script: &str, sql: &str) -> Result<Vec<Row>, PostgresError> {
+        let lent = self.inner.pool.get().await?;
+        lent.session.batch(script).await?;
+        self.query_over(lent, sql, &[])
+            .await
+            .map_err(|failure| failure.error)
+    }
+
     async fn query_over(
         &self,
         lent: Lent,

@@ -30,13 +30,15 @@ pub(super) async fn apply(connector: &Connector, schema: &str) -> Result<(), Pos
     if found(&session, schema).await? == known() {
         return Ok(());
     }
-    // The lock lasts as long as the transaction. What it protects is read again behind it.
+    // The lock lasts as long as the connection. The transaction begins behind it, so that it sees
+    // all that others have made.
     session
         .batch(&format!(
             "SET statement_timeout = '{WAIT}'; SET lock_timeout = '{WAIT}';
-             BEGIN; SELECT pg_advisory_xact_lock(hashtext('{schema}'), -1);"
+             SELECT pg_advisory_lock(hashtext('{schema}'), -1)"
         ))
         .await?;
+    session.batch("BEGIN").await?;
     let found = found(&session, schema).await?;
     let mut script = String::new();
     if found == 0 {

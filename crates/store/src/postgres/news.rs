@@ -182,7 +182,10 @@ impl News {
                     }
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "the connection for news has ended"),
+                Err(error) => {
+                    tracing::debug!(%error, "the connection for news has ended");
+                    return;
+                }
             }
         }
     }

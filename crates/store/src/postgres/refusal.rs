@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::commit::Parts;
 use super::failure::{PostgresError, corrupt};
 use super::text;
 use crate::commit::Commit;
@@ -35,7 +36,7 @@ enum Refusal {
 }
 
 /// The error of a call: a refusal in the words of the seam, or a failure.
-pub(super) fn refused(commit: &Commit, error: PostgresError) -> CommitError {
+pub(super) fn refused(commit: &Commit, parts: &Parts<'_>, error: PostgresError) -> CommitError {
     let detail = match &error {
         PostgresError::Statement(error) => error
             .as_db_error()
@@ -46,7 +47,7 @@ pub(super) fn refused(commit: &Commit, error: PostgresError) -> CommitError {
         return error.into();
     };
     let refusal: Result<Refusal, _> = serde_json::from_str(detail);
-    match refusal.map(|refusal| named(commit, refusal)) {
+    match refusal.map(|refusal| named(commit, parts, refusal)) {
         Ok(Some(error)) => error,
         Ok(None) => corrupt(
             "the refusal of a commit",
@@ -58,7 +59,7 @@ pub(super) fn refused(commit: &Commit, error: PostgresError) -> CommitError {
 }
 
 /// The refusal with the names of the parts it is about. None when there are no such parts.
-fn named(commit: &Commit, refusal: Refusal) -> Option<CommitError> {
+fn named(commit: &Commit, parts: &Parts<'_>, refusal: Refusal) -> Option<CommitError> {
     let conflict = |conflict| Some(CommitError::Conflict(conflict));
     let duplicate = |duplicate| Some(CommitError::Duplicate(duplicate));
     match refusal {
@@ -80,7 +81,8 @@ fn named(commit: &Commit, refusal: Refusal) -> Option<CommitError> {
             })
         }
         Refusal::View { place, found } => {
-            let write = commit.views.get(place.checked_sub(1)?)?;
+            let place = parts.view_places.get(place.checked_sub(1)?)?;
+            let write = commit.views.get(*place)?;
             let Expect::Version(expected) = write.expect else {
                 return None;
             };
@@ -92,7 +94,8 @@ fn named(commit: &Commit, refusal: Refusal) -> Option<CommitError> {
             })
         }
         Refusal::Timer { place } => {
-            let write = commit.timers.get(place.checked_sub(1)?)?;
+            let place = parts.timer_places.get(place.checked_sub(1)?)?;
+            let write = commit.timers.get(*place)?;
             let TimerWrite::Fired { id, .. } = write else {
                 return None;
             };

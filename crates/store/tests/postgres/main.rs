@@ -1,6 +1,14 @@
-//! The PostgreSQL store does what every store must do.
+//! The PostgreSQL store does what every store must do, and what only it promises: several
+//! processes on the same data, and what becomes of it when a server or a connection dies.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod failures;
+mod fixtures;
+mod order;
+mod replicas;
+mod snapshots;
+mod tables;
 
 use std::sync::Arc;
 
