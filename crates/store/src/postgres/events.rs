@@ -102,9 +102,10 @@ impl Events {
         positions: &[u64],
     ) -> Result<(), StoreError> {
         let positions: Vec<_> = positions.iter().copied().map(place).collect();
+        // Marking twice is fine, so a broken connection does not matter.
         source
             .database()?
-            .execute(&self.mark_sent, &[&positions])
+            .query(&self.mark_sent, &[&positions])
             .await?;
         Ok(())
     }

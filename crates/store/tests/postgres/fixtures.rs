@@ -33,6 +33,16 @@ pub(crate) async fn process_with(url: &str, options: PostgresOptions) -> Arc<Pos
     Arc::new(PostgresStore::open(&database, "orders").await.unwrap())
 }
 
+/// The store of a process whose commits wait for locks as long as a test does.
+pub(crate) async fn patient_process(url: &str) -> Arc<PostgresStore> {
+    let options = PostgresOptions {
+        lock_timeout: PATIENCE,
+        statement_timeout: PATIENCE,
+        ..PostgresOptions::default()
+    };
+    process_with(url, options).await
+}
+
 /// A connection beside the store's.
 pub(crate) async fn raw(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();

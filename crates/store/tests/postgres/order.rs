@@ -6,7 +6,8 @@ use outcry_store::Store;
 use tokio::task::JoinSet;
 
 use super::fixtures::{
-    PATIENCE, appending, hold_key, length, new_database, positions, process, raw, wait_for_waiters,
+    PATIENCE, appending, hold_key, length, new_database, patient_process, positions, process, raw,
+    wait_for_waiters,
 };
 
 /// Commits take their time between the allotting of positions and their end.
@@ -64,7 +65,7 @@ async fn a_commit_waits_for_its_keys_and_for_no_others() {
         return;
     }
     let url = new_database("waiting").await;
-    let store = process(&url).await;
+    let store = patient_process(&url).await;
     let client = raw(&url).await;
     hold_key(&client, "held").await;
     let waiting = {

@@ -10,7 +10,8 @@ use outcry_store::{
 use tokio::task::JoinSet;
 
 use super::fixtures::{
-    PATIENCE, appending, hold_key, length, new_database, process, raw, until, wait_for_waiters,
+    PATIENCE, appending, hold_key, length, new_database, patient_process, process, raw, until,
+    wait_for_waiters,
 };
 
 async fn lease(store: &PostgresStore, member: &str, slots: u32) -> Vec<Lease> {
@@ -202,12 +203,7 @@ async fn a_slot_is_taken_when_the_commits_made_for_it_have_ended() {
         return;
     }
     let url = new_database("take-over").await;
-    let options = outcry_store::PostgresOptions {
-        lock_timeout: PATIENCE,
-        statement_timeout: PATIENCE,
-        ..outcry_store::PostgresOptions::default()
-    };
-    let old = super::fixtures::process_with(&url, options).await;
+    let old = patient_process(&url).await;
     let new = process(&url).await;
     let held = lease(&old, "old", 1).await.remove(0);
     let client = raw(&url).await;
@@ -245,7 +241,7 @@ async fn renewing_waits_for_no_commit() {
         return;
     }
     let url = new_database("renewing").await;
-    let store = process(&url).await;
+    let store = patient_process(&url).await;
     let held = lease(&store, "a", 1).await.remove(0);
     let client = raw(&url).await;
     hold_key(&client, "slow").await;
