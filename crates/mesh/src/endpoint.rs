@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::address::Address;
+use crate::greeting::Greeted;
 
 /// A connection that is not there by then counts as failed: peers are near, and others may be free.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -51,8 +52,23 @@ enum Link {
     Down,
     /// Could not be made: not tried again before this moment.
     Failed(Instant),
-    Connecting(Shared<BoxFuture<'static, Option<Wire>>>),
+    Connecting {
+        outcome: Shared<BoxFuture<'static, Option<Wire>>>,
+        /// It could not be reached the last time.
+        again: bool,
+    },
     Up(Wire),
+}
+
+/// How far calls should go to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// As far as is known, it can be reached.
+    Good,
+    /// It could not be reached, and whether it can be by now is being found out.
+    Doubtful,
+    /// It could not be reached a moment ago.
+    Failing,
 }
 
 /// An established connection.
@@ -89,9 +105,19 @@ impl Endpoint {
         &self.address
     }
 
-    /// Whether it is to be passed over at the moment, since it could not be reached.
-    pub(crate) fn is_failing(&self, now: Instant) -> bool {
-        matches!(&*self.link(), Link::Failed(until) if now < *until)
+    /// Whether calls should go there. One that was passed over for long enough is tried in the
+    /// background, so that calls which others can take do not wait for it.
+    pub(crate) fn standing(self: &Arc<Self>) -> Standing {
+        let mut link = self.link();
+        match &*link {
+            Link::Failed(until) if Instant::now() < *until => Standing::Failing,
+            Link::Failed(_) => {
+                let _in_the_background = self.connect_again(&mut link, true);
+                Standing::Doubtful
+            }
+            Link::Connecting { again: true, .. } => Standing::Doubtful,
+            Link::Connecting { again: false, .. } | Link::Up(_) | Link::Down => Standing::Good,
+        }
     }
 
     /// Sends a request. What comes with the response is held until the response has been read.
@@ -158,12 +184,9 @@ impl Endpoint {
                 Link::Failed(until) if Instant::now() < *until => {
                     return Err(Failure::NoConnection);
                 }
-                Link::Connecting(connecting) => connecting.clone(),
-                Link::Up(_) | Link::Failed(_) | Link::Down => {
-                    let connecting = self.connecting();
-                    *link = Link::Connecting(connecting.clone());
-                    connecting
-                }
+                Link::Connecting { outcome, .. } => outcome.clone(),
+                Link::Failed(_) => self.connect_again(&mut link, true),
+                Link::Up(_) | Link::Down => self.connect_again(&mut link, false),
             }
         };
         let wire = connecting.await.ok_or(Failure::NoConnection)?;
@@ -171,32 +194,35 @@ impl Endpoint {
     }
 
     /// Connects in a task of its own: a caller that gives up leaves the others their connection.
-    fn connecting(self: &Arc<Self>) -> Shared<BoxFuture<'static, Option<Wire>>> {
+    fn connect_again(
+        self: &Arc<Self>,
+        link: &mut Link,
+        again: bool,
+    ) -> Shared<BoxFuture<'static, Option<Wire>>> {
         let endpoint = Arc::clone(self);
         let task = tokio::spawn(async move {
             let connected = tokio::time::timeout(CONNECT_WITHIN, connect(&endpoint.address)).await;
-            let wire = match connected {
-                Ok(Ok(sender)) => Some(Wire {
-                    sender,
-                    token: Arc::new(()),
-                }),
-                Ok(Err(error)) => {
-                    tracing::debug!(address = %endpoint.address, %error, "connecting failed");
-                    None
+            let failure = match connected {
+                Ok(Ok(sender)) => {
+                    let token = Arc::new(());
+                    let wire = Wire { sender, token };
+                    // Whoever began this holds the lock until `Connecting` is in place.
+                    *endpoint.link() = Link::Up(wire.clone());
+                    return Some(wire);
                 }
-                Err(_elapsed) => {
-                    tracing::debug!(address = %endpoint.address, "connecting took too long");
-                    None
-                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_elapsed) => "no answer".to_owned(),
             };
-            // Whoever began this holds the lock until `Connecting` is in place.
-            *endpoint.link() = match &wire {
-                Some(wire) => Link::Up(wire.clone()),
-                None => Link::Failed(Instant::now() + PASSED_OVER),
-            };
-            wire
+            tracing::debug!(address = %endpoint.address, failure, "connecting failed");
+            *endpoint.link() = Link::Failed(Instant::now() + PASSED_OVER);
+            None
         });
-        task.map(|ended| ended.ok().flatten()).boxed().shared()
+        let outcome = task.map(|ended| ended.ok().flatten()).boxed().shared();
+        *link = Link::Connecting {
+            outcome: outcome.clone(),
+            again,
+        };
+        outcome
     }
 
     /// Lets a connection go on which nothing new is taken; calls in progress there go on.
@@ -215,6 +241,7 @@ impl Endpoint {
 async fn connect(address: &Address) -> io::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address.authority().as_str()).await?;
     stream.set_nodelay(true)?;
+    let (stream, greeting) = Greeted::new(stream);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
@@ -224,12 +251,15 @@ async fn connect(address: &Address) -> io::Result<SendRequest<Full<Bytes>>> {
         .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    let address = address.clone();
+    let peer = address.clone();
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "connection ended");
+            tracing::debug!(address = %peer, %error, "connection ended");
         }
     });
+    // A process that stops leaves connections it never took; a call sent there could be taken for begun.
+    let gone = |_| io::Error::other("the connection ended before the peer said anything");
+    greeting.await.map_err(gone)?;
     Ok(sender)
 }
 

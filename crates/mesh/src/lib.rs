@@ -25,6 +25,7 @@ mod correlation;
 pub mod deadline;
 mod directory;
 mod endpoint;
+mod greeting;
 mod identity;
 mod listener;
 mod network;

@@ -12,6 +12,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -32,6 +33,8 @@ const CONNECTIONS_MAX: usize = 1024;
 const STREAMS_PER_CONNECTION_MAX: u32 = 2048;
 /// A connection that asks for nothing by then is closed: it is a mistake or an attack.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection made just before the process drains may take to say anything.
+const FIRST_WORDS_WITHIN: Duration = Duration::from_millis(500);
 /// How often a silent peer is asked whether it is there, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -157,10 +160,12 @@ async fn one(
         tracing::debug!(%peer, %error, "the peer was gone before its first request");
         return;
     }
-    let used = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&used);
+    let (used, first_asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let (asked, first) = (Arc::clone(&used), Arc::clone(&first_asked));
     let service = service_fn(move |request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
+        if !asked.swap(true, Ordering::Relaxed) {
+            first.notify_one();
+        }
         let reception = reception.clone();
         async move { Ok::<_, Infallible>(reception.answer(request.map(Body::new)).await) }
     });
@@ -178,7 +183,7 @@ async fn one(
                 return;
             }
             // From here on only calls in progress keep it open; the drain time bounds them.
-            () = stop.cancelled(), if !closing => {
+            () = leaving(&stop, &used, &first_asked), if !closing => {
                 connection.as_mut().graceful_shutdown();
                 closing = true;
             }
@@ -189,5 +194,16 @@ async fn one(
                 waiting = false;
             }
         }
+    }
+}
+
+/// Resolves when the process drains and peers on this connection are to be told. A connection that was
+/// just made breaks off without a word if it is closed before the peer's own greeting was read: its
+/// first request is waited for, which is told to go elsewhere.
+async fn leaving(stop: &CancellationToken, used: &AtomicBool, first_asked: &Notify) {
+    stop.cancelled().await;
+    if !used.load(Ordering::Relaxed) {
+        // Whether or not it came, the peer is told now.
+        let _ = tokio::time::timeout(FIRST_WORDS_WITHIN, first_asked.notified()).await;
     }
 }

@@ -28,7 +28,8 @@ use crate::pool::Pool;
 use crate::refusal;
 use crate::token::MeshKey;
 
-/// Endpoints one call is tried at, at most: enough to pass over a rolling restart.
+/// Endpoints one call is sent to, at most: enough to pass over a rolling restart. Those that cannot
+/// be connected to do not count, since they are passed over by all calls at once.
 const ATTEMPTS_MAX: usize = 4;
 
 /// Largest request that is sent to another process: the largest message a service takes, and its frame.
@@ -145,7 +146,8 @@ impl Network {
         let mut tried = Vec::new();
         let mut spare = usize::from(call.idempotent);
         let mut last = None;
-        while tried.len() < ATTEMPTS_MAX
+        let mut sent = 0;
+        while sent < ATTEMPTS_MAX
             && let Some(endpoint) = pool.next(&tried).await
         {
             if let Some(deadline) = deadline {
@@ -157,6 +159,7 @@ impl Network {
                 (received(response, place), not_begun)
             });
             tried.push(endpoint);
+            sent += usize::from(!matches!(answer, Err(Failure::NoConnection)));
             let unavailable = |response: &Response<Body>| {
                 response.headers().get(Status::GRPC_STATUS)
                     == Some(&HeaderValue::from(Code::Unavailable as i32))

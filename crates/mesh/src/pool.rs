@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::address::{ADDRESSES_MAX, Address, Endpoints, Source};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Standing};
 
 /// How long the addresses of a name are taken for true: replicas come and go within seconds.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
@@ -79,10 +79,18 @@ impl Pool {
     fn pick(&self, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        in_turn(&known.endpoints, turn)
-            .find(|one| !one.is_failing(now) && !tried.iter().any(|other| Arc::ptr_eq(one, other)))
-            .cloned()
+        let mut doubtful = None;
+        for one in in_turn(&known.endpoints, turn) {
+            if tried.iter().any(|other| Arc::ptr_eq(one, other)) {
+                continue;
+            }
+            match one.standing() {
+                Standing::Good => return Some(Arc::clone(one)),
+                Standing::Doubtful if doubtful.is_none() => doubtful = Some(Arc::clone(one)),
+                Standing::Doubtful | Standing::Failing => {}
+            }
+        }
+        doubtful
     }
 
     /// Looks the name up when what is known is too old, in the background as long as anything is known.

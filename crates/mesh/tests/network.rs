@@ -528,6 +528,49 @@ async fn a_draining_peer_finishes_what_it_began_and_new_calls_go_elsewhere() {
     living.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_under_load_fail_no_call_and_repeat_none() {
+    const ROUNDS: usize = 6;
+    let mut peers = vec![Peer::start(&["a"]).await, Peer::start(&["a"]).await];
+    let directory = caller_of(&[&peers[0], &peers[1]]);
+    let stop = CancellationToken::new();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (mut calling, stop) = (client(&directory, "b"), stop.clone());
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !stop.is_cancelled() {
+                    calling.check(ask("")).await?;
+                    answered += 1;
+                }
+                Ok::<_, Status>(answered)
+            })
+        })
+        .collect();
+    let mut handled = 0;
+    for _ in 0..ROUNDS {
+        let peer = peers.remove(0);
+        let (address, seen) = (peer.address.clone(), Arc::clone(&peer.seen));
+        peer.stop().await;
+        handled += seen.lock().unwrap().len();
+        let socket = address.strip_prefix("http://").unwrap();
+        let fresh = Peer::start_at(socket, &["a"], rules()).await;
+        // The next one stops only once this one takes its share again.
+        until(|| fresh.seen().len() > 20).await;
+        peers.push(fresh);
+    }
+    stop.cancel();
+    let mut answered = 0;
+    for caller in callers {
+        answered += in_time(caller).await.unwrap().unwrap();
+    }
+    for peer in peers {
+        handled += peer.seen().len();
+        peer.stop().await;
+    }
+    assert_eq!(answered, handled);
+}
+
 #[tokio::test]
 async fn a_call_ends_at_its_deadline_even_if_the_peer_never_answers() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
