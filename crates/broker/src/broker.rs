@@ -39,7 +39,7 @@ pub trait Broker: Send + Sync + 'static {
     /// The group is being consumed, or the broker failed.
     async fn remove(&self, group: &str) -> Result<(), BrokerError>;
 
-    /// Every declared group.
+    /// Every declared group; of a broker that processes share, those that this one has declared.
     ///
     /// # Errors
     /// The broker failed.
@@ -62,7 +62,7 @@ pub struct GroupStatus {
     pub topics: Vec<String>,
     /// Its partitions.
     pub partitions: u32,
-    /// Messages it has not acknowledged, in all partitions.
+    /// Messages it has not acknowledged, in all partitions. Short of what other processes have in hand.
     pub lag: u64,
     /// The same per partition.
     pub partition_lag: Vec<u64>,

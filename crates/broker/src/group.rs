@@ -14,7 +14,9 @@ pub struct Group {
     pub topics: Vec<String>,
     /// Partitions the keys are spread over; messages of one partition come in order.
     pub partitions: u32,
-    /// Unsettled deliveries of a partition at most.
+    /// Unsettled deliveries of a partition at most. On RabbitMQ it is not to be lowered while
+    /// messages are unsettled: a consumer that takes fewer than were given back takes them out of
+    /// order.
     pub prefetch: usize,
 }
 

@@ -1,8 +1,9 @@
 //! One partition's subscription: a channel with one consumer, and what it has in hand.
 //!
-//! The prefetch stays what it was when the subscription began. RabbitMQ has no way of changing it
-//! under a consumer of a quorum queue, and giving a part back would break the order: messages given
-//! back queue up behind those that were given back before.
+//! The prefetch stays what it was when the subscription began, whatever the messages weigh. RabbitMQ
+//! has no way of changing it under a consumer of a quorum queue, and subscribing again with a smaller
+//! one would break the order: of the messages given back it takes the first few, and if it gives
+//! those back, they queue up behind the rest. So in hand are at most prefetch times the largest body.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
