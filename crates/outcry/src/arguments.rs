@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::services;
+
 /// Outcry: an event-driven trading platform.
 #[derive(Debug, Parser)]
 #[command(name = "outcry", version, propagate_version = true)]
@@ -19,6 +21,11 @@ pub struct Arguments {
 pub enum Command {
     /// Run the whole platform in this process, with its data in one folder.
     Up(Up),
+    /// Run some services in this process; others run elsewhere, over RabbitMQ and PostgreSQL.
+    Serve(Serve),
+    /// Compare the broker's exchanges, queues and bindings with what the services need.
+    #[command(subcommand)]
+    Topology(Topology),
     /// Play recorded market data as real users' orders through the public API.
     Replay(Replay),
     /// Recompute the platform's invariants from its events; exit 1 when one is broken.
@@ -50,6 +57,14 @@ pub struct Settings {
     /// Address of the public edge.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// RabbitMQ, as `amqp://user:password@host/vhost`, in place of the embedded broker. Better set
+    /// as `OUTCRY_BROKER__URL`: others can read a command line.
+    #[arg(long, value_name = "URL")]
+    pub broker: Option<String>,
+    /// PostgreSQL, as `postgres://user:password@host/database`, in place of a file in the data
+    /// folder. Better set as `OUTCRY_DATABASE__URL`.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
 }
 
 /// Which running platform to talk to, and as whom.
@@ -83,6 +98,48 @@ pub struct Up {
     /// Add demo users and a small simulated market.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// `outcry serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Services to run here.
+    #[arg(required = true, value_name = "SERVICE", value_parser = services::NAMES)]
+    pub services: Vec<String>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// `outcry topology`
+#[derive(Debug, Subcommand)]
+pub enum Topology {
+    /// Say what differs and what `apply` would do; exit 1 when something differs.
+    Plan(TopologyPlan),
+    /// Make what is missing, and remove what is not needed any more and empty.
+    Apply(TopologyApply),
+}
+
+/// `outcry topology plan`
+#[derive(Debug, Args)]
+pub struct TopologyPlan {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// `outcry topology apply`
+#[derive(Debug, Args)]
+pub struct TopologyApply {
+    /// Also remove queues that hold messages. The messages are lost.
+    #[arg(long)]
+    pub remove_with_messages: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 /// `outcry replay`

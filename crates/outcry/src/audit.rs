@@ -36,7 +36,6 @@ use serde_json::{Value, json};
 
 use crate::arguments::Audit;
 use crate::config::Config;
-use crate::folder::Folder;
 use crate::text;
 
 use finding::Findings;
@@ -48,8 +47,7 @@ use history::{History, Snapshot};
 /// The data cannot be read.
 pub async fn run(audit: Audit) -> anyhow::Result<ExitCode> {
     let config = Config::load(&audit.settings)?;
-    let folder = Folder::at(&config.data);
-    let snapshot = Snapshot::take(&folder).await?;
+    let snapshot = Snapshot::take(&config).await?;
     let outcome = examine(&snapshot).await;
     snapshot.discard().await;
     let (history, findings) = outcome?;

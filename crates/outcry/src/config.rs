@@ -1,5 +1,6 @@
 //! The configuration of the platform.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,6 +12,13 @@ use toml::{Table, Value};
 use crate::arguments::Settings;
 use crate::folder::Folder;
 use crate::settings;
+
+/// Connections a process opens to PostgreSQL unless told otherwise: a few commits at a time per
+/// core, and a dozen processes stay below the hundred a server takes by default.
+const CONNECTIONS_MAX: usize = 8;
+
+/// What is printed in the place of a password.
+const HIDDEN: &str = "***";
 
 /// Everything that can be set. Unknown keys are errors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +42,71 @@ pub struct Config {
     pub payments: outcry_payments::Config,
     /// Reports.
     pub reports: outcry_reports::Config,
+    /// The broker that carries events between processes.
+    pub broker: BrokerConfig,
+    /// The database services keep their data in.
+    pub database: DatabaseConfig,
+    /// How services of several processes reach one another.
+    pub mesh: MeshConfig,
+}
+
+/// The broker.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// `amqp://user:password@host:5672/vhost`, or `amqps://…`; empty for the embedded one.
+    pub url: String,
+    /// URL of RabbitMQ's management API with user and password, for `outcry topology`.
+    pub management_url: String,
+    /// Passwords of the services' own users, by user (`outcry-orders`), for `outcry topology
+    /// apply`. Without any, all services share the user of the URL.
+    pub passwords: BTreeMap<String, String>,
+}
+
+/// The database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host:5432/database`; empty for a file in the data folder.
+    pub url: String,
+    /// Connections this process opens at most.
+    pub connections_max: usize,
+}
+
+/// The mesh.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeshConfig {
+    /// Where this process answers other services.
+    pub listen: SocketAddr,
+    /// Where other processes reach this one, as a URL. When empty: where it listens.
+    pub address: String,
+    /// File with the key that all processes of the platform share. When empty: `keys/mesh` in the
+    /// data folder, made at the first start.
+    pub key: PathBuf,
+    /// Where services run that this process does not: `http://host:port` of each replica, or one
+    /// `dns:///host:port` whose name resolves to all of them.
+    pub peers: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            connections_max: CONNECTIONS_MAX,
+        }
+    }
+}
+
+impl Default for MeshConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7401)),
+            address: String::new(),
+            key: PathBuf::new(),
+            peers: BTreeMap::new(),
+        }
+    }
 }
 
 impl Default for Config {
@@ -41,13 +114,17 @@ impl Default for Config {
         Self {
             data: PathBuf::from("outcry-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
-            log: "warn".to_owned(),
+            // The AMQP library calls every lost connection an error; ours say what comes of it.
+            log: "warn,lapin=off".to_owned(),
             administrator: "admin@outcry.example".to_owned(),
             gateway: outcry_gateway::Config::default(),
             market: outcry_trades::Config::default(),
             market_collar_bps: outcry_orders::Config::default().market_collar_bps,
             payments: outcry_payments::Config::default(),
             reports: outcry_reports::Config::default(),
+            broker: BrokerConfig::default(),
+            database: DatabaseConfig::default(),
+            mesh: MeshConfig::default(),
         }
     }
 }
@@ -78,6 +155,12 @@ impl Config {
         }
         if let Some(listen) = given.listen {
             config.listen = listen;
+        }
+        if let Some(url) = &given.broker {
+            config.broker.url.clone_from(url);
+        }
+        if let Some(url) = &given.database {
+            config.database.url.clone_from(url);
         }
         Ok(config)
     }
@@ -110,11 +193,61 @@ impl Config {
         }
     }
 
-    /// The configuration as a file would have it.
+    /// The configuration as a file would have it, passwords hidden.
     ///
     /// # Errors
     /// It cannot be written as TOML.
     pub fn print(&self) -> anyhow::Result<String> {
-        toml::to_string_pretty(self).context("writing the configuration")
+        let mut shown = self.clone();
+        for url in [
+            &mut shown.broker.url,
+            &mut shown.broker.management_url,
+            &mut shown.database.url,
+        ] {
+            *url = without_password(url);
+        }
+        for password in shown.broker.passwords.values_mut() {
+            HIDDEN.clone_into(password);
+        }
+        toml::to_string_pretty(&shown).context("writing the configuration")
+    }
+}
+
+/// A URL as it may be shown: the password, if it has one, replaced.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    // The last at sign before the path ends the user's part: passwords may hold others.
+    let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+    let hidden = rest[..authority].rfind('@').and_then(|at| {
+        let (user, _) = rest[..at].split_once(':')?;
+        Some(format!("{scheme}://{user}:{HIDDEN}{}", &rest[at..]))
+    });
+    hidden.unwrap_or_else(|| url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("", ""),
+            ("postgres://localhost/outcry", "postgres://localhost/outcry"),
+            (
+                "postgres://me@localhost/outcry",
+                "postgres://me@localhost/outcry",
+            ),
+            (
+                "amqp://me:secret@host:5672/%2f",
+                "amqp://me:***@host:5672/%2f",
+            ),
+            ("amqp://me:se@cret@host", "amqp://me:***@host"),
+            ("http://host/a:b@c", "http://host/a:b@c"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 }

@@ -65,6 +65,23 @@ impl Folder {
         self.path.join("keys")
     }
 
+    /// Where the key is that services of several processes know each other by, in a folder that
+    /// is there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn make_mesh_key(&self) -> anyhow::Result<PathBuf> {
+        let keys = self.keys();
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(&keys)
+            .with_context(|| format!("making {}", keys.display()))?;
+        Ok(keys.join("mesh"))
+    }
+
     fn address_file(&self) -> PathBuf {
         self.path.join("address")
     }

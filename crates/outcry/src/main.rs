@@ -4,28 +4,38 @@
 //! Rooms, in reading order:
 //! - [`arguments`], [`settings`], [`config`] – what was asked for
 //! - [`services`] – the ten services, made and listed
-//! - [`up`], [`demo`] – the platform in this process
+//! - [`stores`], [`brokers`] – what they stand on
+//! - [`platform`] – services running in this process
+//! - [`up`], [`demo`], [`serve`] – the whole platform, or some services of it
+//! - [`topology`] – what the broker must have
 //! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`newcomer`] – users that the demo and the replay act as
-//! - [`folder`], [`session`], [`text`] – the data folder, a signed-in connection, printing
+//! - [`folder`], [`session`], [`patience`], [`text`] – the data folder, a signed-in connection that
+//!   waits for a platform that is away, printing
 
 mod arguments;
 mod audit;
+mod brokers;
 mod config;
 mod demo;
 mod dlq;
 mod events;
 mod folder;
 mod newcomer;
+mod patience;
+mod platform;
 mod replay;
 mod schema;
+mod serve;
 mod services;
 mod session;
 mod settings;
+mod stores;
 mod text;
+mod topology;
 mod trace;
 mod up;
 
@@ -50,6 +60,8 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(up) => up::run_platform(up).await?,
+        Command::Serve(serve) => serve::run(serve).await?,
+        Command::Topology(topology) => return topology::run(topology).await,
         Command::Audit(audit) => return audit::run(audit).await,
         Command::Replay(replay) => replay::run(replay).await?,
         Command::Events(events) => events::run(events).await?,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::patience::Patient;
 use crate::session::{self, SignedChannel};
 
 /// How long something that comes by an event may take: an account opens and a deposit arrives so.
@@ -60,7 +61,7 @@ impl Newcomer<'_> {
             password: self.password.clone(),
             display_name: self.display_name.clone(),
         };
-        match UserServiceClient::new(channel.clone())
+        match UserServiceClient::new(Patient::new(channel.clone()))
             .register(request)
             .await
         {

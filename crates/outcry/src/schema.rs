@@ -27,8 +27,8 @@ pub fn run(schema: Schema) -> anyhow::Result<()> {
 fn consumers(topic: &str) -> Vec<&'static str> {
     services::consumers()
         .into_iter()
-        .filter(|(_, patterns)| patterns.iter().any(|pattern| topic_matches(pattern, topic)))
-        .map(|(group, _)| group)
+        .filter(|group| group.topics.iter().any(|one| topic_matches(one, topic)))
+        .map(|group| group.name)
         .collect()
 }
 

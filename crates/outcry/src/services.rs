@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use outcry_broker::Group;
 use outcry_gateway::Edge;
 use outcry_mesh::Directory;
-use outcry_service::{Clock, Context, Service};
-use outcry_sqlite::Database;
-use outcry_store::SqliteStore;
+use outcry_service::reaction::PARTITIONS;
+use outcry_service::{Clock, Context, GroupSpec, Service, Unknown};
 
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::stores::Stores;
 
 /// Names of the services.
 pub const NAMES: [&str; 10] = [
@@ -26,119 +27,116 @@ pub const NAMES: [&str; 10] = [
     "gateway",
 ];
 
-/// Consumer groups with their topic patterns.
-pub fn consumers() -> [(&'static str, &'static [&'static str]); 8] {
+/// Every consumer group of the platform with its topics and partitions, wherever its service runs:
+/// all are declared before anybody publishes. What a group does with events is its service's own
+/// business.
+pub fn consumers() -> [GroupSpec; 8] {
+    let group = |name, topics, partitions| {
+        GroupSpec::new(name, topics, Unknown::Handle).partitions(partitions)
+    };
     [
-        ("orders", outcry_orders::CONSUMES),
-        ("trades", outcry_trades::CONSUMES),
-        ("funds", outcry_funds::CONSUMES),
-        ("ledger", outcry_ledger::CONSUMES),
-        ("portfolio", outcry_portfolio::CONSUMES),
-        ("reports", outcry_reports::CONSUMES),
-        ("notifications", outcry_notifications::CONSUMES),
-        ("gateway", outcry_gateway::CONSUMES),
+        group("orders", outcry_orders::CONSUMES, PARTITIONS),
+        group("trades", outcry_trades::CONSUMES, PARTITIONS),
+        group("funds", outcry_funds::CONSUMES, PARTITIONS),
+        group("ledger", outcry_ledger::CONSUMES, 1),
+        group("portfolio", outcry_portfolio::CONSUMES, PARTITIONS),
+        group("reports", outcry_reports::CONSUMES, PARTITIONS),
+        group("notifications", outcry_notifications::CONSUMES, PARTITIONS),
+        group("gateway", outcry_gateway::CONSUMES, 1),
     ]
 }
 
-/// All services, ready to be run.
+/// The same as the broker needs them.
+pub fn groups() -> Vec<Group> {
+    consumers().iter().map(Group::from).collect()
+}
+
+/// Services, ready to be run.
 pub struct Made {
     /// Each with its context.
     pub services: Vec<(Context, Service)>,
-    /// The public edge, to be served once they run.
-    pub edge: Edge,
+    /// The public edge, when the gateway is among them.
+    pub edge: Option<Edge>,
     /// The context of the users service, for making the first administrator.
-    pub users: Context,
+    pub users: Option<Context>,
 }
 
-/// Makes all services over one database.
-///
-/// # Errors
-/// A store cannot be opened, or a service cannot work with its configuration.
-pub async fn make(
-    config: &Config,
-    folder: &Folder,
-    database: &Database,
-    clock: &Arc<dyn Clock>,
-    directory: &Directory,
-) -> anyhow::Result<Made> {
-    let context = async |name: &'static str| -> anyhow::Result<Context> {
-        let store = SqliteStore::open(database, name)
-            .await
-            .with_context(|| format!("opening the tables of {name}"))?;
-        let clock = Arc::clone(clock);
-        Ok(Context::new(
-            name,
-            Arc::new(store),
-            clock,
-            directory.clone(),
-        ))
-    };
-    let mut services = Vec::new();
+/// What services are made of.
+pub struct Ground<'platform> {
+    /// The platform's configuration.
+    pub config: &'platform Config,
+    /// Its data folder.
+    pub folder: &'platform Folder,
+    /// Where each service's data is.
+    pub stores: &'platform Stores,
+    /// The time.
+    pub clock: &'platform Arc<dyn Clock>,
+    /// Who is where.
+    pub directory: &'platform Directory,
+    /// Where other processes reach this one; empty when there are none.
+    pub address: &'platform str,
+}
 
-    let users = context("users").await?;
-    let settings = config.users(folder);
-    services.push((
-        users.clone(),
-        outcry_users::service(users.clone(), settings)
-            .await
-            .context("starting users")?,
-    ));
+// === impl Ground ===
 
-    let ctx = context("orders").await?;
-    let service =
-        outcry_orders::service(ctx.clone(), config.orders()).context("starting orders")?;
-    services.push((ctx, service));
+impl Ground<'_> {
+    /// Makes the services of these names.
+    ///
+    /// # Errors
+    /// A store cannot be opened, or a service cannot work with its configuration.
+    pub async fn make(&self, names: &[&'static str]) -> anyhow::Result<Made> {
+        let mut made = Made {
+            services: Vec::new(),
+            edge: None,
+            users: None,
+        };
+        for name in names {
+            let starting = || format!("starting {name}");
+            let ctx = self.context(name).await?;
+            let service = self.service(name, &ctx, &mut made).await;
+            let service = service.with_context(starting)?;
+            made.services.push((ctx, service));
+        }
+        Ok(made)
+    }
 
-    let ctx = context("trades").await?;
-    let service = outcry_trades::service(ctx.clone(), config.market.clone())
-        .await
-        .context("starting trades")?;
-    services.push((ctx, service));
+    async fn context(&self, name: &'static str) -> anyhow::Result<Context> {
+        let store = self.stores.open(name).await?;
+        let clock = Arc::clone(self.clock);
+        let ctx = Context::new(name, store, clock, self.directory.clone());
+        Ok(ctx.with_address(self.address))
+    }
 
-    let ctx = context("funds").await?;
-    let service = outcry_funds::service(ctx.clone(), outcry_funds::Config::default())
-        .context("starting funds")?;
-    services.push((ctx, service));
-
-    let ctx = context("payments").await?;
-    let service = outcry_payments::service(ctx.clone(), config.payments.clone())
-        .await
-        .context("starting payments")?;
-    services.push((ctx, service));
-
-    let ctx = context("ledger").await?;
-    let service = outcry_ledger::service(ctx.clone(), outcry_ledger::Config::default())
-        .context("starting ledger")?;
-    services.push((ctx, service));
-
-    let ctx = context("portfolio").await?;
-    let service = outcry_portfolio::service(ctx.clone(), outcry_portfolio::Config::default())
-        .await
-        .context("starting portfolio")?;
-    services.push((ctx, service));
-
-    let ctx = context("reports").await?;
-    let service = outcry_reports::service(ctx.clone(), config.reports.clone())
-        .await
-        .context("starting reports")?;
-    services.push((ctx, service));
-
-    let ctx = context("notifications").await?;
-    let service =
-        outcry_notifications::service(ctx.clone(), outcry_notifications::Config::default())
-            .await
-            .context("starting notifications")?;
-    services.push((ctx, service));
-
-    let ctx = context("gateway").await?;
-    let (service, edge) = outcry_gateway::service(ctx.clone(), config.gateway.clone())
-        .await
-        .context("starting the gateway")?;
-    services.push((ctx, service));
-
-    Ok(Made {
-        services,
-        edge,
-        users,
-    })
+    async fn service(
+        &self,
+        name: &'static str,
+        ctx: &Context,
+        made: &mut Made,
+    ) -> anyhow::Result<Service> {
+        let (ctx, config) = (ctx.clone(), self.config);
+        Ok(match name {
+            "users" => {
+                made.users = Some(ctx.clone());
+                outcry_users::service(ctx, config.users(self.folder)).await?
+            }
+            "orders" => outcry_orders::service(ctx, config.orders())?,
+            "trades" => outcry_trades::service(ctx, config.market.clone()).await?,
+            "funds" => outcry_funds::service(ctx, outcry_funds::Config::default())?,
+            "payments" => outcry_payments::service(ctx, config.payments.clone()).await?,
+            "ledger" => outcry_ledger::service(ctx, outcry_ledger::Config::default())?,
+            "portfolio" => {
+                outcry_portfolio::service(ctx, outcry_portfolio::Config::default()).await?
+            }
+            "reports" => outcry_reports::service(ctx, config.reports.clone()).await?,
+            "notifications" => {
+                outcry_notifications::service(ctx, outcry_notifications::Config::default()).await?
+            }
+            "gateway" => {
+                let (service, edge) = outcry_gateway::service(ctx, config.gateway.clone()).await?;
+                made.edge = Some(edge);
+                service
+            }
+            other => bail!("there is no service {other}"),
+        })
+    }
 }

@@ -15,12 +15,13 @@ use tonic::{Request, Status};
 use crate::arguments::Target;
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::patience::Patient;
 
 /// How long connecting may take: the platform is near, or it is not running.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// A transport for generated clients that signs every call.
-pub type SignedChannel = InterceptedService<Channel, Bearer>;
+pub type SignedChannel = InterceptedService<Patient, Bearer>;
 
 /// Adds the access token to every call.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ pub async fn sign_in(
         email: email.to_owned(),
         password: password.to_owned(),
     };
-    let reply = UserServiceClient::new(channel.clone())
+    let reply = UserServiceClient::new(Patient::new(channel.clone()))
         .login(request)
         .await
         .with_context(|| format!("signing in as {email}"))?
@@ -71,7 +72,10 @@ pub async fn sign_in(
     let header = format!("Bearer {}", token.access_token)
         .parse()
         .context("the access token cannot be sent as a header")?;
-    Ok(InterceptedService::new(channel, Bearer { header }))
+    Ok(InterceptedService::new(
+        Patient::new(channel),
+        Bearer { header },
+    ))
 }
 
 /// Connects to the platform the arguments name and signs in.

@@ -1,18 +1,19 @@
 //! A consumer group at work: inbox, reaction, commit; and what happens when that fails.
 //!
-//! The store is the judge of every race: it refuses to handle an event whose key is parked, and to
-//! park one behind a key that has become free meanwhile. So nothing here holds a lock.
+//! The store is the judge of every race: it refuses to handle an event whose key is parked, to park
+//! one behind a key that has become free meanwhile, and to do anything for a slot that another
+//! replica has got. So nothing here holds a lock.
 
 mod attempt;
 mod parking;
 mod partition;
 mod redrive;
+mod subscription;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use outcry_store::{Commit, CommitError, StoreError};
-use tokio_util::sync::CancellationToken;
+use outcry_store::{Commit, CommitError, Conflict, StoreError};
 use tracing::warn;
 
 use crate::backoff::Backoff;
@@ -20,6 +21,9 @@ use crate::context::Context;
 use crate::faults::chain;
 use crate::metrics::GroupMetrics;
 use crate::reaction::{GroupSpec, Reaction};
+use crate::tenure::Tenure;
+
+pub(crate) use self::subscription::group;
 
 /// Waits while the store does not answer.
 const STORE_BACKOFF: Backoff = Backoff {
@@ -35,7 +39,7 @@ pub(crate) struct Consumer {
     metrics: Arc<GroupMetrics>,
 }
 
-/// The service is stopping: what was begun is given up, to be delivered again.
+/// The slot is to be let go, or has been lost: what was begun is given up, to be delivered again.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -61,7 +65,7 @@ impl Consumer {
     /// Asks the store until it answers.
     async fn insist<T, Answer>(
         &self,
-        stop: &CancellationToken,
+        tenure: &Tenure,
         ask: impl Fn() -> Answer,
     ) -> Result<T, Stopped>
     where
@@ -73,40 +77,56 @@ impl Consumer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     failures += 1;
-                    self.pause(failures, &chain(&error), stop).await?;
+                    self.pause(failures, &chain(&error), tenure).await?;
                 }
             }
         }
     }
 
-    /// Has the store commit until it answers; its answer may be no.
+    /// Has the store commit for a slot until it answers; its answer may be no.
     async fn insist_commit(
         &self,
-        stop: &CancellationToken,
-        commit: &Commit,
+        tenure: &Tenure,
+        commit: Commit,
     ) -> Result<Result<(), CommitError>, Stopped> {
-        self.insist(stop, || async {
-            match self.ctx.store.commit(commit.clone()).await {
-                Err(CommitError::Store(error)) => Err(error),
-                answer => Ok(answer),
+        let commit = Commit {
+            fence: Some(tenure.fence()),
+            ..commit
+        };
+        let answer = self
+            .insist(tenure, || async {
+                match self.ctx.store.commit(commit.clone()).await {
+                    Err(CommitError::Store(error)) => Err(error),
+                    answer => Ok(answer),
+                }
+            })
+            .await?;
+        match answer {
+            Err(error @ CommitError::Conflict(Conflict::Fenced { .. })) => {
+                Err(self.fenced(&chain(&error)))
             }
-        })
-        .await
+            answer => Ok(answer),
+        }
+    }
+
+    /// Notes that another replica has the slot.
+    fn fenced(&self, reason: &str) -> Stopped {
+        self.ctx.metrics().leases.fenced.count();
+        warn!(
+            group = self.spec.name,
+            reason, "slot is in other hands; leaving it"
+        );
+        Stopped
     }
 
     /// Waits for a store that does not answer: nothing is acknowledged, parked or given up.
-    async fn pause(
-        &self,
-        failures: u32,
-        reason: &str,
-        stop: &CancellationToken,
-    ) -> Result<(), Stopped> {
+    async fn pause(&self, failures: u32, reason: &str, tenure: &Tenure) -> Result<(), Stopped> {
         self.metrics.paused.count();
         warn!(
             group = self.spec.name,
             failures, reason, "consumer waits for the store"
         );
-        if STORE_BACKOFF.wait(failures, stop).await {
+        if STORE_BACKOFF.wait(failures, &tenure.stop).await {
             Ok(())
         } else {
             Err(Stopped)

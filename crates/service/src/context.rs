@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outcry_mesh::{Channel, Directory};
-use outcry_store::Store;
+use outcry_store::{Member, Store};
 
 use crate::clock::Clock;
 use crate::key_lock::KeyLocks;
@@ -21,6 +21,9 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The services that can be called.
     pub directory: Directory,
+    /// This run of the service among its replicas. Who holds a slot is asked of the store
+    /// ([`Store::holder`]), and is this run when the ids are the same.
+    pub member: Member,
     shared: Arc<Shared>,
 }
 
@@ -36,20 +39,34 @@ struct Shared {
 // === impl Context ===
 
 impl Context {
-    /// The context of `service`.
+    /// The context of `service`, as a new member with an id of its own. Clones are the same member,
+    /// so a service runs once per context.
     pub fn new(
         service: &'static str,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         directory: Directory,
     ) -> Self {
+        let member = Member {
+            id: clock.new_id().to_string(),
+            address: String::new(),
+        };
         Self {
             service,
             store,
             clock,
             directory,
+            member,
             shared: Arc::default(),
         }
+    }
+
+    /// The same with the address at which other replicas reach this one, as a URL. Comes before
+    /// the service is made: it keeps clones.
+    #[must_use]
+    pub fn with_address(mut self, address: impl Into<String>) -> Self {
+        self.member.address = address.into();
+        self
     }
 
     /// A channel to the service `target`, which sees this service as its caller.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outcry_events::{Cause, EventSet, SealError, SealedEvent, Stamp};
 use outcry_mesh::refusal::{self, Refusal};
-use outcry_store::{Append, Commit, CommitError, InvalidCommit, StoreError};
+use outcry_store::{Append, Commit, CommitError, Conflict, InvalidCommit, StoreError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
@@ -48,6 +48,12 @@ pub enum CommandError<R: Refusal + 'static> {
     /// Others kept changing the same things.
     #[error("{stream} is being changed by others; try again")]
     Conflict {
+        /// The stream of the command.
+        stream: String,
+    },
+    /// The commit was made for a slot that another replica has now.
+    #[error("{stream} is in the hands of another replica; try again")]
+    Fenced {
         /// The stream of the command.
         stream: String,
     },
@@ -99,7 +105,7 @@ pub enum CommandError<R: Refusal + 'static> {
 
 /// Loads aggregate `id`, decides on `command` and appends what happens, all or nothing.
 ///
-/// `also` adds what belongs into the same commit: views, timers, the answer. It may be called
+/// `also` adds what belongs into the same commit: views, timers, the answer, the fence of a slot. It may be called
 /// more than once, each time with what was decided then; a commit that is empty after it is not
 /// written.
 ///
@@ -125,6 +131,10 @@ pub async fn execute<D: Decider>(
         }
         match ctx.store.commit(commit).await {
             Ok(()) => return Ok(executed),
+            Err(CommitError::Conflict(Conflict::Fenced { .. })) => {
+                ctx.metrics().leases.fenced.count();
+                return Err(CommandError::Fenced { stream });
+            }
             Err(CommitError::Conflict(_)) => {
                 CONFLICT_BACKOFF.wait(attempt, &never).await;
             }
@@ -243,6 +253,9 @@ impl<R: Refusal + 'static> From<CommandError<R>> for Status {
             CommandError::Rejected(rejection) => refusal::status(rejection),
             CommandError::Conflict { .. } => {
                 refusal::with_reason(Code::Aborted, "CONFLICT", error.to_string())
+            }
+            CommandError::Fenced { .. } => {
+                refusal::with_reason(Code::Unavailable, "SLOT_MOVED", error.to_string())
             }
             CommandError::Duplicate => {
                 refusal::with_reason(Code::Aborted, "ALREADY_DONE", error.to_string())

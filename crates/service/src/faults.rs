@@ -23,6 +23,8 @@ pub(crate) enum Trouble {
     Park(String),
     /// Has no effect.
     Discard(String),
+    /// Is for another replica to do now.
+    Fenced(String),
 }
 
 /// An error with its causes: `outer: inner: innermost`.
@@ -98,7 +100,8 @@ impl Trouble {
             Self::Store(reason)
             | Self::Retry(reason)
             | Self::Park(reason)
-            | Self::Discard(reason) => reason,
+            | Self::Discard(reason)
+            | Self::Fenced(reason) => reason,
         }
     }
 }
@@ -154,6 +157,7 @@ impl<R: Refusal + Send + Sync + 'static> From<CommandError<R>> for Fault {
             CommandError::Load(error) => error.into(),
             CommandError::Store { .. }
             | CommandError::Conflict { .. }
+            | CommandError::Fenced { .. }
             | CommandError::Duplicate => Self::retry(error),
             CommandError::Rejected(_)
             | CommandError::Seal { .. }

@@ -7,6 +7,7 @@
 //! - [`paging`], [`store_failure`]: listings in pages, and what their callers are told.
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
 //! - [`service`], [`run`]: a service as a value, and its life from start to drain.
+//! - [`slots`]: what one replica of a service at a time does.
 //! - [`testing`]: the vocabulary of tests.
 //!
 //! Invariants:
@@ -15,6 +16,7 @@
 //! 3. An event is acknowledged only when its effect, or its parking, is durable.
 //! 4. An event counts as sent only when the broker confirmed and routed it.
 //! 5. A timer fires until a commit cleared or re-set it.
+//! 6. Any number of replicas run on one store. What one of them has lost it cannot commit for.
 
 pub mod answers;
 pub mod backoff;
@@ -28,16 +30,21 @@ pub mod paging;
 pub mod reaction;
 pub mod run;
 pub mod service;
+pub mod slots;
 pub mod testing;
 pub mod timer;
 
+mod calls;
 mod consumer;
 mod dead_letters;
 mod faults;
 mod key_lock;
 mod relay;
 mod retention;
+mod shift;
 mod state_cache;
+mod tenant;
+mod tenure;
 
 pub use clock::{Clock, SystemClock};
 pub use context::Context;
@@ -49,4 +56,5 @@ pub use paging::Page;
 pub use reaction::{Fault, GroupSpec, Reaction, Retry, Unknown};
 pub use run::{RunError, declare, run};
 pub use service::{Service, Task};
+pub use slots::Slots;
 pub use timer::TimerHandler;

@@ -11,6 +11,8 @@ pub struct Metrics {
     pub relay: RelayMetrics,
     /// Of its timers.
     pub timers: TimerMetrics,
+    /// Of the slots it shares with other replicas.
+    pub leases: LeaseMetrics,
     groups: Mutex<BTreeMap<&'static str, Arc<GroupMetrics>>>,
 }
 
@@ -34,6 +36,17 @@ pub struct TimerMetrics {
     pub fired: Value,
     /// Tries that failed; each is tried again.
     pub retried: Value,
+}
+
+/// The counters of the slots that the replicas of a service share.
+#[derive(Debug, Default)]
+pub struct LeaseMetrics {
+    /// Commits refused because another replica has the slot they were made for, as far as the
+    /// runtime made them.
+    pub fenced: Value,
+    /// Times the store did not renew the leases.
+    pub failed: Value,
+    pools: Mutex<BTreeMap<String, Arc<Value>>>,
 }
 
 /// The counters of a consumer group.
@@ -81,6 +94,31 @@ impl Metrics {
             .iter()
             .map(|(name, group)| (*name, Arc::clone(group)))
             .collect()
+    }
+}
+
+// === impl LeaseMetrics ===
+
+impl LeaseMetrics {
+    /// Slots of each pool held here, as last seen; by name of the pool.
+    pub fn held(&self) -> Vec<(String, u64)> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .iter()
+            .map(|(name, held)| (name.clone(), held.get()))
+            .collect()
+    }
+
+    /// Slots of one pool held here, as last seen.
+    pub fn held_of(&self, pool: &str) -> u64 {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.get(pool).map_or(0, |held| held.get())
+    }
+
+    /// The number of slots of `pool`, made when first asked for.
+    pub(crate) fn pool(&self, pool: &str) -> Arc<Value> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pools.entry(pool.to_owned()).or_default())
     }
 }
 

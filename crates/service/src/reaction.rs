@@ -20,7 +20,9 @@ pub trait Reaction: Send + Sync + 'static {
 
     /// What `event` leads to; an empty commit when it does not matter here.
     ///
-    /// May run more than once for the same event: calls to other services must be idempotent.
+    /// May run more than once for the same event: calls to other services must be idempotent. Of
+    /// several replicas one has the event's partition, and the commit takes effect only as long as
+    /// that is this one; it cannot be made for a slot of the service's own.
     ///
     /// # Errors
     /// A [`Fault`] says what is to happen with the event.

@@ -1,11 +1,17 @@
 //! From the store to the broker: events leave in commit order, and count as sent when confirmed and routed.
+//!
+//! The unsent events are spread over slots by their keys, and the relays of all replicas share the
+//! slots. Should two of them publish the same slot for a moment, events leave twice but none leaves
+//! before an earlier one of its key: each relay begins with the first one not confirmed.
 
-use std::collections::HashMap;
+mod share;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use outcry_broker::{Broker, Message, PublishError};
-use outcry_store::{RelaySlots, StoreError, StoredEvent};
+use outcry_store::{StoreError, StoredEvent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -13,6 +19,8 @@ use tracing::{debug, warn};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::faults::chain;
+
+pub(crate) use self::share::RelayShare;
 
 /// Events published together. The larger, the fewer round trips; the smaller, the sooner the first
 /// of them counts as sent.
@@ -22,7 +30,7 @@ const BATCH: usize = 256;
 /// key the broker refuses.
 const WINDOW_MAX: usize = 16_384;
 
-/// How often the relay looks without being woken: a commit of another process does not wake it.
+/// How often the relay looks without being woken: what another process commits may not wake it.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Waits before a key the broker did not take is tried again.
@@ -41,6 +49,7 @@ const STORE_BACKOFF: Backoff = Backoff {
 pub(crate) struct Relay {
     ctx: Context,
     broker: Arc<dyn Broker>,
+    share: RelayShare,
     held: HeldKeys,
 }
 
@@ -68,17 +77,20 @@ enum Pass {
 // === impl Relay ===
 
 impl Relay {
-    pub(crate) fn new(ctx: Context, broker: Arc<dyn Broker>) -> Self {
+    pub(crate) fn new(ctx: Context, broker: Arc<dyn Broker>, share: RelayShare) -> Self {
         Self {
             ctx,
             broker,
+            share,
             held: HeldKeys::default(),
         }
     }
 
-    /// Publishes until `stop`, then until nothing unsent is left. The caller bounds the latter.
+    /// Publishes the slots held until `stop`, then until nothing of them is left unsent. The caller
+    /// bounds the latter.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut commits = self.ctx.store.commits();
+        let share = self.share.clone();
         let mut store_failures = 0;
         loop {
             // Seen before looking: a commit during the look wakes the next one, and what was
@@ -109,18 +121,28 @@ impl Relay {
             tokio::select! {
                 () = stop.cancelled(), if !stopping => {}
                 _ = commits.changed() => {}
+                () = share.added() => {}
                 () = tokio::time::sleep_until(self.held.next_due(Instant::now() + SWEEP)) => {}
             }
         }
     }
 
-    /// Publishes one batch.
+    /// Publishes one batch of the slots held.
     async fn pass(&mut self) -> Result<Pass, StoreError> {
+        let share = self.share.clone();
+        let in_flight = share.take_off();
         let mut window = BATCH;
         let now = Instant::now();
         let (batch, seen_all) = loop {
-            let rows = self.ctx.store.unsent(RelaySlots::ALL, window).await?;
+            let rows = if in_flight.slots.is_empty() {
+                Vec::new()
+            } else {
+                self.ctx.store.unsent(in_flight.slots, window).await?
+            };
             let seen_all = rows.len() < window;
+            if seen_all {
+                self.held.keep(&rows);
+            }
             let batch = self.held.sendable(rows, now);
             if !batch.is_empty() || seen_all || window >= WINDOW_MAX {
                 break (batch, seen_all);
@@ -231,6 +253,16 @@ impl HeldKeys {
         self.keys.remove(key);
     }
 
+    /// Forgets keys of which nothing is unsent here, `rows` being all that is: another relay has
+    /// their slot, or has brought them through.
+    fn keep(&mut self, rows: &[StoredEvent]) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let unsent: HashSet<&str> = rows.iter().map(|row| row.event.partition_key()).collect();
+        self.keys.retain(|key, _| unsent.contains(key.as_str()));
+    }
+
     /// When the next key may be tried again, at the latest `latest`.
     fn next_due(&self, latest: Instant) -> Instant {
         self.keys
@@ -293,5 +325,19 @@ mod tests {
         assert_eq!(held.hold(&key, later), 2);
         held.release(&key);
         assert_eq!(positions(&held.sendable(rows(), now)), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_held_key_that_another_relay_has_brought_through_is_forgotten() {
+        let mut held = HeldKeys::default();
+        let now = Instant::now();
+        for key in [7, 8] {
+            held.hold(&Uuid::from_u128(key).to_string(), now);
+        }
+        held.keep(&[row(3, 8)]);
+        assert_eq!(
+            held.keys.keys().collect::<Vec<_>>(),
+            [&Uuid::from_u128(8).to_string()]
+        );
     }
 }

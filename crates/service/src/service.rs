@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::reaction::Reaction;
+use crate::slots::Slots;
 use crate::timer::TimerHandler;
 
 /// Everything the runtime needs to run a service.
@@ -20,13 +21,15 @@ pub struct Service {
     pub reactions: Vec<Arc<dyn Reaction>>,
     /// What it does when one of its timers is due.
     pub timers: Option<Arc<dyn TimerHandler>>,
+    /// Its own slots, which its replicas share.
+    pub slots: Vec<Arc<dyn Slots>>,
     /// Topics of the events it appends.
     pub emits: &'static [&'static str],
     /// What runs beside all that.
     pub tasks: Vec<Task>,
 }
 
-/// Work that runs as long as the service does.
+/// Work that runs as long as the service does, in every replica.
 pub struct Task {
     /// Name in the log.
     pub name: &'static str,
@@ -47,6 +50,7 @@ impl Service {
             routes: Routes::default(),
             reactions: Vec::new(),
             timers: None,
+            slots: Vec::new(),
             emits: &[],
             tasks: Vec::new(),
         }
@@ -70,6 +74,13 @@ impl Service {
     #[must_use]
     pub fn fires(mut self, timers: impl TimerHandler) -> Self {
         self.timers = Some(Arc::new(timers));
+        self
+    }
+
+    /// With one more pool of slots of its own.
+    #[must_use]
+    pub fn holds(mut self, slots: impl Slots) -> Self {
+        self.slots.push(Arc::new(slots));
         self
     }
 

@@ -17,10 +17,12 @@ mod caller;
 mod decisions;
 mod fake_clock;
 mod platform;
+mod replica;
 mod waiting;
 
 pub use caller::Caller;
 pub use decisions::{Given, When, given};
 pub use fake_clock::FakeClock;
 pub use platform::Platform;
+pub use replica::Replica;
 pub use waiting::{eventually, found};

@@ -7,10 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use outcry_store::{Commit, CommitError, StoreError, Timer, TimerWrite};
+use outcry_store::{Commit, CommitError, Conflict, StoreError, Timer, TimerWrite};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::faults::{Trouble, chain, panic_text};
 use crate::reaction::Fault;
+use crate::tenure::Tenure;
 
 /// What a service does when one of its timers is due.
 #[async_trait]
@@ -25,7 +25,8 @@ pub trait TimerHandler: Send + Sync + 'static {
     /// What the timer leads to.
     ///
     /// The commit clears or re-sets the timer; one that does neither clears it. May run more than
-    /// once for the same timer: calls to other services must be idempotent.
+    /// once for the same timer: calls to other services must be idempotent. Of several replicas
+    /// one fires timers, and the commit takes effect only as long as that is this one.
     ///
     /// # Errors
     /// [`Fault::Retry`] and [`Fault::Park`] fire the timer again later, with growing waits: a
@@ -60,15 +61,18 @@ const STORE_BACKOFF: Backoff = Backoff {
     most: Duration::from_secs(5),
 };
 
-/// Fires the timers of one service.
+/// Fires the timers of one service, for as long as this replica is the one that does.
 pub(crate) struct Timers {
     ctx: Context,
     handler: Arc<dyn TimerHandler>,
+    tenure: Tenure,
     /// Being fired right now; each gives its timer's id back.
     firing: JoinSet<(String, Result<(), Trouble>)>,
     firing_ids: HashSet<String>,
     /// Failed lately: not to be fired before their time.
     failed: HashMap<String, Failed>,
+    /// A commit was refused because another replica fires the timers now.
+    is_fenced: bool,
 }
 
 #[derive(Debug)]
@@ -80,23 +84,27 @@ struct Failed {
 // === impl Timers ===
 
 impl Timers {
-    pub(crate) fn new(ctx: Context, handler: Arc<dyn TimerHandler>) -> Self {
+    pub(crate) fn new(ctx: Context, handler: Arc<dyn TimerHandler>, tenure: Tenure) -> Self {
         Self {
             ctx,
             handler,
+            tenure,
             firing: JoinSet::new(),
             firing_ids: HashSet::new(),
             failed: HashMap::new(),
+            is_fenced: false,
         }
     }
 
-    /// Fires what is due until `stop`, then lets what is being fired finish. The caller bounds the
-    /// latter by dropping this future, which breaks the handlers off.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Fires what is due until the tenure ends or turns out to have ended, then lets what is being
+    /// fired finish. The caller bounds the latter by dropping this future, which breaks the
+    /// handlers off.
+    pub(crate) async fn run(mut self) {
+        let stop = self.tenure.stop.clone();
         let clock = Arc::clone(&self.ctx.clock);
         let mut commits = self.ctx.store.commits();
         let mut store_failures = 0;
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && !self.is_fenced {
             // Seen before looking: a commit during the look wakes the next one.
             commits.mark_unchanged();
             let now = clock.now();
@@ -151,8 +159,9 @@ impl Timers {
             {
                 let ctx = self.ctx.clone();
                 let handler = Arc::clone(&self.handler);
+                let tenure = self.tenure.clone();
                 self.firing.spawn(async move {
-                    let outcome = fire(&ctx, handler.as_ref(), &timer).await;
+                    let outcome = fire(&ctx, handler.as_ref(), &timer, &tenure).await;
                     (timer.id, outcome)
                 });
             }
@@ -170,6 +179,14 @@ impl Timers {
             Ok(()) => {
                 counts.fired.count();
                 self.failed.remove(&id);
+            }
+            Err(Trouble::Fenced(reason)) => {
+                self.ctx.metrics().leases.fenced.count();
+                warn!(
+                    service = self.ctx.service,
+                    reason, "timers belong to another replica now"
+                );
+                self.is_fenced = true;
             }
             Err(trouble) => {
                 counts.retried.count();
@@ -200,7 +217,12 @@ async fn sleep_until(clock: &dyn Clock, at: Option<SystemTime>) {
 }
 
 /// Fires one timer; done when the commit is durable.
-async fn fire(ctx: &Context, handler: &dyn TimerHandler, timer: &Timer) -> Result<(), Trouble> {
+async fn fire(
+    ctx: &Context,
+    handler: &dyn TimerHandler,
+    timer: &Timer,
+    tenure: &Tenure,
+) -> Result<(), Trouble> {
     let firing = AssertUnwindSafe(handler.fire(timer)).catch_unwind();
     let mut commit = match tokio::time::timeout(FIRE_TIMEOUT, firing).await {
         Err(_) => return Err(Trouble::Retry(format!("took longer than {FIRE_TIMEOUT:?}"))),
@@ -230,12 +252,18 @@ async fn fire(ctx: &Context, handler: &dyn TimerHandler, timer: &Timer) -> Resul
             due: timer.due,
         });
     }
+    tenure
+        .bind(&mut commit)
+        .map_err(|error| Trouble::Retry(chain(&error)))?;
     match ctx.store.commit(commit).await {
         Ok(()) => {
             debug!(service = ctx.service, timer = timer.id, "timer fired");
             Ok(())
         }
         Err(CommitError::Store(error)) => Err(Trouble::Store(chain(&error))),
+        Err(error @ CommitError::Conflict(Conflict::Fenced { .. })) => {
+            Err(Trouble::Fenced(chain(&error)))
+        }
         Err(error) => Err(Trouble::Retry(chain(&error))),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use anyhow::Context as _;
-use outcry_store::Store;
 use uuid::Uuid;
 
 use super::finding::Findings;

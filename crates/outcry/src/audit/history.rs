@@ -3,26 +3,37 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use outcry_events::{Event, SealedEvent};
 use outcry_sqlite::Database;
 use outcry_sqlite::rusqlite::{Connection, OpenFlags};
-use outcry_store::{ReadAll, Scan, SqliteStore, Store};
+use outcry_store::{
+    PostgresDatabase, PostgresOptions, PostgresSnapshot, ReadAll, Scan, SqliteStore, Store,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::config::{Config, without_password};
 use crate::folder::Folder;
 use crate::services::NAMES;
 
 /// Rows read at a time.
 const PAGE: usize = 5_000;
 
-/// A copy of the data as it was at one moment, with every service's store.
+/// The data as it was at one moment: every service's store.
 pub struct Snapshot {
-    path: PathBuf,
-    database: Database,
-    stores: BTreeMap<&'static str, SqliteStore>,
+    stores: BTreeMap<&'static str, Arc<dyn Store>>,
+    frozen: Frozen,
+}
+
+/// What holds the moment still.
+enum Frozen {
+    /// A copy of the file.
+    Copy { path: PathBuf, database: Database },
+    /// A transaction that sees nothing newer.
+    Transaction(PostgresSnapshot),
 }
 
 /// One event, and whose store it is in.
@@ -40,15 +51,45 @@ pub struct History {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Copies the data of a folder, running or not, and opens the copy.
+    /// Holds the data still that the configuration names, beside the platform if it runs.
     ///
     /// # Errors
     /// There is no data, or it cannot be copied or read.
-    pub async fn take(folder: &Folder) -> anyhow::Result<Self> {
+    pub async fn take(config: &Config) -> anyhow::Result<Self> {
+        if config.database.url.is_empty() {
+            Self::copy_of(&Folder::at(&config.data)).await
+        } else {
+            Self::within(&config.database.url).await
+        }
+    }
+
+    /// Sees the schemas of a server in one transaction.
+    async fn within(url: &str) -> anyhow::Result<Self> {
+        let place = || format!("reading {}", without_password(url));
+        let transaction = PostgresDatabase::snapshot(url, &PostgresOptions::default())
+            .await
+            .with_context(place)?;
+        let mut stores = BTreeMap::new();
+        for service in NAMES {
+            let store = transaction
+                .store(service)
+                .await
+                .with_context(|| format!("reading the tables of {service}"))?;
+            stores.insert(service, store);
+        }
+        Ok(Self {
+            stores,
+            frozen: Frozen::Transaction(transaction),
+        })
+    }
+
+    /// Copies the data of a folder and opens the copy.
+    async fn copy_of(folder: &Folder) -> anyhow::Result<Self> {
         let from = folder.database();
         if !from.is_file() {
             bail!(
-                "there is no platform in {}; name its folder with --data",
+                "there is no platform in {}; name its folder with --data, or its database with \
+                 --database",
                 folder.path().display()
             );
         }
@@ -72,32 +113,37 @@ impl Snapshot {
 
     async fn open(path: PathBuf) -> anyhow::Result<Self> {
         let database = Database::open(&path).context("opening the copy")?;
-        let mut stores = BTreeMap::new();
+        let mut stores: BTreeMap<&'static str, Arc<dyn Store>> = BTreeMap::new();
         for service in NAMES {
             let store = SqliteStore::open(&database, service)
                 .await
                 .with_context(|| format!("reading the tables of {service}"))?;
-            stores.insert(service, store);
+            stores.insert(service, Arc::new(store));
         }
         Ok(Self {
-            path,
-            database,
             stores,
+            frozen: Frozen::Copy { path, database },
         })
     }
 
-    /// Deletes the copy.
+    /// Lets the moment go.
     pub async fn discard(self) {
         drop(self.stores);
-        // The copy goes anyway: whether its log could be folded in does not matter.
-        let _closed = self.database.close().await;
-        delete(&self.path);
+        match self.frozen {
+            Frozen::Copy { path, database } => {
+                // The copy goes anyway: whether its log could be folded in does not matter.
+                let _closed = database.close().await;
+                delete(&path);
+            }
+            Frozen::Transaction(transaction) => drop(transaction),
+        }
     }
 
     /// The store of a service.
-    pub fn store(&self, service: &str) -> anyhow::Result<&SqliteStore> {
+    pub fn store(&self, service: &str) -> anyhow::Result<&dyn Store> {
         self.stores
             .get(service)
+            .map(Arc::as_ref)
             .with_context(|| format!("there is no service {service}"))
     }
 

@@ -31,8 +31,9 @@ use super::script::{Action, Resting, Script, Step, Taken};
 use crate::newcomer::fixed_id;
 use crate::session::SignedChannel;
 
-/// How long the venue may take to acknowledge an order that was placed.
-const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+/// How long the venue may take to acknowledge an order that was placed: longer than a restart of
+/// the services between the order and the venue.
+const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(120);
 
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -7,8 +7,13 @@
     reason = "a story stops at the first surprise"
 )]
 
+mod backbone;
+mod chaos;
+mod cluster;
 mod crashes;
 mod dead_letters;
+mod distributed;
+mod observer;
 mod outcry;
 mod recording;
 mod refusals;

@@ -18,6 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Outcry {
     folder: TempDir,
     running: Option<Child>,
+    /// Variables every process and verb of this platform gets.
+    variables: Vec<(String, String)>,
 }
 
 /// The binary with arguments, nothing inherited that could change what it does.
@@ -43,7 +45,25 @@ impl Outcry {
         Self {
             folder: tempfile::tempdir().unwrap(),
             running: None,
+            variables: Vec::new(),
         }
+    }
+
+    /// The same, with variables that every process and verb of the platform gets.
+    pub fn with(variables: Vec<(String, String)>) -> Self {
+        let mut outcry = Self::new();
+        outcry.variables = variables;
+        outcry
+    }
+
+    /// The binary with arguments and this platform's variables and data folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(arguments);
+        command
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .arg("--data")
+            .arg(self.data());
+        command
     }
 
     /// The folder the data folder is in, for what else the story needs.
@@ -65,10 +85,9 @@ impl Outcry {
     pub fn start(&mut self, further: &[&str]) {
         let address = self.data().join("address");
         let _stale = std::fs::remove_file(&address);
-        let data = self.data();
-        let mut command = command(&["up", "--listen", "127.0.0.1:0", "--data"]);
-        command.arg(data).args(further);
-        let child = command
+        let child = self
+            .command(&["up", "--listen", "127.0.0.1:0"])
+            .args(further)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -114,9 +133,7 @@ impl Outcry {
 
     /// Runs a verb on this folder.
     pub fn verb(&self, arguments: &[&str]) -> Output {
-        let mut command = command(arguments);
-        command.arg("--data").arg(self.data());
-        command.output().unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     /// Runs a verb that must succeed and print JSON.
@@ -133,9 +150,7 @@ impl Outcry {
 
     /// Starts a verb on this folder without waiting for it.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
-        let mut command = command(arguments);
-        command.arg("--data").arg(self.data());
-        command
+        self.command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -155,6 +170,11 @@ impl Outcry {
 
     /// The audit of a running platform once nothing is on its way any more.
     pub fn quiet_audit(&self) -> Value {
+        self.quiet_audit_or(String::new)
+    }
+
+    /// The same, with more to say when it does not become quiet.
+    pub fn quiet_audit_or(&self, more: impl Fn() -> String) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
             let report = self.audit();
@@ -162,7 +182,11 @@ impl Outcry {
             if *pending == serde_json::json!({}) {
                 return report;
             }
-            assert!(Instant::now() < end, "still on its way: {pending:#}");
+            assert!(
+                Instant::now() < end,
+                "still on its way: {pending:#} {}",
+                more()
+            );
             std::thread::sleep(LOOK_EVERY * 10);
         }
     }

@@ -62,6 +62,35 @@ fn topics(nodes: &Value, into: &mut Vec<String>) {
     }
 }
 
+/// The audit's report counts every kind of event that filling an order takes.
+pub fn every_topic_of_the_flow_was_seen(report: &Value) {
+    for topic in FLOW {
+        let seen = report["topics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["topic"] == topic)
+            .unwrap();
+        assert!(seen["events"].as_u64().unwrap() > 0, "{topic} was not seen");
+    }
+}
+
+/// The flow of an order that was filled goes back to its placing, over all services.
+pub fn a_closed_flow_is_one_tree(outcry: &Outcry) {
+    let flow = closed_flow(outcry);
+    let tree = outcry.json(&["trace", &flow, "--json"]);
+    assert_eq!(tree.as_array().unwrap().len(), 1, "one root: {tree:#}");
+    let mut found = Vec::new();
+    topics(&tree, &mut found);
+    assert_eq!(found[0], "order.created");
+    for topic in FLOW.iter().filter(|topic| **topic != RELEASED) {
+        assert!(
+            found.iter().any(|one| one == topic),
+            "{topic} is not in {found:?}"
+        );
+    }
+}
+
 #[test]
 fn a_recorded_market_trades_and_every_invariant_holds() {
     let mut outcry = Outcry::new();
@@ -82,28 +111,8 @@ fn a_recorded_market_trades_and_every_invariant_holds() {
     );
     assert_eq!(result["orders"]["rejected"], 0, "{result:#}");
     let report = outcry.quiet_audit();
-    for topic in FLOW {
-        let seen = report["topics"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["topic"] == topic)
-            .unwrap();
-        assert!(seen["events"].as_u64().unwrap() > 0, "{topic} was not seen");
-    }
-
-    let flow = closed_flow(&outcry);
-    let tree = outcry.json(&["trace", &flow, "--json"]);
-    assert_eq!(tree.as_array().unwrap().len(), 1, "one root: {tree:#}");
-    let mut found = Vec::new();
-    topics(&tree, &mut found);
-    assert_eq!(found[0], "order.created");
-    for topic in FLOW.iter().filter(|topic| **topic != RELEASED) {
-        assert!(
-            found.iter().any(|one| one == topic),
-            "{topic} is not in {found:?}"
-        );
-    }
+    every_topic_of_the_flow_was_seen(&report);
+    a_closed_flow_is_one_tree(&outcry);
     outcry.stop();
     outcry.audit();
 }

@@ -10,6 +10,7 @@ use tracing::debug;
 
 use super::Consumer;
 use crate::faults::{Trouble, chain, panic_text};
+use crate::tenure::Tenure;
 
 /// Longest time a reaction may take. It holds up its partition, so it must end.
 const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,18 +33,22 @@ pub(super) enum Effect {
 
 impl Consumer {
     /// Lets the reaction see `event` and commits what it leads to, together with the inbox mark
-    /// and, for a parked event, the end of its row.
+    /// and, for a parked event, the end of its row; all provided that the slot is still held.
     ///
     /// A reaction that was overtaken reacts again to the newer state.
     pub(super) async fn attempt(
         &self,
         event: &SealedEvent,
         parked_at: Option<u64>,
+        tenure: &Tenure,
     ) -> Result<Effect, Trouble> {
         let mut overtaken = String::new();
         for _ in 0..CONFLICT_ROUNDS {
             let mut commit = self.react(event).await?;
             self.finish(&mut commit, event, parked_at);
+            tenure
+                .bind(&mut commit)
+                .map_err(|error| Trouble::Park(chain(&error)))?;
             let error = match self.ctx.store.commit(commit).await {
                 Ok(()) => {
                     self.reaction.committed(event).await;
@@ -53,6 +58,9 @@ impl Consumer {
             };
             match error {
                 CommitError::Duplicate(_) => return Ok(Effect::AlreadyDone),
+                CommitError::Conflict(fenced @ Conflict::Fenced { .. }) => {
+                    return Err(Trouble::Fenced(fenced.to_string()));
+                }
                 CommitError::Conflict(Conflict::KeyParked { first, .. }) => {
                     return Ok(Effect::KeyParked(first));
                 }

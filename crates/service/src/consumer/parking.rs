@@ -4,11 +4,11 @@ use outcry_broker::Message;
 use outcry_events::SealedEvent;
 use outcry_store::limits::{KEY_BYTES_MAX, TEXT_BYTES_MAX};
 use outcry_store::{Commit, CommitError, Conflict, ParkWrite, ParkedEvent};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::{Consumer, Stopped};
 use crate::faults::chain;
+use crate::tenure::Tenure;
 
 /// Key of events that cannot be read and came without a key: they wait in one line.
 const UNREADABLE_KEY: &str = "unreadable";
@@ -24,13 +24,9 @@ pub(super) enum Behind {
 
 impl Consumer {
     /// Parks an event that cannot be handled, and its key with it.
-    pub(super) async fn park(
-        &self,
-        parcel: ParkedEvent,
-        stop: &CancellationToken,
-    ) -> Result<(), Stopped> {
+    pub(super) async fn park(&self, parcel: ParkedEvent, tenure: &Tenure) -> Result<(), Stopped> {
         let (key, reason, attempts) = (parcel.key.clone(), parcel.reason.clone(), parcel.attempts);
-        self.put_aside(ParkWrite::Park(parcel), stop).await?;
+        self.put_aside(ParkWrite::Park(parcel), tenure).await?;
         error!(key, reason, attempts, "event parked, and its key with it");
         Ok(())
     }
@@ -41,10 +37,12 @@ impl Consumer {
         message: &Message,
         event: &SealedEvent,
         first: u64,
-        stop: &CancellationToken,
+        tenure: &Tenure,
     ) -> Result<Behind, Stopped> {
         let parcel = self.parcel(message, event, &format!("waits behind {first}"), 0);
-        let behind = self.put_aside(ParkWrite::ParkBehind(parcel), stop).await?;
+        let behind = self
+            .put_aside(ParkWrite::ParkBehind(parcel), tenure)
+            .await?;
         if behind == Behind::Parked {
             warn!(key = event.partition_key(), first, "event parked behind");
         }
@@ -52,18 +50,14 @@ impl Consumer {
     }
 
     /// Commits the parking until the store takes it: an event is never let go otherwise.
-    async fn put_aside(
-        &self,
-        write: ParkWrite,
-        stop: &CancellationToken,
-    ) -> Result<Behind, Stopped> {
+    async fn put_aside(&self, write: ParkWrite, tenure: &Tenure) -> Result<Behind, Stopped> {
         let commit = Commit {
             parked: vec![write],
             ..Commit::default()
         };
         let mut failures = 0;
         loop {
-            match self.insist_commit(stop, &commit).await? {
+            match self.insist_commit(tenure, commit.clone()).await? {
                 Ok(()) => {
                     self.metrics.parked.count();
                     return Ok(Behind::Parked);
@@ -72,7 +66,7 @@ impl Consumer {
                 Err(CommitError::Conflict(Conflict::KeyFree { .. })) => return Ok(Behind::KeyFree),
                 Err(refused) => {
                     failures += 1;
-                    self.pause(failures, &chain(&refused), stop).await?;
+                    self.pause(failures, &chain(&refused), tenure).await?;
                 }
             }
         }

@@ -1,11 +1,8 @@
 //! One partition of a group: its events one after the other, each settled before the next.
 
-use std::sync::Arc;
-
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
 use outcry_store::{Commit, CommitError, Conflict};
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::attempt::Effect;
@@ -13,6 +10,7 @@ use super::parking::Behind;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
 use crate::reaction::Unknown;
+use crate::tenure::Tenure;
 
 /// How an event was settled, or what stands in the way.
 #[derive(Debug)]
@@ -23,19 +21,29 @@ enum Settled {
     KeyParked(u64),
 }
 
+/// The broker has ended the subscription.
+#[derive(Debug)]
+pub(super) struct Closed;
+
 impl Consumer {
-    /// Settles the events of `partition` until `stop`, or until the broker closes it.
+    /// Settles the events of `partition` until the tenure ends, or until the broker closes it.
     ///
     /// An event is acknowledged when its effect is durable and not before; one that is still being
-    /// worked on when the service stops is given back.
-    pub(crate) async fn work(self: Arc<Self>, mut partition: Partition, stop: CancellationToken) {
+    /// worked on when the tenure ends is given back.
+    pub(super) async fn work(
+        &self,
+        mut partition: Partition,
+        tenure: &Tenure,
+    ) -> Result<Closed, Stopped> {
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = tenure.stop.cancelled() => return Err(Stopped),
                 delivery = partition.recv() => delivery,
             };
-            let Some(delivery) = delivery else { return };
+            let Some(delivery) = delivery else {
+                return Ok(Closed);
+            };
             let span = info_span!(
                 "react",
                 group = self.spec.name,
@@ -44,24 +52,24 @@ impl Consumer {
                 event_id = delivery.message.event_id,
                 correlation_id = delivery.message.correlation_id,
             );
-            let settled = self.settle(&delivery.message, &stop);
+            let settled = self.settle(&delivery.message, tenure);
             match settled.instrument(span).await {
                 Ok(()) => acknowledge(delivery).await,
                 Err(Stopped) => {
                     delivery.release().await;
-                    return;
+                    return Err(Stopped);
                 }
             }
         }
     }
 
     /// Brings one event to its end: handled, parked or skipped, and that durably.
-    async fn settle(&self, message: &Message, stop: &CancellationToken) -> Result<(), Stopped> {
+    async fn settle(&self, message: &Message, tenure: &Tenure) -> Result<(), Stopped> {
         let event = match SealedEvent::open(message.body.clone()) {
             Ok(event) => event,
             Err(error) => {
                 let parcel = self.unreadable(message, &chain(&error));
-                return self.park(parcel, stop).await;
+                return self.park(parcel, tenure).await;
             }
         };
         let unknown = unknown(&event).filter(|_| self.spec.unknown != Unknown::Handle);
@@ -74,7 +82,7 @@ impl Consumer {
         }
         let (group, key) = (self.spec.name, event.partition_key());
         let (handled, mut parked) = self
-            .insist(stop, || async {
+            .insist(tenure, || async {
                 let store = &self.ctx.store;
                 let handled = store.is_handled(group, event.id());
                 tokio::try_join!(handled, store.first_parked(group, key))
@@ -88,15 +96,15 @@ impl Consumer {
         // whatever happens to the key meanwhile, one of the two goes through in the end.
         loop {
             if let Some(first) = parked
-                && self.park_behind(message, &event, first, stop).await? == Behind::Parked
+                && self.park_behind(message, &event, first, tenure).await? == Behind::Parked
             {
                 return Ok(());
             }
             if let Some(reason) = &unknown {
                 let parcel = self.parcel(message, &event, reason, 0);
-                return self.park(parcel, stop).await;
+                return self.park(parcel, tenure).await;
             }
-            match self.handle(message, &event, stop).await? {
+            match self.handle(message, &event, tenure).await? {
                 Settled::Yes => return Ok(()),
                 Settled::KeyParked(first) => parked = Some(first),
             }
@@ -108,12 +116,12 @@ impl Consumer {
         &self,
         message: &Message,
         event: &SealedEvent,
-        stop: &CancellationToken,
+        tenure: &Tenure,
     ) -> Result<Settled, Stopped> {
         let mut attempts = 0;
         let mut pauses = 0;
         loop {
-            let trouble = match self.attempt(event, None).await {
+            let trouble = match self.attempt(event, None, tenure).await {
                 Ok(Effect::Committed) => {
                     self.metrics.handled.count();
                     return Ok(Settled::Yes);
@@ -129,27 +137,28 @@ impl Consumer {
             match trouble {
                 Trouble::Store(reason) => {
                     pauses += 1;
-                    self.pause(pauses, &reason, stop).await?;
+                    self.pause(pauses, &reason, tenure).await?;
                 }
                 Trouble::Retry(reason) => {
                     attempts += 1;
                     if attempts >= self.spec.retry.attempts {
                         let parcel = self.parcel(message, event, &reason, attempts);
-                        self.park(parcel, stop).await?;
+                        self.park(parcel, tenure).await?;
                         return Ok(Settled::Yes);
                     }
                     self.metrics.retried.count();
                     warn!(attempts, reason, "reaction failed; trying again");
-                    if !self.spec.retry.backoff.wait(attempts, stop).await {
+                    if !self.spec.retry.backoff.wait(attempts, &tenure.stop).await {
                         return Err(Stopped);
                     }
                 }
                 Trouble::Park(reason) => {
                     let parcel = self.parcel(message, event, &reason, attempts + 1);
-                    self.park(parcel, stop).await?;
+                    self.park(parcel, tenure).await?;
                     return Ok(Settled::Yes);
                 }
-                Trouble::Discard(reason) => return self.discard(event, &reason, stop).await,
+                Trouble::Fenced(reason) => return Err(self.fenced(&reason)),
+                Trouble::Discard(reason) => return self.discard(event, &reason, tenure).await,
             }
         }
     }
@@ -159,11 +168,11 @@ impl Consumer {
         &self,
         event: &SealedEvent,
         reason: &str,
-        stop: &CancellationToken,
+        tenure: &Tenure,
     ) -> Result<Settled, Stopped> {
         let mut commit = Commit::default();
         self.finish(&mut commit, event, None);
-        match self.insist_commit(stop, &commit).await? {
+        match self.insist_commit(tenure, commit).await? {
             Err(CommitError::Conflict(Conflict::KeyParked { first, .. })) => {
                 return Ok(Settled::KeyParked(first));
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use outcry_events::SealedEvent;
 use outcry_store::limits::TEXT_BYTES_MAX;
 use outcry_store::{Commit, CommitError, ParkWrite, Parked, ParkedFilter, Redrive};
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::attempt::Effect;
@@ -14,6 +13,7 @@ use super::parking::shortened;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
 use crate::reaction::Unknown;
+use crate::tenure::Tenure;
 
 /// How often requests are looked for without being woken.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -31,20 +31,20 @@ enum Next {
 }
 
 impl Consumer {
-    /// Carries out requested redrives until `stop`.
+    /// Carries out requested redrives until the tenure ends.
     ///
     /// Requests are rows of the store, so they survive a crash; each event leaves its row in the
     /// commit that holds its effect, so it has that effect once.
-    pub(crate) async fn redrive(self: Arc<Self>, stop: CancellationToken) {
+    pub(crate) async fn redrive(self: Arc<Self>, tenure: Tenure) {
         let mut commits = self.ctx.store.commits();
-        while !stop.is_cancelled() {
+        while !tenure.stop.is_cancelled() {
             // Seen before looking: a request made during the look wakes the next one.
             commits.mark_unchanged();
-            if let Err(Stopped) = self.redrive_requested(&stop).await {
+            if let Err(Stopped) = self.redrive_requested(&tenure).await {
                 return;
             }
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = tenure.stop.cancelled() => {}
                 _ = commits.changed() => {}
                 () = tokio::time::sleep(SWEEP) => {}
             }
@@ -52,45 +52,41 @@ impl Consumer {
     }
 
     /// Carries out the requests there are. Doing so is news, so if there are more they come next.
-    async fn redrive_requested(&self, stop: &CancellationToken) -> Result<(), Stopped> {
+    async fn redrive_requested(&self, tenure: &Tenure) -> Result<(), Stopped> {
         let requests = self
-            .insist(stop, || {
+            .insist(tenure, || {
                 self.ctx.store.redrives(self.spec.name, REQUESTS_MAX)
             })
             .await?;
         for request in &requests {
             let span = info_span!("redrive", group = self.spec.name, key = request.key);
-            self.redrive_key(request, stop).instrument(span).await?;
+            self.redrive_key(request, tenure).instrument(span).await?;
         }
         Ok(())
     }
 
     /// Brings the events of one key through from the front, until none is left or one fails.
-    async fn redrive_key(
-        &self,
-        request: &Redrive,
-        stop: &CancellationToken,
-    ) -> Result<(), Stopped> {
+    async fn redrive_key(&self, request: &Redrive, tenure: &Tenure) -> Result<(), Stopped> {
         let pause = pace(request.per_second);
         loop {
-            if stop.is_cancelled() {
+            if tenure.stop.is_cancelled() {
                 return Err(Stopped);
             }
-            let Some(row) = self.front(&request.key, stop).await? else {
-                return self.withdraw(request, stop).await;
+            let Some(row) = self.front(&request.key, tenure).await? else {
+                return self.withdraw(request, tenure).await;
             };
             if request.only.is_some_and(|only| only != row.position) {
                 // The one asked for has gone another way.
-                return self.withdraw(request, stop).await;
+                return self.withdraw(request, tenure).await;
             }
             let span = info_span!("parked", position = row.position, topic = row.topic, event_id = %row.event_id);
-            let next = self.redrive_event(&row, stop).instrument(span).await?;
+            let next = self.redrive_event(&row, tenure).instrument(span).await?;
             if next == Next::Key || request.only.is_some() {
                 return Ok(());
             }
             if !pause.is_zero() {
                 tokio::select! {
-                    () = stop.cancelled() => return Err(Stopped),
+                    () = tenure.stop.cancelled() => return Err(Stopped),
                     () = tokio::time::sleep(pause) => {}
                 }
             }
@@ -98,31 +94,33 @@ impl Consumer {
     }
 
     /// The first parked event of a key.
-    async fn front(&self, key: &str, stop: &CancellationToken) -> Result<Option<Parked>, Stopped> {
+    async fn front(&self, key: &str, tenure: &Tenure) -> Result<Option<Parked>, Stopped> {
         let filter = ParkedFilter {
             group: Some(self.spec.name.to_owned()),
             key: Some(key.to_owned()),
             limit: 1,
             ..ParkedFilter::default()
         };
-        let rows = self.insist(stop, || self.ctx.store.parked(&filter)).await?;
+        let rows = self
+            .insist(tenure, || self.ctx.store.parked(&filter))
+            .await?;
         Ok(rows.into_iter().next())
     }
 
     /// Lets the reaction see one parked event again.
-    async fn redrive_event(&self, row: &Parked, stop: &CancellationToken) -> Result<Next, Stopped> {
+    async fn redrive_event(&self, row: &Parked, tenure: &Tenure) -> Result<Next, Stopped> {
         let event = match SealedEvent::open(row.bytes.clone()) {
             Ok(event) => event,
-            Err(error) => return self.failed_again(row, &chain(&error), stop).await,
+            Err(error) => return self.failed_again(row, &chain(&error), tenure).await,
         };
         if self.spec.unknown != Unknown::Handle
             && let Some(reason) = unknown(&event)
         {
-            return self.failed_again(row, &reason, stop).await;
+            return self.failed_again(row, &reason, tenure).await;
         }
         let mut pauses = 0;
         loop {
-            match self.attempt(&event, Some(row.position)).await {
+            match self.attempt(&event, Some(row.position), tenure).await {
                 Ok(Effect::Committed) => {
                     self.metrics.redriven.count();
                     info!("parked event handled");
@@ -134,16 +132,17 @@ impl Consumer {
                 }
                 Err(Trouble::Store(reason)) => {
                     pauses += 1;
-                    self.pause(pauses, &reason, stop).await?;
+                    self.pause(pauses, &reason, tenure).await?;
                 }
                 Err(Trouble::Retry(reason) | Trouble::Park(reason)) => {
-                    return self.failed_again(row, &reason, stop).await;
+                    return self.failed_again(row, &reason, tenure).await;
                 }
+                Err(Trouble::Fenced(reason)) => return Err(self.fenced(&reason)),
                 Err(Trouble::Discard(reason)) => {
                     info!(reason, "event discarded");
                     let mut commit = Commit::default();
                     self.finish(&mut commit, &event, Some(row.position));
-                    self.settle_row(&commit, stop).await?;
+                    self.settle_row(commit, tenure).await?;
                     return Ok(Next::Event);
                 }
             }
@@ -155,7 +154,7 @@ impl Consumer {
         &self,
         row: &Parked,
         reason: &str,
-        stop: &CancellationToken,
+        tenure: &Tenure,
     ) -> Result<Next, Stopped> {
         warn!(reason, "parked event failed again; its key stays parked");
         let commit = Commit {
@@ -167,12 +166,12 @@ impl Consumer {
             }],
             ..Commit::default()
         };
-        self.settle_row(&commit, stop).await?;
+        self.settle_row(commit, tenure).await?;
         Ok(Next::Key)
     }
 
     /// Ends a request that has nothing left to do.
-    async fn withdraw(&self, request: &Redrive, stop: &CancellationToken) -> Result<(), Stopped> {
+    async fn withdraw(&self, request: &Redrive, tenure: &Tenure) -> Result<(), Stopped> {
         let commit = Commit {
             parked: vec![ParkWrite::CancelRedrive {
                 group: request.group.clone(),
@@ -181,12 +180,12 @@ impl Consumer {
             }],
             ..Commit::default()
         };
-        self.settle_row(&commit, stop).await
+        self.settle_row(commit, tenure).await
     }
 
     /// Commits a change of rows; that they have changed otherwise meanwhile is fine.
-    async fn settle_row(&self, commit: &Commit, stop: &CancellationToken) -> Result<(), Stopped> {
-        match self.insist_commit(stop, commit).await? {
+    async fn settle_row(&self, commit: Commit, tenure: &Tenure) -> Result<(), Stopped> {
+        match self.insist_commit(tenure, commit).await? {
             Ok(()) => {}
             Err(CommitError::Invalid(error)) => {
                 warn!(error = chain(&error), "parked event could not be changed");

@@ -1,5 +1,6 @@
 //! Services, one database, one broker and a directory in a folder: the platform as `up` runs it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,13 @@ use outcry_broker::{Broker, EmbeddedBroker, Group};
 use outcry_contracts::options::v1::Role;
 use outcry_mesh::{Directory, EDGE, Rules, User};
 use outcry_sqlite::Database;
-use outcry_store::SqliteStore;
+use outcry_store::{SqliteStore, Store};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Caller;
 use super::waiting::eventually;
+use super::{Caller, Replica};
 use crate::clock::{Clock, SystemClock};
 use crate::context::Context;
 use crate::run::{RunError, declare, run};
@@ -37,6 +39,8 @@ pub struct Platform {
     database: Database,
     broker: Arc<dyn Broker>,
     directory: Directory,
+    /// One per service: leases are kept with it.
+    stores: Mutex<HashMap<&'static str, Arc<dyn Store>>>,
     running: JoinSet<(&'static str, Result<(), RunError>)>,
     shutdown: CancellationToken,
 }
@@ -78,6 +82,7 @@ impl Platform {
             database,
             broker: Arc::new(broker),
             directory: Directory::with(Rules::of_the_contract(), move || ids.new_id()),
+            stores: Mutex::default(),
             running: JoinSet::new(),
             shutdown: CancellationToken::new(),
         }
@@ -90,17 +95,47 @@ impl Platform {
         self
     }
 
-    /// The context of `service`, with its own store in the platform's database.
+    /// The context of `service`, with its own store in the platform's database. Every call makes
+    /// another member on the same store.
     ///
     /// # Panics
     /// When the store cannot be opened.
     pub async fn context(&self, service: &'static str) -> Context {
-        let store = match SqliteStore::open(&self.database, service).await {
-            Ok(store) => store,
+        let clock = Arc::clone(&self.clock);
+        let store = self.store(service).await;
+        Context::new(service, store, clock, self.directory.clone())
+    }
+
+    /// The one store of `service`.
+    async fn store(&self, service: &'static str) -> Arc<dyn Store> {
+        let mut stores = self.stores.lock().await;
+        if let Some(store) = stores.get(service) {
+            return Arc::clone(store);
+        }
+        let store: Arc<dyn Store> = match SqliteStore::open(&self.database, service).await {
+            Ok(store) => Arc::new(store),
             Err(error) => panic!("opening the store of {service}: {error}"),
         };
-        let clock = Arc::clone(&self.clock);
-        Context::new(service, Arc::new(store), clock, self.directory.clone())
+        stores.insert(service, Arc::clone(&store));
+        store
+    }
+
+    /// Runs one more replica of `service`, as a process of its own would: it shares the store and
+    /// the broker with the others and has a directory to itself. Comes back when it is running.
+    ///
+    /// Such a replica is stopped by itself, before the platform.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn replica(
+        &self,
+        service: &'static str,
+        make: impl FnOnce(&Context) -> Service,
+    ) -> Replica {
+        let mut ctx = self.context(service).await;
+        let ids = Arc::clone(&self.clock);
+        ctx.directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+        Replica::start(ctx, make, Arc::clone(&self.broker)).await
     }
 
     /// Runs these services from now on. Comes back when all can be called.

@@ -54,10 +54,11 @@ impl Broker for Choosy {
     }
 }
 
-/// A store that does not answer while it is down.
+/// A store that does not answer while it is down, or not to those who would renew their leases.
 pub struct Flaky {
     pub inner: Arc<dyn Store>,
     pub down: Arc<AtomicBool>,
+    pub is_cut_off: Arc<AtomicBool>,
 }
 
 impl Flaky {
@@ -137,6 +138,9 @@ impl Store for Flaky {
         self.up()?.parking_audit(filter).await
     }
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Share>, StoreError> {
+        if self.is_cut_off.load(Ordering::SeqCst) {
+            return Err(StoreError::Backend("it is cut off".into()));
+        }
         self.up()?.lease(request).await
     }
     async fn leave(&self, member: &str) -> Result<(), StoreError> {

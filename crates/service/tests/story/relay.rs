@@ -93,10 +93,11 @@ async fn a_store_that_does_not_answer_is_waited_for_and_nothing_is_parked() {
         platform.context("funds").await,
         platform.context("ledger").await,
     );
-    let down = Arc::new(AtomicBool::new(true));
+    let down = Arc::new(AtomicBool::new(false));
     let flaky = Flaky {
         inner: Arc::clone(&inner.store),
         down: Arc::clone(&down),
+        is_cut_off: Arc::default(),
     };
     let (clock, directory) = (Arc::clone(&inner.clock), inner.directory.clone());
     let l = Context::new("ledger", Arc::new(flaky), clock, directory);
@@ -108,6 +109,11 @@ async fn a_store_that_does_not_answer_is_waited_for_and_nothing_is_parked() {
             (l.clone(), ledger(&l, &script, Unknown::Park)),
         ])
         .await;
+    eventually("the partitions are held", async || {
+        l.metrics().leases.held_of("group/ledger") == 4
+    })
+    .await;
+    down.store(true, Ordering::SeqCst);
     deposit(&f, 1, &["r1", "r2"]).await;
     let counts = l.metrics().group("ledger");
     eventually(

@@ -298,13 +298,14 @@ pub struct Journal {
     pub ctx: Context,
     pub script: Script,
     pub unknown: Unknown,
+    pub partitions: u32,
 }
 
 #[async_trait]
 impl Reaction for Journal {
     fn group(&self) -> GroupSpec {
         GroupSpec::new("ledger", &["funds.*"], self.unknown)
-            .partitions(4)
+            .partitions(self.partitions)
             .retry(QUICK)
     }
 
@@ -345,6 +346,7 @@ pub fn ledger(ctx: &Context, script: &Script, unknown: Unknown) -> Service {
         ctx: ctx.clone(),
         script: script.clone(),
         unknown,
+        partitions: 4,
     })
 }
 

@@ -41,19 +41,19 @@ fn copies() -> HashSet<OsString> {
 async fn a_snapshot_is_taken_beside_a_running_platform_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (database, _, events) = platform(&folder).await;
-    let snapshot = Snapshot::take(&Folder::at(folder.path())).await.unwrap();
+    let snapshot = Snapshot::copy_of(&Folder::at(folder.path())).await.unwrap();
     let history = History::read(&snapshot).await.unwrap();
     assert_eq!(history.events.len(), events.len());
     assert!(history.event(events[1].id()).is_some());
-    let name = snapshot.path.file_name().unwrap().to_owned();
+    let Frozen::Copy { path, .. } = &snapshot.frozen else {
+        panic!("a folder is copied");
+    };
+    let name = path.file_name().unwrap().to_owned();
     assert!(copies().contains(&name));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(&snapshot.path)
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }
     snapshot.discard().await;
@@ -71,7 +71,7 @@ async fn a_snapshot_is_taken_beside_a_running_platform_and_leaves_nothing_behind
 async fn what_nobody_has_heard_of_yet_is_pending_and_no_breach() {
     let folder = tempfile::tempdir().unwrap();
     let (_database, _, _) = platform(&folder).await;
-    let snapshot = Snapshot::take(&Folder::at(folder.path())).await.unwrap();
+    let snapshot = Snapshot::copy_of(&Folder::at(folder.path())).await.unwrap();
     let (_, findings) = examine(&snapshot).await.unwrap();
     snapshot.discard().await;
     assert_eq!(findings.breaches, []);
@@ -99,7 +99,7 @@ async fn an_event_handled_without_its_effect_is_a_breach() {
         };
         funds.commit(commit).await.unwrap();
     }
-    let snapshot = Snapshot::take(&Folder::at(folder.path())).await.unwrap();
+    let snapshot = Snapshot::copy_of(&Folder::at(folder.path())).await.unwrap();
     let (_, findings) = examine(&snapshot).await.unwrap();
     snapshot.discard().await;
     let [breach] = &findings.breaches[..] else {
@@ -112,8 +112,8 @@ async fn an_event_handled_without_its_effect_is_a_breach() {
 #[tokio::test]
 async fn a_folder_without_a_platform_is_refused_and_nothing_is_copied() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = Snapshot::take(&Folder::at(folder.path())).await;
+    let taken = Snapshot::copy_of(&Folder::at(folder.path())).await;
     assert!(taken.is_err_and(|error| error.to_string().contains("no platform")));
     std::fs::write(Folder::at(folder.path()).database(), "not a database").unwrap();
-    assert!(Snapshot::take(&Folder::at(folder.path())).await.is_err());
+    assert!(Snapshot::copy_of(&Folder::at(folder.path())).await.is_err());
 }

@@ -1,0 +1,258 @@
+//! Services running in this process, from start to orderly end.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use outcry_broker::Broker;
+use outcry_events::{catalog, upcast};
+use outcry_mesh::{Directory, MeshKey};
+use outcry_service::{RunError, run};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::config::Config;
+use crate::folder::{Administrator, Folder};
+use crate::services::{Ground, Made, consumers, groups};
+
+/// How long all services together may take to be there.
+const START_MAX: Duration = Duration::from_secs(120);
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Bits of the administrator's password.
+const PASSWORD_BYTES: usize = 18;
+
+/// Starts what every process needs before it makes services: the log and the contract.
+///
+/// # Errors
+/// The log's filter is none, or this build knows an event without its upgrades.
+pub fn prepare(config: &Config) -> anyhow::Result<()> {
+    start_log(&config.log)?;
+    upcast::check().context("the contract is incomplete")?;
+    // Built on first use; better now than in somebody's call.
+    let _warm = catalog::catalog();
+    Ok(())
+}
+
+fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .with_context(|| format!("`log = \"{filter}\"` is not a filter"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Takes an address to listen on.
+///
+/// # Errors
+/// It is taken, or not this machine's; the message says what to do.
+pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}; stop what is listening there, or choose another address \
+             with {setting} (port 0 takes any free one)"
+        )
+    })
+}
+
+/// Where this process answers.
+pub struct Doors {
+    /// The public edge, when the gateway runs here.
+    pub public: Option<TcpListener>,
+    /// For services of other processes, when there are any.
+    pub private: Option<(TcpListener, MeshKey)>,
+}
+
+/// The running parts.
+pub struct Platform {
+    /// Ends what lets calls in; the services go on answering what came in before.
+    doors_stop: CancellationToken,
+    services_stop: CancellationToken,
+    doors: JoinSet<anyhow::Result<()>>,
+    services: JoinSet<(&'static str, Result<(), RunError>)>,
+    directory: Directory,
+    broker: Arc<dyn Broker>,
+}
+
+// === impl Platform ===
+
+impl Platform {
+    /// Starts the services of these names, and opens the doors once they are there.
+    ///
+    /// # Errors
+    /// A part cannot start.
+    pub async fn start(
+        ground: Ground<'_>,
+        names: &[&'static str],
+        broker: Arc<dyn Broker>,
+        doors: Doors,
+    ) -> anyhow::Result<Self> {
+        let Made {
+            services: made,
+            edge,
+            users,
+        } = ground.make(names).await?;
+        for group in groups() {
+            broker.declare(&group).await.with_context(|| {
+                format!(
+                    "declaring group {}; `outcry topology apply` makes what a service may not",
+                    group.name
+                )
+            })?;
+        }
+        let mut platform = Self {
+            doors_stop: CancellationToken::new(),
+            services_stop: CancellationToken::new(),
+            doors: JoinSet::new(),
+            services: JoinSet::new(),
+            directory: ground.directory.clone(),
+            broker: Arc::clone(&broker),
+        };
+        for (ctx, service) in made {
+            let broker = Arc::clone(&broker);
+            let stop = platform.services_stop.clone();
+            let name = service.name;
+            platform
+                .services
+                .spawn(async move { (name, run(ctx, service, broker, stop).await) });
+        }
+        platform.until_all_are_there(names).await?;
+        if let Some(users) = users {
+            first_administrator(ground.config, ground.folder, &users).await?;
+        }
+        if let Some((listener, key)) = doors.private {
+            let (directory, stop) = (ground.directory.clone(), platform.doors_stop.clone());
+            ground.directory.set_ready(true);
+            platform.doors.spawn(async move {
+                outcry_mesh::listen(directory, listener, key, stop).await;
+                Ok(())
+            });
+        }
+        if let (Some(edge), Some(listener)) = (edge, doors.public) {
+            edge.announce(consumers());
+            let stop = platform.doors_stop.clone();
+            platform.doors.spawn(async move {
+                let served = outcry_gateway::serve(edge, listener, stop).await;
+                served.context("answering the public")
+            });
+        }
+        Ok(platform)
+    }
+
+    async fn until_all_are_there(&mut self, names: &[&'static str]) -> anyhow::Result<()> {
+        let end = tokio::time::Instant::now() + START_MAX;
+        loop {
+            if let Some(ended) = self.services.try_join_next() {
+                let (name, outcome) = ended.context("a service broke")?;
+                outcome.with_context(|| format!("starting {name}"))?;
+                bail!("service {name} ended at once");
+            }
+            let there = self.directory.local_names();
+            let missing: Vec<&str> = names
+                .iter()
+                .filter(|name| !there.iter().any(|one| one == *name))
+                .copied()
+                .collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > end {
+                bail!("not started within {START_MAX:?}: {}", missing.join(", "));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Runs until a signal asks to stop, or a part that never should ends.
+    ///
+    /// # Errors
+    /// A part ended.
+    pub async fn until_asked_to_stop(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            signal = stop_signal() => signal,
+            Some(ended) = self.services.join_next() => {
+                let (name, outcome) = ended.context("a service broke")?;
+                outcome.with_context(|| format!("running {name}"))?;
+                bail!("service {name} ended by itself");
+            }
+            Some(ended) = self.doors.join_next() => {
+                ended.context("what answers calls broke")??;
+                bail!("what answers calls ended by itself");
+            }
+        }
+    }
+
+    /// Doors first, so that nothing new comes in; then the services, each draining itself.
+    pub async fn stop(mut self) {
+        self.directory.set_ready(false);
+        self.doors_stop.cancel();
+        while let Some(ended) = self.doors.join_next().await {
+            if let Ok(Err(error)) = ended {
+                info!(error = format!("{error:#}"), "a door closed with an error");
+            }
+        }
+        self.services_stop.cancel();
+        while let Some(ended) = self.services.join_next().await {
+            if let Ok((name, Err(error))) = ended {
+                info!(service = name, error = %error, "service ended with an error");
+            }
+        }
+        // Saves how far every group is; without it the last moments would be delivered again.
+        if let Err(error) = self.broker.close().await {
+            info!(error = %error, "the broker did not close cleanly");
+        }
+    }
+}
+
+/// Makes the administrator at the first start of a data folder.
+async fn first_administrator(
+    config: &Config,
+    folder: &Folder,
+    users: &outcry_service::Context,
+) -> anyhow::Result<()> {
+    let administrator = match folder.administrator()? {
+        Some(administrator) => administrator,
+        None => {
+            use rand::Rng as _;
+            let bytes: [u8; PASSWORD_BYTES] = rand::rng().random();
+            let password = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let administrator = Administrator {
+                email: config.administrator.clone(),
+                password,
+            };
+            // Written first: after a crash in between, the next start makes the user with it.
+            folder.set_administrator(&administrator)?;
+            administrator
+        }
+    };
+    outcry_users::ensure_admin(users, &administrator.email, &administrator.password)
+        .await
+        .context("making the administrator")?;
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for signals"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> anyhow::Result<()> {
+    tokio::signal::ctrl_c()
+        .await
+        .context("listening for signals")
+}

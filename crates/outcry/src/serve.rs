@@ -1,0 +1,127 @@
+//! `outcry serve`: some services in this process, the others elsewhere.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use outcry_mesh::{Directory, Endpoints, MeshKey, Rules};
+use outcry_service::{Clock, SystemClock};
+use tracing::warn;
+
+use crate::arguments::Serve;
+use crate::brokers;
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::platform::{Doors, Platform, bind, prepare};
+use crate::services::{Ground, NAMES};
+use crate::stores::Stores;
+
+/// The service with the public edge.
+const GATEWAY: &str = "gateway";
+
+/// `outcry serve`
+///
+/// # Errors
+/// The services cannot start or one of them fails; the message says what to do.
+pub async fn run(serve: Serve) -> anyhow::Result<()> {
+    let config = Config::load(&serve.settings)?;
+    prepare(&config)?;
+    if config.broker.url.is_empty() || config.database.url.is_empty() {
+        bail!(
+            "services of several processes meet in RabbitMQ and PostgreSQL: give --broker amqp://… \
+             and --database postgres://…; without them, `outcry up` runs everything in one process"
+        );
+    }
+    let names: Vec<&'static str> = NAMES
+        .into_iter()
+        .filter(|name| serve.services.iter().any(|asked| asked == name))
+        .collect();
+    let folder = Folder::make(&config.data)?;
+    let key = mesh_key(&config, &folder)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let directory = directory(&config, &clock, &names, &key)?;
+    let private = bind(config.mesh.listen, "`listen` in [mesh]").await?;
+    let address = if config.mesh.address.is_empty() {
+        format!("http://{}", private.local_addr()?)
+    } else {
+        config.mesh.address.clone()
+    };
+    let public = if names.contains(&GATEWAY) {
+        Some(bind(config.listen, "--listen").await?)
+    } else {
+        None
+    };
+    let edge = match &public {
+        Some(listener) => Some(format!("http://{}", listener.local_addr()?)),
+        None => None,
+    };
+    let stores = Stores::connect(&config, &folder).await?;
+    let broker = brokers::connect(&config, &stores, &names.join("+")).await?;
+    let ground = Ground {
+        config: &config,
+        folder: &folder,
+        stores: &stores,
+        clock: &clock,
+        directory: &directory,
+        address: &address,
+    };
+    let doors = Doors {
+        public,
+        private: Some((private, key)),
+    };
+    let mut platform = Platform::start(ground, &names, broker, doors).await?;
+    println!("{} running, reached at {address}", names.join(", "));
+    if let Some(edge) = &edge {
+        folder.set_address(edge)?;
+        println!("the public edge is at {edge}");
+    }
+    let outcome = platform.until_asked_to_stop().await;
+    println!("draining …");
+    if edge.is_some() {
+        folder.clear_address();
+    }
+    platform.stop().await;
+    let closed = stores.close().await;
+    outcome.and(closed)?;
+    println!("stopped, nothing lost");
+    Ok(())
+}
+
+/// The key that all processes of the platform share.
+fn mesh_key(config: &Config, folder: &Folder) -> anyhow::Result<MeshKey> {
+    if config.mesh.key.as_os_str().is_empty() {
+        return Ok(MeshKey::read_or_create(&folder.make_mesh_key()?)?);
+    }
+    MeshKey::read(&config.mesh.key)
+        .context("every process of the platform needs the same file of 32 random bytes")
+}
+
+/// Who is where: services made here will register themselves, all others are peers.
+fn directory(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    here: &[&'static str],
+    key: &MeshKey,
+) -> anyhow::Result<Directory> {
+    let ids = Arc::clone(clock);
+    let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+    directory.join(key.clone());
+    for (name, addresses) in &config.mesh.peers {
+        if !NAMES.contains(&name.as_str()) {
+            bail!("[mesh.peers] names {name}, which is no service");
+        }
+        let endpoints: Endpoints = addresses
+            .join(",")
+            .parse()
+            .with_context(|| format!("[mesh.peers] of {name}"))?;
+        directory.remote(name, endpoints);
+    }
+    for name in NAMES {
+        if !here.contains(&name) && !config.mesh.peers.contains_key(name) {
+            warn!(
+                service = name,
+                "not run here and not among [mesh.peers]: cannot be called"
+            );
+        }
+    }
+    Ok(directory)
+}

@@ -1,0 +1,176 @@
+//! `outcry topology`: what the services need on RabbitMQ, compared with what is there.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use outcry_broker::rabbitmq::{self, ApplyOptions, Management, Plan};
+use outcry_broker::topology::{ServiceSpec, Topology};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::arguments::{self, TopologyApply, TopologyPlan};
+use crate::brokers;
+use crate::config::{Config, without_password};
+use crate::services::{NAMES, groups};
+use crate::text;
+
+/// The virtual host of an address that names none.
+const DEFAULT_VHOST: &str = "/";
+
+/// `outcry topology …`
+///
+/// # Errors
+/// The broker or its management API cannot be reached, or does not let us in.
+pub async fn run(topology: arguments::Topology) -> anyhow::Result<ExitCode> {
+    match topology {
+        arguments::Topology::Plan(asked) => plan(asked).await,
+        arguments::Topology::Apply(asked) => apply(asked).await,
+    }
+}
+
+async fn plan(asked: TopologyPlan) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&asked.settings)?;
+    let desired = desired(&config);
+    let plan = compared(&management(&config)?, &desired).await?;
+    let drifts: Vec<String> = plan.drifts.iter().map(ToString::to_string).collect();
+    if asked.json {
+        text::print_json(&json!({ "drifts": drifts, "permissions": permissions(&desired) }))?;
+    } else if drifts.is_empty() {
+        println!("as it should be: {} groups", groups().len());
+    } else {
+        for drift in &drifts {
+            println!("{drift}");
+        }
+    }
+    Ok(code(drifts.is_empty()))
+}
+
+async fn apply(asked: TopologyApply) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&asked.settings)?;
+    let management = management(&config)?;
+    let plan = compared(&management, &desired(&config)).await?;
+    let broker = brokers::rabbit(&config, "outcry topology").await?;
+    let options = ApplyOptions {
+        remove_with_messages: asked.remove_with_messages,
+        passwords: config.broker.passwords.clone(),
+    };
+    let done = rabbitmq::apply(&broker, &management, &plan, &options).await?;
+    let settled = done.iter().all(|one| one.left.is_none());
+    if asked.json {
+        let rows: Vec<Value> = done
+            .iter()
+            .map(|one| json!({ "drift": one.drift.to_string(), "left": one.left }))
+            .collect();
+        text::print_json(&json!({ "done": rows }))?;
+    } else {
+        for one in &done {
+            match &one.left {
+                None => println!("put right: {}", one.drift),
+                Some(why) => println!("left: {} ({why})", one.drift),
+            }
+        }
+        if done.is_empty() {
+            println!("as it should be: nothing to do");
+        }
+    }
+    Ok(code(settled))
+}
+
+fn code(is_as_it_should_be: bool) -> ExitCode {
+    if is_as_it_should_be {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn compared(management: &Management, desired: &Topology) -> anyhow::Result<Plan> {
+    rabbitmq::plan(management, desired)
+        .await
+        .context("reading the broker's exchanges, queues and bindings")
+}
+
+/// What all services need; users of their own only where passwords for them are configured.
+fn desired(config: &Config) -> Topology {
+    let services: Vec<ServiceSpec> = NAMES
+        .into_iter()
+        .map(|name| ServiceSpec {
+            name: name.to_owned(),
+            publishes: outcry_contracts::EVENTS
+                .iter()
+                .filter(|event| event.owner == name)
+                .map(|event| event.topic.to_owned())
+                .collect(),
+            groups: groups()
+                .into_iter()
+                .filter(|group| group.name == name)
+                .collect(),
+        })
+        .collect();
+    let mut desired = Topology::desired(&services);
+    desired
+        .accesses
+        .retain(|access| config.broker.passwords.contains_key(&access.user));
+    desired
+}
+
+/// Permissions of the services' users, for those who make the users themselves.
+fn permissions(desired: &Topology) -> Vec<Value> {
+    let accesses = desired.accesses.iter();
+    accesses
+        .map(|access| {
+            json!({
+                "user": access.user,
+                "configure": access.configure,
+                "write": access.write,
+                "read": access.read,
+                "topicsWritten": access.topics_written,
+                "topicsRead": access.topics_read,
+            })
+        })
+        .collect()
+}
+
+fn management(config: &Config) -> anyhow::Result<Management> {
+    let url = &config.broker.management_url;
+    if url.is_empty() || config.broker.url.is_empty() {
+        bail!(
+            "say where RabbitMQ and its management API are: `url` and `management_url` in \
+             [broker], for example amqp://user:password@host:5672/%2f and \
+             http://user:password@host:15672"
+        );
+    }
+    let vhost = vhost(&config.broker.url);
+    Management::new(url, &vhost, None)
+        .with_context(|| format!("the management API at {}", without_password(url)))
+}
+
+/// The virtual host that the path of an AMQP address names.
+fn vhost(url: &str) -> String {
+    let path = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or("", |(_, path)| path);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    if path.is_empty() {
+        return DEFAULT_VHOST.to_owned();
+    }
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_virtual_host_is_the_path() {
+        for (url, expected) in [
+            ("amqp://a:b@host", "/"),
+            ("amqp://a:b@host:5672/", "/"),
+            ("amqp://a:b@host:5672/%2f", "/"),
+            ("amqps://host/prod%2Feu?heartbeat=5", "prod/eu"),
+        ] {
+            assert_eq!(vhost(url), expected);
+        }
+    }
+}
