@@ -6,7 +6,7 @@
 //! those back, they queue up behind the rest. So in hand are at most prefetch times the largest body.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::declarer::within;
@@ -41,7 +42,7 @@ struct Hand {
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     changed: Notify,
     /// Nothing comes any more, and nothing can be settled.
-    ended: AtomicBool,
+    ended: CancellationToken,
     /// Shared with others that had the same queue before.
     unsettled: Arc<AtomicU64>,
     /// How many of them are this one's.
@@ -90,7 +91,7 @@ impl RabbitSource {
         let hand = Arc::new(Hand {
             waiting: Mutex::default(),
             changed: Notify::new(),
-            ended: AtomicBool::new(false),
+            ended: CancellationToken::new(),
             unsettled,
             held: AtomicU64::new(0),
         });
@@ -206,9 +207,10 @@ impl Hand {
     /// The server has everything back.
     fn end(&self) {
         let mut all = self.lock();
-        if self.ended.swap(true, Ordering::SeqCst) {
+        if self.has_ended() {
             return;
         }
+        self.ended.cancel();
         all.clear();
         let held = self.held.swap(0, Ordering::SeqCst);
         self.unsettled.fetch_sub(held, Ordering::SeqCst);
@@ -217,7 +219,7 @@ impl Hand {
     }
 
     fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+        self.ended.is_cancelled()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Waiting>> {
@@ -237,7 +239,12 @@ impl Settle for Held {
         if self.hand.has_ended() {
             return Err(BrokerError::Stale);
         }
-        match waiting.acker.ack(BasicAckOptions::default()).await {
+        // On a connection that breaks at this moment the client may never come to an end with it.
+        let acknowledged = tokio::select! {
+            acknowledged = waiting.acker.ack(BasicAckOptions::default()) => acknowledged,
+            () = self.hand.ended.cancelled() => Ok(false),
+        };
+        match acknowledged {
             Ok(true) => {
                 self.hand.settled();
                 Ok(())
