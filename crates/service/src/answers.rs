@@ -102,9 +102,9 @@ where
     let key = pending.key.clone();
     let outcome = work(pending).await;
     match (outcome, key) {
-        (Err(status), Some(key)) if status.code() == Code::Aborted => {
-            stored(ctx, &key).await?.ok_or(status)
-        }
+        // Another replica may have carried the same request out meanwhile; what this one met then,
+        // be it a conflict or a refusal, is the other's own doing.
+        (Err(status), Some(key)) => stored(ctx, &key).await?.ok_or(status),
         (outcome, _) => outcome,
     }
 }
