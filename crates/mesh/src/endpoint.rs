@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::greeting::Greeted;
+use crate::socket::Socket;
 
 /// A connection that is not there by then counts as failed: peers are near, and others may be free.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -241,14 +241,14 @@ impl Endpoint {
 async fn connect(address: &Address) -> io::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address.authority().as_str()).await?;
     stream.set_nodelay(true)?;
-    let (stream, greeting) = Greeted::new(stream);
+    let (socket, greeting) = Socket::to(stream);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER_WITHIN)
         .keep_alive_while_idle(true)
         .max_header_list_size(HEADER_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(socket))
         .await
         .map_err(io::Error::other)?;
     let peer = address.clone();

@@ -25,7 +25,6 @@ mod correlation;
 pub mod deadline;
 mod directory;
 mod endpoint;
-mod greeting;
 mod identity;
 mod listener;
 mod network;
@@ -35,6 +34,7 @@ mod pool;
 mod reception;
 pub mod refusal;
 mod server;
+mod socket;
 pub mod token;
 
 pub use address::{EndpointError, Endpoints};

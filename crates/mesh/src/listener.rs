@@ -9,10 +9,9 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -21,6 +20,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::directory::Directory;
 use crate::reception::Reception;
+use crate::socket::Socket;
 use crate::token::MeshKey;
 
 /// How long calls in progress may take to end once the process drains: the time a call has that names
@@ -33,8 +33,6 @@ const CONNECTIONS_MAX: usize = 1024;
 const STREAMS_PER_CONNECTION_MAX: u32 = 2048;
 /// A connection that asks for nothing by then is closed: it is a mistake or an attack.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
-/// How long a connection made just before the process drains may take to say anything.
-const FIRST_WORDS_WITHIN: Duration = Duration::from_millis(500);
 /// How often a silent peer is asked whether it is there, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -160,16 +158,29 @@ async fn one(
         tracing::debug!(%peer, %error, "the peer was gone before its first request");
         return;
     }
-    let (used, first_asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-    let (asked, first) = (Arc::clone(&used), Arc::clone(&first_asked));
+    let used = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&used);
     let service = service_fn(move |request: Request<Incoming>| {
-        if !asked.swap(true, Ordering::Relaxed) {
-            first.notify_one();
-        }
+        asked.store(true, Ordering::Relaxed);
         let reception = reception.clone();
         async move { Ok::<_, Infallible>(reception.answer(request.map(Body::new)).await) }
     });
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let (socket, parting) = Socket::from(stream);
+    let connection = http.serve_connection(TokioIo::new(socket), service);
+    serve(connection, peer, &used, &stop).await;
+    parting.linger().await;
+}
+
+/// Serves a connection until it ends.
+async fn serve<S>(
+    connection: http2::Connection<TokioIo<Socket>, S, TokioExecutor>,
+    peer: SocketAddr,
+    used: &AtomicBool,
+    stop: &CancellationToken,
+) where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+    S::Future: Send + 'static,
+{
     tokio::pin!(connection);
     let first_request = tokio::time::sleep(FIRST_REQUEST_WITHIN);
     tokio::pin!(first_request);
@@ -183,7 +194,7 @@ async fn one(
                 return;
             }
             // From here on only calls in progress keep it open; the drain time bounds them.
-            () = leaving(&stop, &used, &first_asked), if !closing => {
+            () = stop.cancelled(), if !closing => {
                 connection.as_mut().graceful_shutdown();
                 closing = true;
             }
@@ -194,16 +205,5 @@ async fn one(
                 waiting = false;
             }
         }
-    }
-}
-
-/// Resolves when the process drains and peers on this connection are to be told. A connection that was
-/// just made breaks off without a word if it is closed before the peer's own greeting was read: its
-/// first request is waited for, which is told to go elsewhere.
-async fn leaving(stop: &CancellationToken, used: &AtomicBool, first_asked: &Notify) {
-    stop.cancelled().await;
-    if !used.load(Ordering::Relaxed) {
-        // Whether or not it came, the peer is told now.
-        let _ = tokio::time::timeout(FIRST_WORDS_WITHIN, first_asked.notified()).await;
     }
 }

@@ -1,0 +1,186 @@
+//! A connection's socket, watched at its beginning and kept at its end, where HTTP/2 alone loses calls.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// How long the peer may take to close its side of a connection that has ended.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A socket in the hands of the protocol.
+pub(crate) struct Socket {
+    /// Always there until it is dropped.
+    stream: Option<TcpStream>,
+    heard: Option<oneshot::Sender<()>>,
+    ended: Option<oneshot::Sender<TcpStream>>,
+}
+
+/// Resolves once the peer has said something, which in HTTP/2 it does unasked; fails when the
+/// connection ends before. The system makes connections for processes that never take them.
+pub(crate) type Greeting = oneshot::Receiver<()>;
+
+/// Gives the socket back when the protocol has done with it.
+pub(crate) struct Parting(oneshot::Receiver<TcpStream>);
+
+impl Socket {
+    /// The socket of a connection made here.
+    pub(crate) fn to(stream: TcpStream) -> (Socket, Greeting) {
+        let (heard, greeting) = oneshot::channel();
+        let socket = Socket {
+            stream: Some(stream),
+            heard: Some(heard),
+            ended: None,
+        };
+        (socket, greeting)
+    }
+
+    /// The socket of a connection accepted here.
+    pub(crate) fn from(stream: TcpStream) -> (Socket, Parting) {
+        let (ended, parting) = oneshot::channel();
+        let socket = Socket {
+            stream: Some(stream),
+            heard: None,
+            ended: Some(ended),
+        };
+        (socket, Parting(parting))
+    }
+
+    fn poll<T>(
+        self: Pin<&mut Self>,
+        operation: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.get_mut().stream {
+            Some(stream) => operation(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(ended)) = (self.stream.take(), self.ended.take()) {
+            // Nobody waits for it when the connection is cut off: then it closes here.
+            let _ = ended.send(stream);
+        }
+    }
+}
+
+impl Parting {
+    /// Reads on until the peer closes its side too, for a while. Closing with something unread would
+    /// reset the connection, and the peer might lose the last words: which calls were not begun.
+    pub(crate) async fn linger(self) {
+        let Ok(mut stream) = self.0.await else {
+            return;
+        };
+        let until_closed = async {
+            let mut unread = [0; 4096];
+            stream.shutdown().await?;
+            while stream.read(&mut unread).await? > 0 {}
+            io::Result::Ok(())
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(LINGER, until_closed).await {
+            tracing::trace!(%error, "a peer was gone before it was told everything");
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = self.as_mut().poll(|stream| stream.poll_read(cx, buffer));
+        if buffer.filled().len() > before
+            && let Some(heard) = self.get_mut().heard.take()
+        {
+            // Nobody listens any more when connecting took too long.
+            let _ = heard.send(());
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(|stream| stream.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(|stream| stream.poll_write_vectored(cx, bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|stream| stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|stream| stream.poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn the_first_word_is_heard_and_an_end_without_one_is_not() {
+        let (near, mut far) = pair().await;
+        let (mut socket, mut greeting) = Socket::to(near);
+        assert!(greeting.try_recv().is_err());
+        far.write_all(b"hi").await.unwrap();
+        socket.read_u8().await.unwrap();
+        greeting.await.unwrap();
+
+        let (near, far) = pair().await;
+        let (mut socket, greeting) = Socket::to(near);
+        drop(far);
+        assert!(socket.read_u8().await.is_err());
+        drop(socket);
+        assert!(greeting.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn last_words_arrive_even_if_the_peers_own_were_never_read() {
+        let (near, mut far) = pair().await;
+        let (mut socket, parting) = Socket::from(near);
+        far.write_all(b"unread").await.unwrap();
+        socket.write_all(b"last words").await.unwrap();
+        drop(socket);
+        let parted = tokio::spawn(parting.linger());
+        let mut heard = String::new();
+        far.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "last words");
+        drop(far);
+        parted.await.unwrap();
+    }
+}
