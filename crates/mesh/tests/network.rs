@@ -531,13 +531,6 @@ async fn a_draining_peer_finishes_what_it_began_and_new_calls_go_elsewhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_under_load_fail_no_call_and_repeat_none() {
     const ROUNDS: usize = 6;
-    let file =
-        std::fs::File::create(format!("/tmp/mesh_trace_{}.log", std::process::id())).unwrap();
-    tracing_subscriber::fmt()
-        .with_env_filter("outcry_mesh=debug,hyper=trace,h2=debug")
-        .with_ansi(false)
-        .with_writer(Mutex::new(file))
-        .init();
     let mut peers = vec![Peer::start(&["a"]).await, Peer::start(&["a"]).await];
     let directory = caller_of(&[&peers[0], &peers[1]]);
     let stop = CancellationToken::new();
