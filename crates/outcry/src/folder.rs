@@ -128,14 +128,30 @@ impl Folder {
         Ok(Some(administrator))
     }
 
-    /// Writes down the administrator, readable by the owner of the folder only.
+    /// Writes down the administrator, readable by the owner of the folder only, unless somebody who
+    /// shares the folder has been faster; whoever is written down then.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn set_administrator(&self, administrator: &Administrator) -> anyhow::Result<()> {
+    /// The file cannot be written or read.
+    pub fn keep_administrator(
+        &self,
+        administrator: Administrator,
+    ) -> anyhow::Result<Administrator> {
         let path = self.administrator_file();
-        let text = toml::to_string(administrator).context("writing the administrator down")?;
-        write_private(&path, &text).with_context(|| format!("writing {}", path.display()))
+        let writing = || format!("writing {}", path.display());
+        let text = toml::to_string(&administrator).context("writing the administrator down")?;
+        let draft = path.with_extension(format!("{}.draft", std::process::id()));
+        write_private(&draft, &text).with_context(writing)?;
+        // A link appears with all of the file behind it, or is refused.
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft).with_context(writing)?;
+        match linked {
+            Ok(()) => Ok(administrator),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self
+                .administrator()?
+                .context("the administrator's file is gone again"),
+            Err(error) => Err(error).with_context(writing),
+        }
     }
 }
 

@@ -225,13 +225,11 @@ async fn first_administrator(
             use rand::Rng as _;
             let bytes: [u8; PASSWORD_BYTES] = rand::rng().random();
             let password = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let administrator = Administrator {
+            // Written first: after a crash in between, the next start makes the user with it.
+            folder.keep_administrator(Administrator {
                 email: config.administrator.clone(),
                 password,
-            };
-            // Written first: after a crash in between, the next start makes the user with it.
-            folder.set_administrator(&administrator)?;
-            administrator
+            })?
         }
     };
     outcry_users::ensure_admin(users, &administrator.email, &administrator.password)
