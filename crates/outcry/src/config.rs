@@ -58,6 +58,9 @@ pub struct BrokerConfig {
     pub url: String,
     /// URL of RabbitMQ's management API with user and password, for `outcry topology`.
     pub management_url: String,
+    /// Whether messages repeat their CloudEvents attributes in the AMQP 1.0 dialect
+    /// (`cloudEvents:type`) besides the one of RabbitMQ's own clients (`ce-type`).
+    pub cloud_events_amqp_1: bool,
     /// Passwords of the services' own users, by user (`outcry-orders`), for `outcry topology
     /// apply`. Without any, all services share the user of the URL.
     pub passwords: BTreeMap<String, String>,

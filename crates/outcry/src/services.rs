@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use outcry_broker::Group;
+use outcry_broker::{CloudEvents, Group};
 use outcry_gateway::Edge;
 use outcry_mesh::Directory;
 use outcry_service::reaction::PARTITIONS;
@@ -103,8 +103,13 @@ impl Ground<'_> {
     async fn context(&self, name: &'static str) -> anyhow::Result<Context> {
         let store = self.stores.open(name).await?;
         let clock = Arc::clone(self.clock);
+        let dialects = if self.config.broker.cloud_events_amqp_1 {
+            CloudEvents::Both
+        } else {
+            CloudEvents::Plain
+        };
         let ctx = Context::new(name, store, clock, self.directory.clone());
-        Ok(ctx.with_address(self.address))
+        Ok(ctx.with_address(self.address).with_cloud_events(dialects))
     }
 
     async fn service(

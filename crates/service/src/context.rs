@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use outcry_broker::CloudEvents;
 use outcry_mesh::{Channel, Directory};
 use outcry_store::{Member, Store};
 
@@ -24,6 +25,8 @@ pub struct Context {
     /// This run of the service among its replicas. Who holds a slot is asked of the store
     /// ([`Store::holder`]), and is this run when the ids are the same.
     pub member: Member,
+    /// In which dialects the service's messages repeat their CloudEvents attributes.
+    pub cloud_events: CloudEvents,
     shared: Arc<Shared>,
 }
 
@@ -57,6 +60,7 @@ impl Context {
             clock,
             directory,
             member,
+            cloud_events: CloudEvents::default(),
             shared: Arc::default(),
         }
     }
@@ -66,6 +70,13 @@ impl Context {
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
         self.member.address = address.into();
+        self
+    }
+
+    /// The same with other dialects of CloudEvents. Comes before the service is made, too.
+    #[must_use]
+    pub fn with_cloud_events(mut self, dialects: CloudEvents) -> Self {
+        self.cloud_events = dialects;
         self
     }
 

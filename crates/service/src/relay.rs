@@ -163,7 +163,10 @@ impl Relay {
 
     /// Publishes `batch` in commit order and marks what was confirmed; whether that was all of it.
     async fn publish(&mut self, batch: Vec<StoredEvent>) -> Result<bool, StoreError> {
-        let messages = batch.iter().map(|row| Message::from(&row.event)).collect();
+        let messages = batch
+            .iter()
+            .map(|row| Message::of(&row.event, self.ctx.cloud_events))
+            .collect();
         let results = self.broker.publish(messages).await;
         let mut sent = Vec::with_capacity(batch.len());
         for (row, result) in batch.iter().zip(results) {

@@ -39,6 +39,26 @@ fn trades_and_adds_up(outcry: &Outcry) {
     trading::a_closed_flow_is_one_tree(outcry);
 }
 
+/// On a broker that has nothing yet.
+fn the_topology_is_planned_and_applied(outcry: &Outcry) {
+    for _ in 0..2 {
+        let plan = outcry.verb(&["topology", "plan", "--json"]);
+        assert_eq!(plan.status.code(), Some(1), "{}", complaint(&plan));
+        let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+        let drifts = plan["drifts"].as_array().unwrap();
+        assert!(drifts.len() > 50, "planning changes nothing: {plan:#}");
+    }
+    let applied = outcry.json(&["topology", "apply", "--json"]);
+    assert!(
+        applied["done"].as_array().unwrap().len() > 50,
+        "{applied:#}"
+    );
+    let again = outcry.json(&["topology", "apply", "--json"]);
+    assert_eq!(again["done"], serde_json::json!([]));
+    let plan = outcry.json(&["topology", "plan", "--json"]);
+    assert_eq!(plan["drifts"], serde_json::json!([]));
+}
+
 #[test]
 fn one_process_on_rabbitmq_and_postgresql_trades_and_adds_up() {
     let _turn = turn();
@@ -46,6 +66,7 @@ fn one_process_on_rabbitmq_and_postgresql_trades_and_adds_up() {
         return;
     };
     let mut outcry = Outcry::with(backbone.variables());
+    the_topology_is_planned_and_applied(&outcry);
     outcry.up();
     trades_and_adds_up(&outcry);
     outcry.stop();
