@@ -134,22 +134,27 @@ impl Endpoint {
         let mut request = request.clone();
         *request.uri_mut() = self.uri(&request).ok_or(Failure::NoConnection)?;
         // A connection in use may have been closed a moment ago: then a new one is worth a try.
-        let (mut wire, reused) = self.wire().await?;
-        match self.send_on(&mut wire, request.clone()).await {
+        let (wire, reused) = self.wire().await?;
+        match self.send_on(wire, request.clone()).await {
             Err(Failure::NotBegun) if reused => {}
             sent => return sent.map(|response| (response, place)),
         }
-        let (mut wire, _) = self.wire().await?;
-        let sent = self.send_on(&mut wire, request).await;
+        let (wire, _) = self.wire().await?;
+        let sent = self.send_on(wire, request).await;
         sent.map(|response| (response, place))
     }
 
     async fn send_on(
         &self,
-        wire: &mut Wire,
+        wire: Wire,
         request: Replayable,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut error = match wire.sender.try_send_request(request).await {
+        let Wire { mut sender, token } = wire;
+        let sending = sender.try_send_request(request);
+        // A request that is queued just when the connection ends is given back only after all senders
+        // are gone; one held here would wait for itself.
+        drop(sender);
+        let mut error = match sending.await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
@@ -157,7 +162,7 @@ impl Endpoint {
         let (not_begun, closing) = judged(error.error());
         tracing::debug!(address = %self.address, error = %error.error(), "call failed on its way");
         if unsent || closing {
-            self.forget(wire);
+            self.forget(&token);
         }
         Err(if unsent || not_begun {
             Failure::NotBegun
@@ -201,11 +206,9 @@ impl Endpoint {
     ) -> Shared<BoxFuture<'static, Option<Wire>>> {
         let endpoint = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let connected = tokio::time::timeout(CONNECT_WITHIN, connect(&endpoint.address)).await;
+            let connected = tokio::time::timeout(CONNECT_WITHIN, connect(&endpoint)).await;
             let failure = match connected {
-                Ok(Ok(sender)) => {
-                    let token = Arc::new(());
-                    let wire = Wire { sender, token };
+                Ok(Ok(wire)) => {
                     // Whoever began this holds the lock until `Connecting` is in place.
                     *endpoint.link() = Link::Up(wire.clone());
                     return Some(wire);
@@ -226,9 +229,9 @@ impl Endpoint {
     }
 
     /// Lets a connection go on which nothing new is taken; calls in progress there go on.
-    fn forget(&self, wire: &Wire) {
+    fn forget(&self, token: &Arc<()>) {
         let mut link = self.link();
-        if matches!(&*link, Link::Up(current) if Arc::ptr_eq(&current.token, &wire.token)) {
+        if matches!(&*link, Link::Up(current) if Arc::ptr_eq(&current.token, token)) {
             *link = Link::Down;
         }
     }
@@ -238,8 +241,8 @@ impl Endpoint {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address.authority().as_str()).await?;
+async fn connect(endpoint: &Arc<Endpoint>) -> io::Result<Wire> {
+    let stream = TcpStream::connect(endpoint.address.authority().as_str()).await?;
     stream.set_nodelay(true)?;
     let (socket, greeting) = Socket::to(stream);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
@@ -251,16 +254,25 @@ async fn connect(address: &Address) -> io::Result<SendRequest<Full<Bytes>>> {
         .handshake(TokioIo::new(socket))
         .await
         .map_err(io::Error::other)?;
-    let peer = address.clone();
+    let wire = Wire {
+        sender,
+        token: Arc::new(()),
+    };
+    let token = Arc::clone(&wire.token);
+    // Weak: an endpoint nobody knows any more takes its connection with it.
+    let owner = Arc::downgrade(endpoint);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(address = %peer, %error, "connection ended");
+            tracing::debug!(%error, "connection ended");
+        }
+        if let Some(endpoint) = owner.upgrade() {
+            endpoint.forget(&token);
         }
     });
     // A process that stops leaves connections it never took; a call sent there could be taken for begun.
     let gone = |_| io::Error::other("the connection ended before the peer said anything");
     greeting.await.map_err(gone)?;
-    Ok(sender)
+    Ok(wire)
 }
 
 /// Whether the peer provably did not begin with a failed call, and whether the connection takes no more.
