@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use outcry_broker::{Broker, BrokerError, Group, GroupStatus, Message, Partition, PublishError};
+use outcry_mesh::Directory;
+use outcry_service::Context;
 use outcry_store::{
     Answer, AuditEntry, AuditFilter, Commit, CommitError, LeaseRequest, Member, Parked,
     ParkedFilter, ReadAll, Redrive, RelaySlots, Scan, Share, Store, StoreError, StoredEvent, Timer,
@@ -155,4 +157,15 @@ impl Store for Flaky {
     fn commits(&self) -> watch::Receiver<u64> {
         self.inner.commits()
     }
+}
+
+/// The context of a replica like `ctx` whose leases are not renewed while it is cut off.
+pub fn cut_off(ctx: &Context, is_cut_off: &Arc<AtomicBool>) -> Context {
+    let flaky = Flaky {
+        inner: Arc::clone(&ctx.store),
+        down: Arc::default(),
+        is_cut_off: Arc::clone(is_cut_off),
+    };
+    let clock = Arc::clone(&ctx.clock);
+    Context::new(ctx.service, Arc::new(flaky), clock, Directory::new())
 }
