@@ -40,6 +40,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Longest wait for an answer. One that comes later is about leases that have run out.
 const ANSWER_MAX: Duration = LEASE_TTL;
 
+/// How long the slots of a pool whose work is stopping are renewed. By then nearly all of it has
+/// ended, and those slots should go to others, who get them only when this member asks for no share
+/// any more. What has not ended may still commit until somebody takes its slot.
+const STOPPING_RENEWED: Duration = Duration::from_millis(2500);
+
 /// Waits before the work of a slot that ended by itself is started again.
 const RESTART_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
@@ -80,6 +85,8 @@ struct Rooms {
     running: HashMap<u32, Running>,
     /// How often in a row the work of a slot ended by itself.
     failures: HashMap<u32, u32>,
+    /// When its work was first seen to be stopping.
+    stopping_since: Option<Instant>,
     held: Arc<Value>,
 }
 
@@ -120,6 +127,7 @@ impl Tenant {
             holdings: Holdings::default(),
             running: HashMap::new(),
             failures: HashMap::new(),
+            stopping_since: None,
         };
         Self {
             pools: pools.into_iter().map(rooms).collect(),
@@ -174,7 +182,8 @@ impl Tenant {
         while let Some(ended) = self.works.try_join_next() {
             self.note(ended);
         }
-        let pools: Vec<_> = self.pools.iter().filter_map(Rooms::request).collect();
+        let pools = self.pools.iter_mut().filter_map(Rooms::request);
+        let pools: Vec<_> = pools.collect();
         if pools.is_empty() {
             return false;
         }
@@ -252,10 +261,15 @@ impl Tenant {
 
 impl Rooms {
     /// What to ask of the pool. One whose work is stopping is asked for only as long as something
-    /// is left of it, so that this can still commit.
-    fn request(&self) -> Option<outcry_store::PoolRequest> {
-        let is_over = self.pool.shift.is_stopping() && self.holdings.is_idle();
-        (!is_over).then(|| self.holdings.request(&self.pool.name, self.pool.slots))
+    /// is left of it, so that this can still commit, and not for long.
+    fn request(&mut self) -> Option<outcry_store::PoolRequest> {
+        if self.pool.shift.is_stopping() {
+            let since = *self.stopping_since.get_or_insert_with(Instant::now);
+            if self.holdings.is_idle() || since.elapsed() > STOPPING_RENEWED {
+                return None;
+            }
+        }
+        Some(self.holdings.request(&self.pool.name, self.pool.slots))
     }
 
     /// The work of a slot that has been got.

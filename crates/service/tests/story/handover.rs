@@ -168,7 +168,7 @@ async fn a_replica_that_leaves_in_order_gives_its_slots_back_and_does_not_let_th
         }
         assert!(!given_back.is_empty());
         for lease in given_back {
-            // Giving back ends an epoch, and so does taking; running out does not.
+            // In this store giving back ends an epoch, and so does taking; running out does not.
             assert!(desks.epochs_later(&lease).await >= 2, "{lease:?}");
         }
         works(&a).await;
@@ -265,6 +265,24 @@ impl Reaction for Stuck {
     }
 }
 
+/// A ledger that gets stuck at a gate.
+fn stuck_ledger(ctx: &Context, script: &Script, gate: &Gate) -> Service {
+    let journal = Journal {
+        ctx: ctx.clone(),
+        script: script.clone(),
+        unknown: Unknown::Park,
+        partitions: WIDE,
+    };
+    let gate = gate.clone();
+    Service::new("ledger").reacts(Stuck { journal, gate })
+}
+
+/// The users whose events wait behind those of `stuck`, and the others.
+fn waiting_behind(stuck: &str) -> (Vec<u128>, Vec<u128>) {
+    let place = |key: &str| partition_of(key, WIDE);
+    (0..USERS).partition(|user| place(&id(*user)) == place(stuck))
+}
+
 /// Freezes one of two replicas with an event in hand until the other one has all slots, and wakes
 /// it: before it hears of its loss, or after it has got slots again.
 async fn freeze(is_back_first: bool) {
@@ -276,16 +294,7 @@ async fn freeze(is_back_first: bool) {
         .await;
     let is_cut_off = Arc::new(AtomicBool::new(false));
     let ctx = cut_off(&platform.context("ledger").await, &is_cut_off);
-    let make = |ctx: &Context| {
-        let journal = Journal {
-            ctx: ctx.clone(),
-            script: script.clone(),
-            unknown: Unknown::Park,
-            partitions: WIDE,
-        };
-        let gate = gate.clone();
-        Service::new("ledger").reacts(Stuck { journal, gate })
-    };
+    let make = |ctx: &Context| stuck_ledger(ctx, &script, &gate);
     let b = Replica::start(ctx, make, Arc::clone(platform.broker())).await;
     shared(&[&a, &b], PARTITIONS, WIDE).await;
 
@@ -297,10 +306,7 @@ async fn freeze(is_back_first: bool) {
     for round in 2..=10 {
         publish(&platform, round).await;
     }
-    let place = |user| partition_of(&id(user), WIDE);
-    let stuck_at = partition_of(&stuck, WIDE);
-    let (waiting, flowing): (Vec<u128>, Vec<u128>) =
-        (0..USERS).partition(|user| place(*user) == stuck_at);
+    let (waiting, flowing) = waiting_behind(&stuck);
     for user in &flowing {
         written(&a.ctx, *user, 10).await;
     }
@@ -344,4 +350,38 @@ async fn a_frozen_replica_wakes_up_to_a_refused_commit_and_lets_the_event_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_came_back_meanwhile_does_not_make_an_old_commit_good() {
     freeze(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_that_goes_on_while_its_replica_stops_does_not_keep_the_other_partitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = Platform::open(folder.path()).await;
+    let (script, gate) = (Script::default(), Gate::default());
+    let a = platform
+        .replica("ledger", |ctx| wide_ledger(ctx, &script))
+        .await;
+    let b = platform
+        .replica("ledger", |ctx| stuck_ledger(ctx, &script, &gate))
+        .await;
+    shared(&[&a, &b], PARTITIONS, WIDE).await;
+    gate.set();
+    publish(&platform, 1).await;
+    let (waiting, flowing) = waiting_behind(&gate.held_up().await);
+    let stopping = b.ctx.clone();
+    let stopped = tokio::spawn(b.stop());
+    publish(&platform, 2).await;
+    for user in flowing {
+        written(&a.ctx, user, 2).await;
+    }
+    assert!(!stopped.is_finished(), "they waited for the one");
+    shared(&[&a], PARTITIONS, WIDE).await;
+
+    gate.open();
+    stopped.await.unwrap();
+    assert_eq!(stopping.metrics().leases.fenced.get(), 1);
+    for user in waiting {
+        written(&a.ctx, user, 2).await;
+    }
+    a.stop().await;
+    platform.stop().await;
 }
