@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use outcry_broker::Message;
 use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent};
 use outcry_contracts::payments::v1::PaymentSuccessEvent;
 use outcry_contracts::types::v1::{AssetAmount, asset_amount::Asset};
-use outcry_events::{Amount, Cause, SealedEvent, event_set};
+use outcry_events::{Amount, Cause, SealedEvent, Stamp, event_set, seal};
 use outcry_mesh::refusal::Refusal;
 use outcry_service::backoff::Backoff;
 use outcry_service::{
@@ -348,6 +348,39 @@ pub fn ledger(ctx: &Context, script: &Script, unknown: Unknown) -> Service {
         unknown,
         partitions: 4,
     })
+}
+
+/// The same with more partitions, so that replicas have something to share.
+pub fn wide_ledger(ctx: &Context, script: &Script) -> Service {
+    Service::new("ledger").reacts(Journal {
+        ctx: ctx.clone(),
+        script: script.clone(),
+        unknown: Unknown::Park,
+        partitions: WIDE,
+    })
+}
+
+/// Partitions of [`wide_ledger`]: what two, three and four replicas can share evenly.
+pub const WIDE: u32 = 12;
+
+/// A deposit as if a funds service had published it.
+pub fn deposited(user: u128, sequence: u64, reference: &str) -> Message {
+    let event = FundsDepositedEvent {
+        user_id: id(user),
+        amount: cash(Amount::from_units(1)),
+        available: cash(Amount::from_units(1)),
+        method: DepositMethod::Payment.into(),
+        reference: reference.to_owned(),
+    };
+    let now = SystemTime::now();
+    let stamp = Stamp {
+        event_id: Uuid::now_v7(),
+        sequence,
+        occurred_at: now,
+        recorded_at: now,
+        cause: &root(),
+    };
+    Message::from(&seal(&event, stamp).unwrap())
 }
 
 /// What the journal says about a user.
