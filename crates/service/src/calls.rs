@@ -50,3 +50,42 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shift_of_calls_ends_when_the_last_one_is_answered_or_given_up() {
+        let calls = Shift::default();
+        let answer = Arc::new(Notify::new());
+        let answering = Arc::clone(&answer);
+        let inner = service_fn(move |()| {
+            let answering = Arc::clone(&answering);
+            async move {
+                answering.notified().await;
+                Ok::<_, Infallible>(())
+            }
+        });
+        let mut counted = Counted {
+            inner,
+            calls: calls.clone(),
+        };
+        let (mut answered, given_up) = (counted.call(()), counted.call(()));
+        assert!(futures::poll!(answered.as_mut()).is_pending());
+        calls.stop();
+        let mut ended = Box::pin(calls.ended());
+        assert!(futures::poll!(ended.as_mut()).is_pending());
+        answer.notify_one();
+        answered.await.unwrap();
+        assert!(futures::poll!(ended.as_mut()).is_pending());
+        drop(given_up);
+        ended.await;
+    }
+}

@@ -122,6 +122,10 @@ impl Holdings {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn lease(slot: u32, epoch: u64) -> Lease {
@@ -197,5 +201,114 @@ mod tests {
         assert_eq!(holdings.ended(0), Ending::Unasked);
         assert_eq!(holdings.request("p", 1).give_back, [0]);
         assert_eq!(holdings.take(&share(&[(0, 3)], 0)).start, [lease(0, 3)]);
+    }
+
+    /// The slots of a pool as a store keeps them: each with its epoch, some held by this member.
+    #[derive(Debug, Default)]
+    struct Book {
+        slots: BTreeMap<u32, (u64, bool)>,
+    }
+
+    /// What happens next: an answer comes, a slot is taken by others, or a work ends.
+    #[derive(Debug, Clone)]
+    enum Event {
+        Answer { allowed: usize },
+        Lost { slot: u32 },
+        Ended { nth: usize },
+    }
+
+    const SLOTS: u32 = 6;
+
+    impl Book {
+        fn answer(&mut self, request: &PoolRequest, allowed: usize) -> Share {
+            for slot in &request.give_back {
+                if let Some((epoch, held)) = self.slots.get_mut(slot)
+                    && *held
+                {
+                    (*epoch, *held) = (*epoch + 1, false);
+                }
+            }
+            let mut held = self.slots.values().filter(|(_, held)| *held).count();
+            for slot in 0..request.slots {
+                let (epoch, is_held) = self.slots.entry(slot).or_default();
+                if !*is_held && held < allowed {
+                    (*epoch, *is_held) = (*epoch + 1, true);
+                    held += 1;
+                }
+            }
+            let mine = self.slots.iter().filter(|(_, (_, held))| *held);
+            let mine: Vec<_> = mine.map(|(slot, (epoch, _))| (*slot, *epoch)).collect();
+            share(&mine, u32::try_from(held.saturating_sub(allowed)).unwrap())
+        }
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let event = prop_oneof![
+            (0..=SLOTS as usize).prop_map(|allowed| Event::Answer { allowed }),
+            (0..SLOTS).prop_map(|slot| Event::Lost { slot }),
+            (0..SLOTS as usize).prop_map(|nth| Event::Ended { nth }),
+        ];
+        prop::collection::vec(event, 0..80)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_a_slot_has_one_work_and_only_what_is_held_in_its_epoch_is_given_back(
+            events in events()
+        ) {
+            let (mut book, mut holdings) = (Book::default(), Holdings::default());
+            // The works that go on, and in which epoch.
+            let mut works: BTreeMap<u32, u64> = BTreeMap::new();
+            let answer = |book: &mut Book,
+                              holdings: &mut Holdings,
+                              works: &mut BTreeMap<u32, u64>,
+                              allowed| {
+                let share = book.answer(&holdings.request("p", SLOTS), allowed);
+                let steps = holdings.take(&share);
+                for lease in steps.start {
+                    prop_assert!(share.held.contains(&lease));
+                    prop_assert_eq!(works.insert(lease.slot, lease.epoch), None);
+                }
+                prop_assert!(steps.stop.iter().all(|slot| works.contains_key(slot)));
+                Ok(())
+            };
+            for event in events {
+                match event {
+                    Event::Answer { allowed } => {
+                        answer(&mut book, &mut holdings, &mut works, allowed)?;
+                    }
+                    Event::Lost { slot } => {
+                        let (epoch, held) = book.slots.entry(slot).or_default();
+                        (*epoch, *held) = (*epoch + 1, false);
+                    }
+                    Event::Ended { nth } => {
+                        let slot = works.keys().nth(nth).copied();
+                        if let Some(slot) = slot {
+                            works.remove(&slot);
+                            holdings.ended(slot);
+                        }
+                    }
+                }
+            }
+            // When nothing more happens, what is held is what is worked on, in the same epochs. A
+            // slot that came back waits for its old work, starts, turns out to be too much, ends,
+            // and is given back: an answer for each.
+            for _ in 0..5 {
+                answer(&mut book, &mut holdings, &mut works, 3)?;
+                for (slot, work) in &holdings.works {
+                    if work.is_stopping {
+                        works.remove(slot);
+                    }
+                }
+                let stopped: Vec<u32> = holdings.works.keys().copied().collect();
+                for slot in stopped.into_iter().filter(|slot| !works.contains_key(slot)) {
+                    holdings.ended(slot);
+                }
+            }
+            let held = book.slots.iter().filter(|(_, (_, held))| *held);
+            let held: BTreeMap<u32, u64> = held.map(|(slot, (epoch, _))| (*slot, *epoch)).collect();
+            prop_assert_eq!(held.len(), 3);
+            prop_assert_eq!(held, works);
+        }
     }
 }

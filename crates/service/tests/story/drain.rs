@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use outcry_contracts::operations::v1::ListDeadLettersRequest;
 use outcry_contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use outcry_service::testing::{Platform, eventually};
-use outcry_service::{RunError, Service, Unknown, run};
+use outcry_service::{RunError, Service, Slots, Unknown, run};
+use outcry_store::Lease;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -121,6 +123,22 @@ async fn a_stopped_service_refuses_calls_and_its_tasks_have_ended() {
     platform.stop().await;
 }
 
+/// Slots of a pool of this name and size.
+struct Own(&'static str, u32);
+
+#[async_trait]
+impl Slots for Own {
+    fn pool(&self) -> &'static str {
+        self.0
+    }
+    fn count(&self) -> u32 {
+        self.1
+    }
+    async fn hold(&self, _: Lease, stop: CancellationToken) {
+        stop.cancelled().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_does_not_fit_is_not_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -148,6 +166,17 @@ async fn a_service_that_does_not_fit_is_not_run() {
         attempt(double).await,
         RunError::DoubleGroup { .. }
     ));
+    for (pool, count) in [("relay", 1), ("group/funds", 1), ("own", 0), ("own", 1025)] {
+        let own = Service::new("funds").holds(Own(pool, count));
+        assert!(
+            matches!(attempt(own).await, RunError::Pool { .. }),
+            "{pool}"
+        );
+    }
+    let twice = Service::new("funds")
+        .holds(Own("own", 1))
+        .holds(Own("own", 2));
+    assert!(matches!(attempt(twice).await, RunError::Pool { .. }));
     let broken = Service::new("funds").runs("broken", |_| async { panic!("a bug") });
     assert!(matches!(attempt(broken).await, RunError::Ended { .. }));
     platform.stop().await;

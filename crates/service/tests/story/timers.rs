@@ -155,3 +155,57 @@ async fn a_handler_may_set_its_timer_again() {
     .await;
     platform.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_fires_timers_and_another_one_goes_on_when_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::default());
+    let platform = Platform::open_at(folder.path(), Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let rang = Arc::new(Mutex::new(Vec::new()));
+    let service = |ctx: &Context| {
+        Service::new("orders").fires(Bell {
+            ctx: ctx.clone(),
+            failures: Arc::default(),
+            rang: Arc::clone(&rang),
+        })
+    };
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        replicas.push(platform.replica("orders", service).await);
+    }
+    let ctx = replicas[0].ctx.clone();
+    let mut ids = Vec::new();
+    while let Some(next) = replicas.len().checked_sub(1) {
+        for n in 0..20 {
+            ids.push(format!("t{next}-{n}"));
+            set(&ctx, &ids[ids.len() - 1], MINUTE, "x").await;
+        }
+        clock.advance(MINUTE);
+        eventually("all have fired", async || {
+            ctx.store.next_timer().await.unwrap().is_none()
+        })
+        .await;
+        let mut holder = None;
+        for (place, replica) in replicas.iter().enumerate() {
+            if replica.holds("timers", 0).await {
+                holder = Some(place);
+            }
+        }
+        let holder = replicas.remove(holder.unwrap());
+        // Counted after the commit that ends the timer.
+        eventually("the holder has fired them all", async || {
+            holder.ctx.metrics().timers.fired.get() == 20
+        })
+        .await;
+        // One dies, one leaves in order, and the last one finishes.
+        if next == 2 {
+            holder.crash().await;
+        } else {
+            holder.stop().await;
+        }
+    }
+    rang.lock().unwrap().sort();
+    ids.sort();
+    assert_eq!(*rang.lock().unwrap(), ids, "each fired once");
+    platform.stop().await;
+}

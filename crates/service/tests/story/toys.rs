@@ -286,6 +286,12 @@ impl Script {
         all.insert(reference.into(), acts.into_iter().collect());
     }
 
+    /// Whether `reference` has been through all its acts, the last of which may be going on.
+    pub fn is_spent(&self, reference: &str) -> bool {
+        let all = self.acts.lock().unwrap();
+        all.get(reference).is_some_and(Vec::is_empty)
+    }
+
     fn next(&self, reference: &str) -> Option<Act> {
         let mut all = self.acts.lock().unwrap();
         let acts = all.get_mut(reference)?;
