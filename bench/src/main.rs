@@ -1,0 +1,40 @@
+//! Measurements on real servers, judged by the clock: what tests must not do.
+//!
+//! - [`outbox`]: whether a commit that waits holds up events of other keys
+//! - [`load`]: who commits, steadily
+//! - [`arrivals`]: when events arrive
+//! - [`relay`]: relays as processes of their own
+
+mod arrivals;
+mod load;
+mod outbox;
+mod relay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures the platform on servers of its own.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    measurement: Measurement,
+}
+
+#[derive(Subcommand)]
+enum Measurement {
+    /// How long events take from their commit to their delivery, with and without a transaction
+    /// that keeps commits of another key waiting; fails when the medians differ by 50 ms or more
+    Outbox(outbox::Arguments),
+    /// A relay of a measurement that is going on
+    #[command(hide = true)]
+    Relay,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().measurement {
+        Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
+        Measurement::Relay => relay::run().await.map(|()| ExitCode::SUCCESS),
+    }
+}
