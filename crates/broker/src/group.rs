@@ -1,5 +1,6 @@
 //! Who wants which topics, and in how many ordered partitions.
 
+use outcry_events::key::place_of;
 use outcry_events::topic::topic_matches;
 
 use crate::error::BrokerError;
@@ -63,23 +64,11 @@ pub(crate) fn wants(patterns: &[String], topic: &str) -> bool {
     patterns.iter().any(|pattern| topic_matches(pattern, topic))
 }
 
-/// The partition of a key: FNV-1a (64 bit) of its bytes, modulo the number of partitions. Never
-/// changes, so a key stays in its partition for as long as their number stays.
+/// The partition of a key: its [hash](outcry_events::key::key_hash) modulo the number of partitions.
+/// Never changes, so a key stays in its partition for as long as their number stays.
 #[must_use]
 pub fn partition_of(key: &str, partitions: u32) -> u32 {
-    partition_of_hash(key_hash(key), partitions)
-}
-
-/// The part of [`partition_of`] that is the same for every group.
-pub(crate) fn key_hash(key: &str) -> u64 {
-    key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-pub(crate) fn partition_of_hash(hash: u64, partitions: u32) -> u32 {
-    // Below `partitions`, so it fits.
-    u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
+    place_of(key, partitions)
 }
 
 #[cfg(test)]

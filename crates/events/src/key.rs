@@ -12,8 +12,14 @@ pub fn key_hash(key: &str) -> u64 {
 /// The place of a key among `places`, from 0.
 #[must_use]
 pub fn place_of(key: &str, places: u32) -> u32 {
+    place_of_hash(key_hash(key), places)
+}
+
+/// The place of a key whose hash is known already.
+#[must_use]
+pub fn place_of_hash(hash: u64, places: u32) -> u32 {
     // Below `places`, so it fits.
-    u32::try_from(key_hash(key) % u64::from(places.max(1))).unwrap_or_default()
+    u32::try_from(hash % u64::from(places.max(1))).unwrap_or_default()
 }
 
 #[cfg(test)]

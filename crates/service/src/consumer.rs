@@ -23,8 +23,6 @@ use crate::metrics::GroupMetrics;
 use crate::reaction::{GroupSpec, Reaction};
 use crate::tenure::Tenure;
 
-pub(crate) use self::subscription::group;
-
 /// Waits while the store does not answer.
 const STORE_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),

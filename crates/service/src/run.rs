@@ -14,7 +14,7 @@ use tracing::info;
 
 use self::parts::Parts;
 use crate::calls::counted;
-use crate::consumer::{Consumer, group};
+use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::dead_letters::DeadLetters;
 use crate::service::Service;
@@ -102,7 +102,7 @@ pub fn declare<'broker>(
     let groups: Vec<Group> = service
         .reactions
         .iter()
-        .map(|reaction| group(&reaction.group()))
+        .map(|reaction| Group::from(&reaction.group()))
         .collect();
     async move {
         for group in groups {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::{Notify, Semaphore};
 
 use super::progress::Progress;
-use crate::group::{Group, partition_of_hash, wants};
+use crate::group::{Group, wants};
+use outcry_events::key::place_of_hash;
 
 /// Topics whose answer a group remembers. The contract has a few dozen.
 const VERDICTS_MAX: usize = 1024;
@@ -161,7 +162,7 @@ impl GroupState {
     /// The partition that gets messages with this key, if the group wants the topic.
     pub(super) fn partition_for(&self, key_hash: u64, topic: &str) -> Option<usize> {
         self.wants(topic)
-            .then(|| partition_of_hash(key_hash, self.partition_count()) as usize)
+            .then(|| place_of_hash(key_hash, self.partition_count()) as usize)
     }
 
     pub(super) fn is_attached(&self) -> bool {
@@ -191,7 +192,7 @@ impl PartitionState {
 impl Wanted<'_> {
     pub(super) fn fits(&self, key_hash: u64, topic: &str) -> bool {
         // The hash first: it rules out most and costs least.
-        partition_of_hash(key_hash, self.group.partition_count()) as usize == self.index
+        place_of_hash(key_hash, self.group.partition_count()) as usize == self.index
             && self.group.wants(topic)
     }
 }

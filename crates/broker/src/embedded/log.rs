@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use outcry_events::key::key_hash;
 use outcry_sqlite::Error;
 use outcry_sqlite::rusqlite::types::Type;
 use outcry_sqlite::rusqlite::{self, Connection, OptionalExtension as _, Row, params};
 
 use super::groups::{GroupState, Wanted};
 use super::tail::{Placed, READ_BYTES, READ_MESSAGES, weight};
-use crate::group::key_hash;
 use crate::message::Message;
 
 /// Steps that lead to the tables of this version.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::groups::Wanted;
-use crate::group::key_hash;
 use crate::message::Message;
+use outcry_events::key::key_hash;
 
 /// Messages kept. Enough that groups which keep up never read the file.
 const TAIL_MESSAGES: usize = 8192;

@@ -22,31 +22,26 @@ const SUBSCRIBE_BACKOFF: Backoff = Backoff {
     most: Duration::from_secs(5),
 };
 
-/// A group as the broker needs it.
-pub(crate) fn group(spec: &GroupSpec) -> Group {
-    Group {
-        name: spec.name,
-        topics: spec
-            .topics
-            .iter()
-            .map(|topic| (*topic).to_owned())
-            .collect(),
-        partitions: spec.partitions,
-        prefetch: PREFETCH,
-    }
-}
-
 impl From<&GroupSpec> for Group {
     /// The group as the broker needs it: what it does with events is its consumer's business.
     fn from(spec: &GroupSpec) -> Group {
-        group(spec)
+        Group {
+            name: spec.name,
+            topics: spec
+                .topics
+                .iter()
+                .map(|topic| (*topic).to_owned())
+                .collect(),
+            partitions: spec.partitions,
+            prefetch: PREFETCH,
+        }
     }
 }
 
 impl Consumer {
     /// Keeps one partition subscribed and settles its events until the tenure ends.
     pub(crate) async fn consume(self: Arc<Self>, broker: Arc<dyn Broker>, tenure: Tenure) {
-        let group = group(&self.spec);
+        let group = Group::from(&self.spec);
         let mut failures = 0;
         loop {
             let subscribed = tokio::select! {
