@@ -145,3 +145,45 @@ impl Ground<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outcry_mesh::Rules;
+    use outcry_service::SystemClock;
+
+    use super::*;
+
+    /// A process declares groups of services it does not run, so the list must not drift from them.
+    #[tokio::test]
+    async fn the_list_of_groups_is_what_the_services_say() {
+        let data = tempfile::tempdir().unwrap();
+        let config = Config {
+            data: data.path().to_owned(),
+            ..Config::default()
+        };
+        let folder = Folder::make(&config.data).unwrap();
+        let stores = Stores::connect(&config, &folder).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let ids = Arc::clone(&clock);
+        let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+        let ground = Ground {
+            config: &config,
+            folder: &folder,
+            stores: &stores,
+            clock: &clock,
+            directory: &directory,
+            address: "",
+        };
+        let made = ground.make(&NAMES).await.unwrap();
+        let mut said: Vec<Group> = made
+            .services
+            .iter()
+            .flat_map(|(_, service)| &service.reactions)
+            .map(|reaction| Group::from(&reaction.group()))
+            .collect();
+        let mut listed = groups();
+        said.sort_by_key(|group| group.name);
+        listed.sort_by_key(|group| group.name);
+        assert_eq!(listed, said);
+    }
+}
