@@ -39,6 +39,7 @@ fn terms() -> OrderTerms {
         limit_price: Some(price().to_money()),
         time_in_force: TimeInForce::Gtc.into(),
         post_only: false,
+        ..Default::default()
     }
 }
 

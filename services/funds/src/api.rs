@@ -87,6 +87,7 @@ impl FundsService for Api {
                     let reply = wire::WithdrawResponse {
                         withdrawal_id: withdrawal_id.to_owned(),
                         available: cash_available(account),
+                        ..Default::default()
                     };
                     let answered = pending.answer(ctx, &reply);
                     (reply, answered)
@@ -187,6 +188,55 @@ impl FundsService for Api {
         let page = request.into_inner().page;
         let locks = views::open_locks(self.store(), &user_id, page).await?;
         Ok(Response::new(locks))
+    }
+
+    async fn get_withdrawal(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::GetWithdrawalRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::GetWithdrawalResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_withdrawals(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::ListWithdrawalsRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::ListWithdrawalsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn reverse_transaction(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::ReverseTransactionRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::ReverseTransactionResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_suspense(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::ListSuspenseRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::ListSuspenseResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn resolve_suspense(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::ResolveSuspenseRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::ResolveSuspenseResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_accounts(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::ListAccountsRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::ListAccountsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn verify_account(
+        &self,
+        _request: Request<outcry_contracts::funds::v1::VerifyAccountRequest>,
+    ) -> Result<Response<outcry_contracts::funds::v1::VerifyAccountResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }
 

@@ -129,6 +129,27 @@ impl LedgerService for Api {
             problem,
         }))
     }
+
+    async fn list_transactions(
+        &self,
+        _request: Request<outcry_contracts::ledger::v1::ListTransactionsRequest>,
+    ) -> Result<Response<outcry_contracts::ledger::v1::ListTransactionsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn summarize_account(
+        &self,
+        _request: Request<outcry_contracts::ledger::v1::SummarizeAccountRequest>,
+    ) -> Result<Response<outcry_contracts::ledger::v1::SummarizeAccountResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn reconcile(
+        &self,
+        _request: Request<outcry_contracts::ledger::v1::ReconcileRequest>,
+    ) -> Result<Response<outcry_contracts::ledger::v1::ReconcileResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
 }
 
 /// The account a caller names: customers reach their own, operators all.

@@ -156,6 +156,7 @@ impl NotificationService for Api {
         Ok(Response::new(wire::GetPreferencesResponse {
             muted_topics: preferences.muted.into_iter().collect(),
             unmutable_topics: UNMUTABLE.map(str::to_owned).to_vec(),
+            ..Default::default()
         }))
     }
 
@@ -188,6 +189,7 @@ impl NotificationService for Api {
         })?;
         Ok(Response::new(wire::SetPreferencesResponse {
             muted_topics: preferences.muted.into_iter().collect(),
+            ..Default::default()
         }))
     }
 
@@ -211,6 +213,57 @@ impl NotificationService for Api {
         let (ctx, news) = (self.ctx.clone(), self.news.clone());
         let messages = stream::messages(ctx, user_id, after, news, self.stop.clone())?;
         Ok(Response::new(messages))
+    }
+
+    async fn archive_notifications(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::ArchiveNotificationsRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::ArchiveNotificationsResponse>, Status>
+    {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn delete_notifications(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::DeleteNotificationsRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::DeleteNotificationsResponse>, Status>
+    {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_channels(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::ListChannelsRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::ListChannelsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn set_channel(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::SetChannelRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::SetChannelResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn delete_channel(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::DeleteChannelRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::DeleteChannelResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_deliveries(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::ListDeliveriesRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::ListDeliveriesResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn retry_delivery(
+        &self,
+        _request: Request<outcry_contracts::notifications::v1::RetryDeliveryRequest>,
+    ) -> Result<Response<outcry_contracts::notifications::v1::RetryDeliveryResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }
 

@@ -94,6 +94,7 @@ impl Message {
             read: self.read,
             at: Some(timer::time_of(self.at_ns).into()),
             sequence: self.sequence,
+            ..Default::default()
         }
     }
 }

@@ -139,6 +139,7 @@ async fn what_is_muted_makes_no_message_and_security_cannot_be_muted() {
     let story = open(folder.path()).await;
     let mute = |topic: &str| SetPreferencesRequest {
         muted_topics: vec![topic.to_owned()],
+        ..Default::default()
     };
     for topic in ["user.login", "order.eaten"] {
         let refused = story

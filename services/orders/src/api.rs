@@ -249,12 +249,15 @@ impl OrderService for Api {
         let lookup = answers::lookup(&self.ctx, &request, CANCEL_ALL, &asked.request_id).await?;
         let pending = match lookup {
             Lookup::New(pending) => pending,
-            Lookup::Answered(CancelAllOrdersResponse { orders }) => {
+            Lookup::Answered(CancelAllOrdersResponse { orders, .. }) => {
                 let mut now = Vec::with_capacity(orders.len());
                 for order in orders {
                     now.extend(self.now(Some(order)).await?);
                 }
-                return Ok(Response::new(CancelAllOrdersResponse { orders: now }));
+                return Ok(Response::new(CancelAllOrdersResponse {
+                    orders: now,
+                    ..Default::default()
+                }));
             }
         };
         let filter = Filter {
@@ -268,6 +271,7 @@ impl OrderService for Api {
         let ids = || open.iter().map(|(row, _)| row.order.order_id.as_str());
         let answer = CancelAllOrdersResponse {
             orders: ids().map(only_id).collect(),
+            ..Default::default()
         };
         let commit = Commit {
             answered: pending.answer(&self.ctx, &answer),
@@ -284,7 +288,10 @@ impl OrderService for Api {
             .map(|row| shown(&row))
             .collect()
             .await;
-        Ok(Response::new(CancelAllOrdersResponse { orders }))
+        Ok(Response::new(CancelAllOrdersResponse {
+            orders,
+            ..Default::default()
+        }))
     }
 
     async fn replace_order(
@@ -376,6 +383,16 @@ impl OrderService for Api {
             .collect();
         let page = Some(page);
         Ok(Response::new(ListOrdersResponse { orders, page }))
+    }
+
+    type StreamOrderUpdatesStream =
+        tonic::codegen::BoxStream<outcry_contracts::orders::v1::StreamOrderUpdatesResponse>;
+
+    async fn stream_order_updates(
+        &self,
+        _request: Request<outcry_contracts::orders::v1::StreamOrderUpdatesRequest>,
+    ) -> Result<Response<Self::StreamOrderUpdatesStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }
 

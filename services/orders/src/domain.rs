@@ -309,6 +309,7 @@ impl Order {
             limit_price: Some(new.limit.to_money()),
             cumulative_quantity: self.cumulative,
             kept_priority: new.kept_priority,
+            ..Default::default()
         };
         let mut events = vec![replaced.into()];
         if new.quantity == self.cumulative {

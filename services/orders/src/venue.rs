@@ -101,6 +101,7 @@ pub(crate) async fn replace(
         revision: new.revision,
         quantity: new.quantity,
         limit_price: Amount::from_raw(new.limit_price).ok().map(Amount::to_money),
+        ..Default::default()
     };
     let answer = client(ctx)
         .replace_trade(outgoing(message, cause))
@@ -127,6 +128,9 @@ pub(crate) fn reject_reason(reason: FailureReason) -> RejectReason {
         FailureReason::SymbolHalted => RejectReason::SymbolHalted,
         FailureReason::NoLiquidity => RejectReason::NoLiquidity,
         FailureReason::Unspecified
+        | FailureReason::SymbolClosed
+        | FailureReason::PriceBand
+        | FailureReason::AlreadyExpired
         | FailureReason::CancelledBeforeVenue
         | FailureReason::WouldTake
         | FailureReason::BadTerms => RejectReason::VenueRefused,

@@ -76,6 +76,41 @@ impl PaymentService for Api {
             page: Some(page),
         }))
     }
+
+    async fn verify_payment(
+        &self,
+        _request: Request<outcry_contracts::payments::v1::VerifyPaymentRequest>,
+    ) -> Result<Response<outcry_contracts::payments::v1::VerifyPaymentResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn reconcile_payments(
+        &self,
+        _request: Request<outcry_contracts::payments::v1::ReconcilePaymentsRequest>,
+    ) -> Result<Response<outcry_contracts::payments::v1::ReconcilePaymentsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn receive_webhook(
+        &self,
+        _request: Request<outcry_contracts::payments::v1::ReceiveWebhookRequest>,
+    ) -> Result<Response<outcry_contracts::payments::v1::ReceiveWebhookResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn send_payout(
+        &self,
+        _request: Request<outcry_contracts::payments::v1::SendPayoutRequest>,
+    ) -> Result<Response<outcry_contracts::payments::v1::SendPayoutResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn get_payout(
+        &self,
+        _request: Request<outcry_contracts::payments::v1::GetPayoutRequest>,
+    ) -> Result<Response<outcry_contracts::payments::v1::GetPayoutResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
 }
 
 fn created(row: &views::PaymentRow) -> wire::CreatePaymentResponse {

@@ -175,6 +175,7 @@ impl Payment {
             amount: terms.amount.clone(),
             reason: reason.into(),
             message,
+            ..Default::default()
         })
     }
 }

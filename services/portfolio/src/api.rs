@@ -116,6 +116,74 @@ impl PortfolioService for Api {
             fees: Some(total(&mut positions.iter().map(|one| one.fees))?),
         }))
     }
+
+    type StreamPositionsStream =
+        tonic::codegen::BoxStream<outcry_contracts::portfolio::v1::StreamPositionsResponse>;
+
+    async fn create_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::CreatePortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::CreatePortfolioResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn get_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::GetPortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::GetPortfolioResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_portfolios(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::ListPortfoliosRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::ListPortfoliosResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn update_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::UpdatePortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::UpdatePortfolioResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn set_default_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::SetDefaultPortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::SetDefaultPortfolioResponse>, Status>
+    {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn archive_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::ArchivePortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::ArchivePortfolioResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn reactivate_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::ReactivatePortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::ReactivatePortfolioResponse>, Status>
+    {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn check_portfolio(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::CheckPortfolioRequest>,
+    ) -> Result<Response<outcry_contracts::portfolio::v1::CheckPortfolioResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn stream_positions(
+        &self,
+        _request: Request<outcry_contracts::portfolio::v1::StreamPositionsRequest>,
+    ) -> Result<Response<Self::StreamPositionsStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
 }
 
 /// A position at the last price of its symbol.
@@ -151,6 +219,7 @@ fn position_message(
         market_value: valued.map(|valued| valued.value.to_money()),
         unrealised_profit: valued.map(|valued| valued.profit.to_money()),
         realised_profit: Some(position.realised_profit.to_money()),
+        ..Default::default()
     })
 }
 
@@ -160,6 +229,7 @@ fn lot_message(lot: &Lot) -> wire::Lot {
         quantity: lot.quantity,
         cost: Some(lot.cost.to_money()),
         opened_at: Some(time_of(lot.opened_at_ns).into()),
+        ..Default::default()
     }
 }
 

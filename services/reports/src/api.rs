@@ -156,11 +156,21 @@ impl ReportService for Api {
                     return Ok(None);
                 };
                 content.drain(..skipped.min(content.len()));
-                let reply = wire::DownloadReportResponse { content };
+                let reply = wire::DownloadReportResponse {
+                    content,
+                    ..Default::default()
+                };
                 Ok(Some((reply, (number + 1, 0))))
             }
         });
         Ok(Response::new(Box::pin(pieces)))
+    }
+
+    async fn delete_report(
+        &self,
+        _request: Request<outcry_contracts::reports::v1::DeleteReportRequest>,
+    ) -> Result<Response<outcry_contracts::reports::v1::DeleteReportResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }
 

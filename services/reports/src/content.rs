@@ -81,7 +81,12 @@ impl<'a> Content<'a> {
     pub fn new(terms: &'a Terms, rows_max: usize) -> Content<'a> {
         let body = match terms.kind {
             ReportType::Statement => Body::Statement(Statement::default()),
-            ReportType::Activity | ReportType::Unspecified => Body::Activity(Activity::default()),
+            ReportType::Activity
+            | ReportType::Unspecified
+            | ReportType::TradeHistory
+            | ReportType::Holdings
+            | ReportType::ProfitAndLoss
+            | ReportType::TaxLots => Body::Activity(Activity::default()),
         };
         Content {
             terms,

@@ -194,6 +194,7 @@ impl Terms {
             format: self.format.into(),
             from: self.from_ns.map(|from| time_of(from).into()),
             as_of: Some(time_of(self.as_of_ns).into()),
+            ..Default::default()
         }
     }
 

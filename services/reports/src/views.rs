@@ -215,6 +215,7 @@ impl ReportRow {
             rows: self.rows,
             message: self.message.clone(),
             requested_at: Some(time_of(self.requested_at_ns).into()),
+            ..Default::default()
         }
     }
 }

@@ -167,6 +167,7 @@ impl TradeService for Api {
             tick: Some(instrument.tick.to_money()),
             lot: instrument.lot,
             halted,
+            ..Default::default()
         });
         Ok(Response::new(ListInstrumentsResponse {
             instruments: instruments.collect(),
@@ -198,6 +199,39 @@ impl TradeService for Api {
         tracing::warn!(symbol = body.symbol, by = cause.actor, "resuming");
         self.venue.resume(&body.symbol, cause).await?;
         Ok(Response::new(ResumeSymbolResponse {}))
+    }
+
+    type StreamBookStream =
+        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamBookResponse>;
+    type StreamTapeStream =
+        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamTapeResponse>;
+
+    async fn set_session(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::SetSessionRequest>,
+    ) -> Result<Response<outcry_contracts::trades::v1::SetSessionResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn get_calendar(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::GetCalendarRequest>,
+    ) -> Result<Response<outcry_contracts::trades::v1::GetCalendarResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn stream_book(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::StreamBookRequest>,
+    ) -> Result<Response<Self::StreamBookStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn stream_tape(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::StreamTapeRequest>,
+    ) -> Result<Response<Self::StreamTapeStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }
 

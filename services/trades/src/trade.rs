@@ -253,7 +253,10 @@ impl Trade {
     /// Whether it stands in the book.
     pub(crate) fn is_open(&self) -> bool {
         match self.status() {
-            TradeStatus::Created | TradeStatus::Placed | TradeStatus::PartiallyFilled => true,
+            TradeStatus::Created
+            | TradeStatus::TriggerPending
+            | TradeStatus::Placed
+            | TradeStatus::PartiallyFilled => true,
             TradeStatus::Unspecified
             | TradeStatus::Filled
             | TradeStatus::Closed
@@ -288,6 +291,7 @@ impl Trade {
             limit_price: self.limit_price.map(|raw| amount(raw).to_money()),
             time_in_force: self.time_in_force,
             post_only: self.post_only,
+            ..Default::default()
         }
     }
 

@@ -512,6 +512,7 @@ async fn the_filters_of_a_listing_hold_together_and_its_pages_meet() {
         status: status.into(),
         role: role.into(),
         email: email.to_owned(),
+        ..Default::default()
     };
     let (active, any) = (UserStatus::Active, UserStatus::Unspecified);
     for (request, expected) in [

@@ -224,6 +224,7 @@ pub fn paid_in() -> Script {
             available: cash(10_000_000),
             method: DepositMethod::Payment.into(),
             reference: id(PAYMENT),
+            ..Default::default()
         })
         .then(FundsDepositedEvent {
             user_id: id(BOB),
@@ -231,6 +232,7 @@ pub fn paid_in() -> Script {
             available: shares(10),
             method: DepositMethod::Issue.into(),
             reference: "listing".to_owned(),
+            ..Default::default()
         })
 }
 
@@ -255,6 +257,7 @@ fn settled() -> FundsSettledEvent {
         seller_user_id: id(BOB),
         seller_order_id: id(SELL),
         seller_fee: money(3_000),
+        ..Default::default()
     }
 }
 
@@ -266,6 +269,7 @@ fn requested() -> ReportRequestedEvent {
         format: ReportFormat::Csv.into(),
         from: None,
         as_of: Some((UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into()),
+        ..Default::default()
     }
 }
 
@@ -327,6 +331,7 @@ impl Party {
             limit_price: money(self.limit),
             time_in_force: TimeInForce::Gtc.into(),
             post_only: false,
+            ..Default::default()
         })
     }
 
@@ -389,6 +394,7 @@ impl Party {
             revision: 0,
             kept_priority: false,
             venue_sequence: 1,
+            ..Default::default()
         }
     }
 
@@ -408,6 +414,7 @@ impl Party {
             liquidity: self.liquidity.into(),
             fee: money(self.fee),
             venue_sequence: 7,
+            ..Default::default()
         }
     }
 

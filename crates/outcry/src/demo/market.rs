@@ -170,6 +170,7 @@ impl Trader {
             limit_price: Some(price.to_money()),
             time_in_force: TimeInForce::Gtc.into(),
             post_only: false,
+            ..Default::default()
         })
     }
 

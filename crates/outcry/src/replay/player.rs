@@ -172,6 +172,7 @@ impl Player {
             limit_price: Some(Amount::from_raw(price)?.to_money()),
             time_in_force: time_in_force.into(),
             post_only: false,
+            ..Default::default()
         })
     }
 
@@ -222,6 +223,7 @@ impl Player {
             order_id: id,
             quantity,
             limit_price: None,
+            ..Default::default()
         };
         self.outcome.changes += 1;
         let mut client = OrderServiceClient::new(self.owner(order));

@@ -93,6 +93,7 @@ pub fn deposited(user: u128, sequence: u64, reference: &str) -> Message {
         available: cash(),
         method: DepositMethod::Payment.into(),
         reference: reference.to_owned(),
+        ..Default::default()
     };
     let now = SystemTime::now();
     let stamp = Stamp {

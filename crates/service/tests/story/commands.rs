@@ -199,6 +199,7 @@ impl Decider for Attempt {
                     amount: amount.clone(),
                     reason: PaymentFailure::Declined.into(),
                     message: String::new(),
+                    ..Default::default()
                 }),
                 AttemptEvent::from(PaymentExpiredEvent {
                     payment_id,

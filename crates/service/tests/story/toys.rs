@@ -189,6 +189,7 @@ impl Decider for Account {
             available: cash(available),
             method: DepositMethod::Payment.into(),
             reference: command.reference.clone(),
+            ..Default::default()
         })])
     }
 
@@ -377,6 +378,7 @@ pub fn deposited(user: u128, sequence: u64, reference: &str) -> Message {
         available: cash(Amount::from_units(1)),
         method: DepositMethod::Payment.into(),
         reference: reference.to_owned(),
+        ..Default::default()
     };
     let now = SystemTime::now();
     let stamp = Stamp {

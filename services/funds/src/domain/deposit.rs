@@ -50,6 +50,7 @@ pub fn deposit(
         available: None,
         method: method.into(),
         reference: reference.to_owned(),
+        ..Default::default()
     };
     let account = account.after(&event.clone().into())?;
     event.available = Some(account.available(value.asset()).to_message());
@@ -94,6 +95,7 @@ pub fn withdraw(
         amount: Some(value.to_message()),
         available: None,
         destination_last4: destination_last4.to_owned(),
+        ..Default::default()
     };
     let mut lock = Lock::new(withdrawal_id, &account.user_id, Purpose::Withdrawal, &cash)
         .after(LockStep::Raised {

@@ -197,6 +197,7 @@ impl Match {
             seller_user_id: seller.user_id.clone(),
             seller_order_id: seller.order_id.clone(),
             seller_fee: Some(seller.fee.to_money()),
+            ..Default::default()
         })
     }
 }

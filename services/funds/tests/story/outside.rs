@@ -127,6 +127,7 @@ impl Outside {
             liquidity: fill.liquidity.into(),
             fee: Some(Amount::from_units(1).to_money()),
             venue_sequence: 1,
+            ..Default::default()
         };
         self.happen(&self.trades, &executed, placed.flow).await
     }

@@ -158,7 +158,9 @@ fn deposited(event: &FundsDepositedEvent) -> Result<Posting, PostingError> {
             TransactionKind::Issue,
             AccountName::issuer(&held.asset),
         ),
-        DepositMethod::Unspecified => return Err(PostingError::Missing { field: "method" }),
+        DepositMethod::Unspecified | DepositMethod::Suspense | DepositMethod::Reversal => {
+            return Err(PostingError::Missing { field: "method" });
+        }
     };
     Ok(one(key, kind, &event.reference, from, to, held.amount))
 }

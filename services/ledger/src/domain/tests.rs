@@ -43,6 +43,7 @@ fn deposited(user: &str, amount: Option<AssetAmount>, method: DepositMethod) -> 
         amount,
         method: method.into(),
         reference: format!("ref-{user}"),
+        ..Default::default()
     })
 }
 
@@ -76,6 +77,7 @@ fn story() -> Vec<FundsEvent> {
             seller_user_id: SELLER.to_owned(),
             seller_order_id: "o-2".to_owned(),
             seller_fee: Some(money(3)),
+            ..Default::default()
         }),
         FundsEvent::Released(FundsReleasedEvent {
             user_id: BUYER.to_owned(),
@@ -92,6 +94,7 @@ fn story() -> Vec<FundsEvent> {
             amount: cash(100),
             available: cash(97),
             destination_last4: "1234".to_owned(),
+            ..Default::default()
         }),
     ]
 }

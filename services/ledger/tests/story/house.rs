@@ -111,6 +111,7 @@ impl House {
             amount,
             method: method.into(),
             reference: reference.to_owned(),
+            ..Default::default()
         };
         self.say(&deposited).await
     }
@@ -141,6 +142,7 @@ impl House {
             seller_user_id: SELLER.to_owned(),
             seller_order_id: SELL.to_owned(),
             seller_fee: money(3),
+            ..Default::default()
         };
         self.say(&settled).await;
     }

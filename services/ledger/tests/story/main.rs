@@ -210,6 +210,7 @@ async fn customers_read_their_own_accounts_page_by_page_and_no_others() {
             token: String::new(),
         }),
         account: account(BUYER, "USD:locked"),
+        ..Default::default()
     };
     let mut amounts = Vec::new();
     loop {

@@ -23,6 +23,7 @@ pub(super) fn terms(quantity: i64) -> OrderTerms {
         limit_price: Some(dollars(10).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
         post_only: false,
+        ..Default::default()
     }
 }
 

@@ -30,6 +30,7 @@ fn limit(side: Side, quantity: i64, price: &str) -> OrderTerms {
         limit_price: Some(amount(price).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
         post_only: false,
+        ..Default::default()
     }
 }
 

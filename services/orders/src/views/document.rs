@@ -181,6 +181,7 @@ impl Document {
             limit_price: self.limit().map(Amount::to_money),
             time_in_force: self.time_in_force,
             post_only: self.post_only,
+            ..Default::default()
         }
     }
 }

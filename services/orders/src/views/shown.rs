@@ -60,6 +60,7 @@ fn as_told_by_events(document: &Document) -> Order {
         created_at: time(document.created_at),
         updated_at: time(document.updated_at),
         correlation_id: document.correlation_id.to_string(),
+        ..Default::default()
     }
 }
 
@@ -71,7 +72,7 @@ fn lay_over(order: &mut Order, venue: &VenueState) {
     order.average_price = money(venue.average_price);
     let status = match venue.status() {
         TradeStatus::Unspecified | TradeStatus::Created => order.status(),
-        TradeStatus::Placed => OrderStatus::Open,
+        TradeStatus::Placed | TradeStatus::TriggerPending => OrderStatus::Open,
         TradeStatus::PartiallyFilled => OrderStatus::PartiallyFilled,
         TradeStatus::Filled | TradeStatus::Closed => OrderStatus::Filled,
         TradeStatus::Cancelled if venue.cancel_reason == i32::from(CancelReason::Expired) => {

@@ -59,6 +59,7 @@ pub fn buy(quantity: i64, price: &str) -> OrderTerms {
         limit_price: Some(amount(price).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
         post_only: false,
+        ..Default::default()
     }
 }
 
@@ -83,6 +84,7 @@ pub fn replace(order: &Order, quantity: i64, limit: &str) -> ReplaceOrderRequest
         order_id: order.order_id.clone(),
         quantity,
         limit_price: Some(amount(limit).to_money()),
+        ..Default::default()
     }
 }
 

@@ -110,6 +110,7 @@ impl Venue {
             liquidity: Liquidity::Maker.into(),
             fee: Some(Amount::ZERO.to_money()),
             venue_sequence: number,
+            ..Default::default()
         }
     }
 
@@ -374,5 +375,38 @@ impl TradeService for Venue {
 
     async fn resume_symbol(&self, _: Request<ResumeSymbolRequest>) -> Answer<ResumeSymbolResponse> {
         unasked()
+    }
+
+    type StreamBookStream =
+        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamBookResponse>;
+    type StreamTapeStream =
+        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamTapeResponse>;
+
+    async fn set_session(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::SetSessionRequest>,
+    ) -> Result<Response<outcry_contracts::trades::v1::SetSessionResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn get_calendar(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::GetCalendarRequest>,
+    ) -> Result<Response<outcry_contracts::trades::v1::GetCalendarResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn stream_book(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::StreamBookRequest>,
+    ) -> Result<Response<Self::StreamBookStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn stream_tape(
+        &self,
+        _request: Request<outcry_contracts::trades::v1::StreamTapeRequest>,
+    ) -> Result<Response<Self::StreamTapeStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }

@@ -128,6 +128,7 @@ impl House {
             available: shares,
             method: DepositMethod::Issue.into(),
             reference: self.ctx.clock.new_id().to_string(),
+            ..Default::default()
         };
         self.say(&self.funds, event_id, &deposited).await
     }
@@ -153,6 +154,7 @@ impl House {
             seller_user_id: told.seller.to_owned(),
             seller_order_id: ORDER.to_owned(),
             seller_fee: Some(fee),
+            ..Default::default()
         };
         self.say(&self.funds, event_id, &settled).await
     }

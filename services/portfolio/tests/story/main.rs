@@ -44,6 +44,7 @@ async fn a_purchase_shows_up_with_cost_lot_and_profit_on_both_sides() {
     let asked = wire::ListLotsRequest {
         user_id: String::new(),
         symbol: "ACME".to_owned(),
+        ..Default::default()
     };
     let lots = house.user(BUYER).list_lots(asked).await.unwrap();
     let lots: Vec<_> = lots
@@ -61,6 +62,7 @@ async fn a_purchase_shows_up_with_cost_lot_and_profit_on_both_sides() {
 
     let asked = wire::GetProfitRequest {
         user_id: SELLER.to_owned(),
+        ..Default::default()
     };
     let profit = house.admin().get_profit(asked).await.unwrap().into_inner();
     assert_eq!(amount(profit.realised), "349.98");
@@ -75,12 +77,14 @@ async fn customers_see_their_own_portfolio_only_and_operators_every_one_there_is
     house.caught_up().await;
     let of = |id: &str| wire::ListPositionsRequest {
         user_id: id.to_owned(),
+        ..Default::default()
     };
     let others = house.user(BUYER).list_positions(of(SELLER)).await;
     assert_eq!(others.unwrap_err().code(), Code::PermissionDenied);
     let lots = wire::ListLotsRequest {
         user_id: SELLER.to_owned(),
         symbol: "ACME".to_owned(),
+        ..Default::default()
     };
     let others = house.user(BUYER).list_lots(lots).await;
     assert_eq!(others.unwrap_err().code(), Code::PermissionDenied);

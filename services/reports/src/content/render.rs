@@ -32,7 +32,9 @@ pub fn render<Line: Serialize>(
 ) -> Result<Rendered, Unmade> {
     let bytes = match terms.format {
         ReportFormat::Json => json(terms, lines),
-        ReportFormat::Csv | ReportFormat::Unspecified => csv(columns, lines),
+        ReportFormat::Csv | ReportFormat::Unspecified | ReportFormat::Xlsx | ReportFormat::Pdf => {
+            csv(columns, lines)
+        }
     };
     Ok(Rendered {
         bytes: bytes?,

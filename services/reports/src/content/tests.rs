@@ -69,6 +69,7 @@ fn settled(buyer: &str, seller: &str) -> FundsSettledEvent {
         seller_user_id: seller.to_owned(),
         seller_order_id: SELL.to_owned(),
         seller_fee: money(3),
+        ..Default::default()
     }
 }
 
@@ -92,6 +93,7 @@ fn history() -> Vec<SealedEvent> {
         amount,
         method: method.into(),
         reference: "p-1".to_owned(),
+        ..Default::default()
     };
     let released = FundsReleasedEvent {
         user_id: user_id.clone(),
@@ -107,6 +109,7 @@ fn history() -> Vec<SealedEvent> {
         amount: cash(90),
         available: cash(708),
         destination_last4: "1234".to_owned(),
+        ..Default::default()
     };
     let rejected = OrderRejectedEvent {
         order_id: BUY.to_owned(),
@@ -291,6 +294,7 @@ fn sums_that_are_too_large_are_refused() {
             available: shares(i64::MAX),
             method: DepositMethod::Issue.into(),
             reference: "i".to_owned(),
+            ..Default::default()
         };
         sealed(&event, 0, number)
     };

@@ -115,6 +115,7 @@ impl House {
             amount: cash(units),
             method: DepositMethod::Payment.into(),
             reference: format!("p-{units}"),
+            ..Default::default()
         };
         self.say(&deposited, at).await
     }
@@ -145,6 +146,7 @@ impl House {
             seller_user_id: SELLER.to_owned(),
             seller_order_id: SELL.to_owned(),
             seller_fee: money(3),
+            ..Default::default()
         };
         self.say(&settled, at).await;
     }
@@ -200,6 +202,7 @@ impl House {
             format: ReportFormat::Csv.into(),
             from: None,
             as_of: as_of.map(Into::into),
+            ..Default::default()
         }
     }
 
@@ -232,6 +235,7 @@ pub async fn fetched(
     let request = wire::DownloadReportRequest {
         report_id: report_id.to_owned(),
         offset,
+        ..Default::default()
     };
     let mut stream = client.download_report(request).await?.into_inner();
     let mut pieces = Vec::new();

@@ -51,6 +51,7 @@ fn errand(ask: Wire) -> Result<Errand, Status> {
             reason: body.reason,
         },
         Wire::Resume(_) => Ask::Resume,
+        Wire::SetSession(_) => return Err(Status::unimplemented("not served yet")),
         Wire::Wake(_) => Ask::Wake,
     }))
 }

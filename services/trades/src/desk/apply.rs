@@ -201,6 +201,7 @@ fn placed(trade: &Trade, quantity: i64, price: i64, venue_seq: u64) -> TradePlac
         revision: 0,
         kept_priority: false,
         venue_sequence: venue_seq,
+        ..Default::default()
     }
 }
 
@@ -231,6 +232,7 @@ fn executed(
         liquidity: liquidity.into(),
         fee: Some(amount(execution.fee).to_money()),
         venue_sequence: venue_seq,
+        ..Default::default()
     }
 }
 

@@ -38,6 +38,7 @@ impl Snapshot {
             last_price: self.last_price.map(|raw| amount(raw).to_money()),
             venue_sequence: self.venue_seq,
             halted: self.halted,
+            ..Default::default()
         }
     }
 }

@@ -84,6 +84,7 @@ fn submit(shape: Shape) -> Ask {
             limit_price: money(shape.cents).filter(|_| !shape.market),
             time_in_force: shape.tif.into(),
             post_only: shape.post_only,
+            ..Default::default()
         }),
         protection_price: money(shape.cents),
     }))

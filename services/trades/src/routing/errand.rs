@@ -82,6 +82,7 @@ impl Errand {
                 revision: asked.revision,
                 quantity: asked.quantity,
                 limit_price: Some(amount(asked.price).to_money()),
+                ..Default::default()
             }),
             Errand::Carry(Ask::Halt { reason }) => Wire::Halt(HaltSymbolRequest {
                 symbol,

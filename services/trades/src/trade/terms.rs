@@ -37,14 +37,16 @@ impl Trade {
             OrderType::Market => book::Pricing::Market {
                 collar: self.collar(side, tick).ok_or(BadTerms::NoProtection)?,
             },
-            OrderType::Unspecified => return Err(BadTerms::Incomplete),
+            OrderType::Unspecified | OrderType::Stop | OrderType::StopLimit => {
+                return Err(BadTerms::Incomplete);
+            }
         };
         let time_in_force = match self.time_in_force() {
             TimeInForce::Day => book::TimeInForce::GoodUntil(session.after(self.created_at())),
             TimeInForce::Gtc => book::TimeInForce::GoodTillCancel,
             TimeInForce::Ioc => book::TimeInForce::ImmediateOrCancel,
             TimeInForce::Fok => book::TimeInForce::FillOrKill,
-            TimeInForce::Unspecified => return Err(BadTerms::Incomplete),
+            TimeInForce::Unspecified | TimeInForce::Gtd => return Err(BadTerms::Incomplete),
         };
         Ok(book::Terms {
             order_id: self.order_id,
@@ -104,6 +106,7 @@ mod tests {
                 limit_price: money(limit),
                 time_in_force: TimeInForce::Day.into(),
                 post_only: false,
+                ..Default::default()
             }),
             protection_price: money(protection),
         };

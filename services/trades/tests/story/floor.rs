@@ -97,6 +97,7 @@ fn order(number: u128, side: Side, quantity: i64, price: &str) -> Order {
             limit_price: wire(price),
             time_in_force: TimeInForce::Gtc.into(),
             post_only: false,
+            ..Default::default()
         },
         protection: wire(price),
     }
@@ -171,6 +172,7 @@ impl Order {
             revision,
             quantity,
             limit_price: wire(price),
+            ..Default::default()
         })
     }
 
@@ -385,6 +387,7 @@ impl Floor {
             seller_user_id: seller.owner.to_string(),
             seller_order_id: seller.id.to_string(),
             seller_fee: wire("0.01"),
+            ..Default::default()
         };
         let cause = Cause::root(buyer.flow, "service:funds");
         publish(&self.funds, &event, match_id, self.clock.new_id(), &cause).await;
