@@ -66,6 +66,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "outcry-broker",
             vec!["outcry-contracts", "outcry-events", "outcry-sqlite"],
         ),
+        (
+            "outcry-audit",
+            vec!["outcry-contracts", "outcry-events", "outcry-store"],
+        ),
         ("outcry-mesh", vec!["outcry-contracts", "outcry-events"]),
         ("outcry-servers", vec![]),
         ("xtask", vec![]),

@@ -1,0 +1,232 @@
+//! The ledger's journal against the events of funds: booked once, as they happened, in a chain.
+
+use std::collections::{BTreeMap, HashMap};
+
+use outcry_contracts::funds::v1::{
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent,
+};
+use outcry_events::SealedEvent;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Ids;
+use super::chain::{Chain, Transaction};
+use super::fold::{CASH, Held, held, price};
+use crate::error::{AuditError, Outcome};
+use crate::finding::Findings;
+use crate::history::History;
+use crate::stores::Stores;
+
+/// Changes of accounts, by the ledger's names for them.
+type Legs = BTreeMap<String, i128>;
+
+pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
+    let journal = stores.view("ledger", "journal").await?;
+    let balances = stores.view("ledger", "balances").await?;
+    let booked = check_journal(history, &journal, findings)?;
+    check_balances(history, &booked, &balances, findings)?;
+    for recorded in &history.events {
+        if legs(&recorded.event)?.is_none() || booked.contains(&recorded.event.id()) {
+            continue;
+        }
+        if stores.handled("ledger", &recorded.event).await? {
+            findings.expect("I14", false, recorded.event.id(), || {
+                format!(
+                    "the ledger handled {} without booking it",
+                    recorded.event.topic()
+                )
+            });
+        } else {
+            findings.wait_for("booking by ledger");
+        }
+    }
+    Ok(())
+}
+
+/// The chain holds, and each transaction is its event's. The events that are booked.
+pub(super) fn check_journal(
+    history: &History,
+    journal: &BTreeMap<String, Value>,
+    findings: &mut Findings,
+) -> Outcome<Ids> {
+    let mut chain = Chain::default();
+    let mut booked = Ids::new();
+    for (place, row) in journal {
+        let transaction: Transaction =
+            serde_json::from_value(row.clone()).map_err(|source| AuditError::Row {
+                service: "ledger",
+                view: "journal",
+                key: place.clone(),
+                source,
+            })?;
+        let followed = chain.follow(&transaction);
+        findings.expect("I1", followed.is_ok(), place, || {
+            followed.err().unwrap_or_default()
+        });
+        check_balanced(place, row, findings);
+        let once = booked.insert(transaction.event_id);
+        findings.expect("I1", once, place, || {
+            format!("event {} is booked again", transaction.event_id)
+        });
+        check_legs(history, place, transaction.event_id, row, findings)?;
+    }
+    Ok(booked)
+}
+
+/// What some accounts lose is what others gain.
+fn check_balanced(place: &str, row: &Value, findings: &mut Findings) {
+    let mut sums: HashMap<String, i128> = HashMap::new();
+    for (account, amount) in entries(row) {
+        *sums.entry(asset(&account).to_owned()).or_default() += amount;
+    }
+    let balanced = !sums.is_empty() && sums.values().all(|sum| *sum == 0);
+    findings.expect("I1", balanced, place, || {
+        format!("the entries sum to {sums:?}")
+    });
+}
+
+fn check_legs(
+    history: &History,
+    place: &str,
+    event_id: Uuid,
+    row: &Value,
+    findings: &mut Findings,
+) -> Outcome<()> {
+    let event = history.event(event_id);
+    let told = event.map(|recorded| legs(&recorded.event)).transpose()?;
+    let mut found = Legs::new();
+    for (account, amount) in entries(row) {
+        *found.entry(account).or_default() += amount;
+    }
+    let same = told.flatten().as_ref() == Some(&found);
+    findings.expect("I1", same, place, || {
+        format!("it is not what event {event_id} moves")
+    });
+    Ok(())
+}
+
+/// The ledger holds what custody holds after the same events.
+pub(super) fn check_balances(
+    history: &History,
+    booked: &Ids,
+    rows: &BTreeMap<String, Value>,
+    findings: &mut Findings,
+) -> Outcome<()> {
+    let mut told = Legs::new();
+    for recorded in &history.events {
+        if !booked.contains(&recorded.event.id()) {
+            continue;
+        }
+        for (account, amount) in legs(&recorded.event)?.into_iter().flatten() {
+            *told.entry(account).or_default() += amount;
+        }
+    }
+    for account in told.keys().chain(rows.keys()) {
+        let told = told.get(account).copied().unwrap_or_default();
+        let kept = rows.get(account).and_then(|row| row["balance"].as_i64());
+        let kept = i128::from(kept.unwrap_or_default());
+        findings.expect("I6", told == kept, account, || {
+            format!("the ledger holds {kept}, events say {told}")
+        });
+    }
+    Ok(())
+}
+
+fn entries(row: &Value) -> Vec<(String, i128)> {
+    let entries = row["entries"].as_array().into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let account = entry["account"].as_str()?.to_owned();
+            Some((account, i128::from(entry["amount"].as_i64()?)))
+        })
+        .collect()
+}
+
+/// Of `u:<user>:<asset>:<part>`, `world:<asset>`, `issuer:<symbol>` and `house:fees:<asset>`.
+fn asset(account: &str) -> &str {
+    let place = match account.split(':').next() {
+        Some("u" | "house") => 2,
+        _ => 1,
+    };
+    account.split(':').nth(place).unwrap_or_default()
+}
+
+/// What an event moves; none for one that moves nothing.
+pub(super) fn legs(event: &SealedEvent) -> Outcome<Option<Legs>> {
+    let legs = if event.is::<FundsDepositedEvent>() {
+        deposited(&event.payload()?)?
+    } else if event.is::<FundsWithdrawnEvent>() {
+        let withdrawn: FundsWithdrawnEvent = event.payload()?;
+        let gone = held(withdrawn.amount.as_ref())?;
+        let world = format!("world:{}", gone.asset);
+        transfer(locked(&withdrawn.user_id, &gone.asset), world, &gone)
+    } else if event.is::<FundsLockedEvent>() {
+        let event: FundsLockedEvent = event.payload()?;
+        let more = held(event.amount.as_ref())?;
+        let user = &event.user_id;
+        transfer(
+            available(user, &more.asset),
+            locked(user, &more.asset),
+            &more,
+        )
+    } else if event.is::<FundsReleasedEvent>() {
+        let event: FundsReleasedEvent = event.payload()?;
+        let back = held(event.amount.as_ref())?;
+        let user = &event.user_id;
+        transfer(
+            locked(user, &back.asset),
+            available(user, &back.asset),
+            &back,
+        )
+    } else if event.is::<FundsSettledEvent>() {
+        settled(&event.payload()?)?
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(legs))
+}
+
+fn deposited(event: &FundsDepositedEvent) -> Outcome<Legs> {
+    let came = held(event.amount.as_ref())?;
+    let from = match event.method() {
+        DepositMethod::Issue => format!("issuer:{}", came.asset),
+        _ => format!("world:{}", came.asset),
+    };
+    Ok(transfer(
+        from,
+        available(&event.user_id, &came.asset),
+        &came,
+    ))
+}
+
+fn settled(event: &FundsSettledEvent) -> Outcome<Legs> {
+    let price = price(event)?;
+    let (buyer, seller) = (&event.buyer_user_id, &event.seller_user_id);
+    let quantity = i128::from(event.quantity);
+    let mut legs = Legs::new();
+    let mut add = |account: String, amount: i128| *legs.entry(account).or_default() += amount;
+    add(locked(buyer, CASH), -price.notional - price.buyer_fee);
+    add(available(seller, CASH), price.notional - price.seller_fee);
+    if price.buyer_fee + price.seller_fee != 0 {
+        add(
+            format!("house:fees:{CASH}"),
+            price.buyer_fee + price.seller_fee,
+        );
+    }
+    add(locked(seller, &event.symbol), -quantity);
+    add(available(buyer, &event.symbol), quantity);
+    Ok(legs)
+}
+
+fn transfer(from: String, to: String, held: &Held) -> Legs {
+    Legs::from([(from, -held.amount), (to, held.amount)])
+}
+
+fn available(user: &str, asset: &str) -> String {
+    format!("u:{user}:{asset}:avail")
+}
+
+fn locked(user: &str, asset: &str) -> String {
+    format!("u:{user}:{asset}:locked")
+}

@@ -1,0 +1,63 @@
+//! The platform's invariants, recomputed from its events alone and compared with every service's
+//! tables.
+//!
+//! Owns: what must hold for everything the services have written, whoever wrote it and however
+//! often they crashed. It knows the contract and how rows look, and no service's code: what two
+//! have to agree on is worked out here once more.
+//!
+//! Rooms, in reading order:
+//! - [`stores`] – what is looked at
+//! - [`history`] – every event in it
+//! - [`finding`] and [`report`] – breaches, and what is still under way
+//! - [`streams`] – I15: histories without gaps, each owned by one service
+//! - [`lifecycle`] – I8, I15, I16: what happened to orders, trades, payments and reports was allowed
+//! - [`matches`] – I7, I9: both sides of a match agree, with each other and with their limits
+//! - [`custody`] – I1 to I6: cash and shares, recomputed and compared with accounts and ledger
+//! - [`positions`] – I20: lots and profit, recomputed and compared
+//! - [`effects`] – I14: every event had its effect in every consumer once, or is still on its way
+//! - [`delivery`] – every event was published and archived; what is parked
+//!
+//! What the stores catch under way is counted as pending, not as a breach.
+
+pub mod error;
+pub mod finding;
+pub mod history;
+pub mod report;
+pub mod stores;
+
+mod custody;
+mod delivery;
+mod effects;
+mod lifecycle;
+mod matches;
+mod positions;
+mod streams;
+
+#[cfg(test)]
+mod samples;
+
+pub use error::AuditError;
+pub use finding::{Breach, Findings};
+pub use history::History;
+pub use report::AuditReport;
+pub use stores::Stores;
+
+/// Checks everything.
+///
+/// # Errors
+/// The stores cannot be read. What is wrong in them is no error but a breach.
+pub async fn examine(stores: &Stores) -> Result<(History, Findings), AuditError> {
+    let history = History::read(stores).await?;
+    let mut findings = Findings::default();
+    streams::check(&history, &mut findings);
+    lifecycle::check(&history, stores, &mut findings).await?;
+    matches::check(&history, &mut findings)?;
+    effects::check(&history, stores, &mut findings).await?;
+    custody::check(&history, stores, &mut findings).await?;
+    positions::check(&history, stores, &mut findings).await?;
+    delivery::check(&history, stores, &mut findings).await?;
+    Ok((history, findings))
+}
+
+#[cfg(test)]
+mod tests;

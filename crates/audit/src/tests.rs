@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use outcry_events::SealedEvent;
+use outcry_sqlite::Database;
+use outcry_store::{Append, Commit, Handled, SqliteStore, Store, ViewWrite};
+
+use super::*;
+use crate::samples;
+
+const SERVICES: [&str; 10] = [
+    "users",
+    "orders",
+    "trades",
+    "funds",
+    "payments",
+    "ledger",
+    "portfolio",
+    "reports",
+    "notifications",
+    "gateway",
+];
+
+/// A platform that has Alice and Bob, and nothing that heard of them.
+async fn platform(folder: &tempfile::TempDir) -> (Stores, Vec<SealedEvent>) {
+    let database = Database::open(&folder.path().join("outcry.db")).unwrap();
+    let mut stores: Vec<(&'static str, Arc<dyn Store>)> = Vec::new();
+    for service in SERVICES {
+        let store = SqliteStore::open(&database, service).await.unwrap();
+        stores.push((service, Arc::new(store)));
+    }
+    let stores: Stores = stores.into_iter().collect();
+    let script = samples::Script::default()
+        .then(samples::user(samples::ALICE))
+        .then(samples::user(samples::BOB));
+    let history = script.history();
+    let events: Vec<_> = history.events.into_iter().map(|one| one.event).collect();
+    let appends = events.iter().map(|event| Append {
+        stream: event.stream(),
+        expected: 0,
+        events: vec![event.clone()],
+    });
+    let commit = Commit {
+        appends: appends.collect(),
+        ..Commit::default()
+    };
+    stores.store("users").unwrap().commit(commit).await.unwrap();
+    (stores, events)
+}
+
+#[tokio::test]
+async fn what_nobody_has_heard_of_yet_is_pending_and_no_breach() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, _) = platform(&folder).await;
+    let (history, findings) = examine(&stores).await.unwrap();
+    assert_eq!(findings.breaches, []);
+    assert_eq!(findings.pending["publishing by users"], 2);
+    assert_eq!(findings.pending["archiving"], 2);
+    assert_eq!(findings.pending["funds"], 2);
+    let report = serde_json::to_value(AuditReport::new(&history, &findings)).unwrap();
+    assert_eq!(report["events"], 2);
+    assert_eq!(report["pending"]["archiving"], 2);
+    assert_eq!(report["breaches"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_event_handled_without_its_effect_is_a_breach() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, events) = platform(&folder).await;
+    for (event, keep) in events.iter().zip([true, false]) {
+        let account = serde_json::json!({"standing": "active", "sequence": 0, "balances": {}});
+        let account = ViewWrite::put("accounts", event.aggregate_id(), &account).unwrap();
+        let commit = Commit {
+            handled: Some(Handled {
+                group: "funds".to_owned(),
+                key: event.partition_key().to_owned(),
+                event_id: event.id(),
+                at: event.occurred_at(),
+            }),
+            views: keep.then_some(account).into_iter().collect(),
+            ..Commit::default()
+        };
+        stores.store("funds").unwrap().commit(commit).await.unwrap();
+    }
+    let (_, findings) = examine(&stores).await.unwrap();
+    let [breach] = &findings.breaches[..] else {
+        panic!("{:?}", findings.breaches);
+    };
+    assert_eq!(breach.invariant, "I14");
+    assert_eq!(breach.subject, samples::id(samples::BOB));
+}
+
+#[tokio::test]
+async fn stores_that_are_missing_are_an_error_and_no_breach() {
+    let outcome = examine(&Stores::default()).await;
+    assert!(matches!(outcome, Err(AuditError::NoStore(_))));
+}
