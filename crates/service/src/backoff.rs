@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
 /// Waits that double from `first` up to `most`, each shortened at random by up to half, so that
@@ -30,7 +29,7 @@ impl Backoff {
     /// The wait after failure number `failures` (from 1).
     pub fn after(&self, failures: u32) -> Duration {
         let ceiling = self.ceiling(failures);
-        ceiling / 2 + ceiling.mul_f64(rand::rng().random_range(0.0..=0.5))
+        ceiling / 2 + ceiling.mul_f64(fastrand::f64() / 2.0)
     }
 
     /// Waits after failure number `failures`; false when `stop` came first.

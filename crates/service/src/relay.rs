@@ -119,6 +119,7 @@ impl Relay {
                 return;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled(), if !stopping => {}
                 _ = commits.changed() => {}
                 () = share.added() => {}

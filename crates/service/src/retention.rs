@@ -38,6 +38,7 @@ pub(crate) async fn forget(ctx: Context, stop: CancellationToken) {
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}
         }

@@ -131,6 +131,7 @@ impl Timers {
                 BUSY_SWEEP
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 Some(fired) = self.firing.join_next() => self.note(fired),
                 _ = commits.changed() => {}

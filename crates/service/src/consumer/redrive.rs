@@ -44,6 +44,7 @@ impl Consumer {
                 return;
             }
             tokio::select! {
+                biased;
                 () = tenure.stop.cancelled() => {}
                 _ = commits.changed() => {}
                 () = tokio::time::sleep(SWEEP) => {}
@@ -86,6 +87,7 @@ impl Consumer {
             }
             if !pause.is_zero() {
                 tokio::select! {
+                    biased;
                     () = tenure.stop.cancelled() => return Err(Stopped),
                     () = tokio::time::sleep(pause) => {}
                 }

@@ -139,6 +139,7 @@ impl Parts {
     ) -> Result<(), RunError> {
         loop {
             let ended = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
                 Some(ended) = self.tasks.join_next() => ended,
                 Some(ended) = self.relaying.join_next() => ended,
@@ -256,6 +257,7 @@ async fn measure(ctx: Context, broker: Arc<dyn Broker>, stop: CancellationToken)
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(MEASURE_EVERY) => {}
         }

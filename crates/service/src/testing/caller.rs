@@ -17,7 +17,9 @@ pub struct Caller {
 // === impl Caller ===
 
 impl Caller {
-    pub(super) fn new(channel: Channel, user: Option<User>) -> Self {
+    /// Calls over `channel` as `user`, or as nobody.
+    #[must_use]
+    pub fn new(channel: Channel, user: Option<User>) -> Self {
         Self { channel, user }
     }
 }
