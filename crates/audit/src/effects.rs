@@ -1,7 +1,6 @@
 //! I14: every event had its effect in every consumer once, or is still on its way.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 
 use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent, FundsSettledEvent};
 use outcry_contracts::orders::v1::{
@@ -14,16 +13,16 @@ use outcry_contracts::reports::v1::{
 };
 use outcry_contracts::trades::v1::{
     TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradeFailedEvent,
-    TradePlacedEvent,
 };
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
-use outcry_events::{Event, SealedEvent};
+use outcry_events::SealedEvent;
 use serde_json::Value;
 
 use crate::error::Outcome;
+use crate::fact::{Fact, Told};
 use crate::finding::Findings;
 use crate::history::History;
-use crate::stores::Stores;
+use crate::stores::{Rows, Stores};
 
 /// Something that must follow from events, once.
 struct Effect<'a> {
@@ -32,7 +31,7 @@ struct Effect<'a> {
     /// What.
     what: &'static str,
     /// For which order, match or payment.
-    subject: String,
+    subject: &'a str,
     /// The events it follows from: all of them must have been handled.
     causes: Vec<&'a SealedEvent>,
     /// How often it is there.
@@ -40,19 +39,37 @@ struct Effect<'a> {
 }
 
 pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
-    let mut effects = effects(history)?;
-    let accounts = stores.view("funds", "accounts").await?;
-    effects.extend(for_users(history, "funds", "an account", &accounts)?);
-    let users = stores.view("orders", "users").await?;
-    effects.extend(for_users(history, "orders", "a user", &users)?);
-    let portfolios = stores.view("portfolio", "portfolios").await?;
-    effects.extend(for_users(history, "portfolio", "a portfolio", &portfolios)?);
+    let mut effects = effects(history);
+    let views = [
+        ("funds", "accounts", "an account"),
+        ("orders", "users", "a user"),
+        ("portfolio", "portfolios", "a portfolio"),
+    ];
+    for (consumer, view, what) in views {
+        let Some(rows) = stores.view(consumer, view).await? else {
+            continue;
+        };
+        effects.extend(for_users(history, consumer, what, &rows));
+        if consumer == "funds" {
+            check_standings(history, stores, &rows, findings).await?;
+        }
+    }
     for effect in effects {
         let handled = effect.times > 0 || effect.all_handled(stores).await?;
         effect.judge(handled, findings);
     }
-    for (user, (event, status)) in standings(history)? {
-        let kept = accounts.get(&user).map(|row| &row["standing"]);
+    Ok(())
+}
+
+/// Funds knows the newest status of every user.
+async fn check_standings(
+    history: &History,
+    stores: &Stores,
+    accounts: &Rows,
+    findings: &mut Findings,
+) -> Outcome<()> {
+    for (user, (event, status)) in standings(history) {
+        let kept = accounts.get(user).map(|row| &row["standing"]);
         if kept.and_then(Value::as_str) == Some(standing(status)) {
             findings.expect("I14", true, user, String::new);
         } else if stores.handled("funds", event).await? {
@@ -84,7 +101,7 @@ impl Effect<'_> {
             findings.wait_for(self.consumer);
             return;
         }
-        findings.expect("I14", self.times == 1, &self.subject, || match self.times {
+        findings.expect("I14", self.times == 1, self.subject, || match self.times {
             0 => format!(
                 "{} handled its events, but there is no {}",
                 self.consumer, self.what
@@ -95,104 +112,116 @@ impl Effect<'_> {
 }
 
 /// Effects that are events themselves.
-fn effects(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let mut effects = fills(history)?;
-    effects.extend(order_ends(history)?);
-    effects.extend(deposits(history)?);
-    effects.extend(settlements(history)?);
-    effects.extend(submissions(history)?);
-    effects.extend(closings(history)?);
-    effects.extend(reports(history)?);
-    Ok(effects)
+fn effects(history: &History) -> Vec<Effect<'_>> {
+    let mut effects = fills(history);
+    effects.extend(order_ends(history));
+    effects.extend(deposits(history));
+    effects.extend(settlements(history));
+    effects.extend(submissions(history));
+    effects.extend(closings(history));
+    effects.extend(reports(history));
+    effects
 }
 
 /// Every fill reaches its order.
-fn fills(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let filled = count::<OrderFilledEvent, _>(history, |filled| Some(filled.execution_id))?;
-    each::<TradeExecutedEvent>(history, "orders", "order.filled", |executed| {
-        let times = times(&filled, &executed.execution_id);
-        Some((executed.execution_id, times))
-    })
+fn fills(history: &History) -> Vec<Effect<'_>> {
+    let filled = count(history, |filled: &OrderFilledEvent| &filled.execution_id);
+    each(
+        history,
+        "orders",
+        "order.filled",
+        |executed: &TradeExecutedEvent| {
+            let execution = &executed.execution_id;
+            Some((execution.as_str(), times(&filled, execution)))
+        },
+    )
 }
 
 /// An order ends when its trade does.
-fn order_ends(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let mut ends = count::<OrderCancelledEvent, _>(history, |end| Some(end.order_id))?;
-    for (order, times) in count::<OrderExpiredEvent, _>(history, |end| Some(end.order_id))?
-        .into_iter()
-        .chain(count::<OrderRejectedEvent, _>(history, |end| {
-            Some(end.order_id)
-        })?)
-    {
+fn order_ends(history: &History) -> Vec<Effect<'_>> {
+    let mut ends = count(history, |end: &OrderCancelledEvent| &end.order_id);
+    let expired = count(history, |end: &OrderExpiredEvent| &end.order_id);
+    let rejected = count(history, |end: &OrderRejectedEvent| &end.order_id);
+    for (order, times) in expired.into_iter().chain(rejected) {
         *ends.entry(order).or_default() += times;
     }
-    let times = |order: String| {
-        let times = times(&ends, &order);
-        Some((order, times))
-    };
     let what = "end of the order";
-    let mut effects =
-        each::<TradeCancelledEvent>(history, "orders", what, |end| times(end.order_id))?;
-    effects.extend(each::<TradeFailedEvent>(history, "orders", what, |end| {
-        times(end.order_id)
-    })?);
-    Ok(effects)
+    let mut effects = each(history, "orders", what, |end: &TradeCancelledEvent| {
+        Some((end.order_id.as_str(), times(&ends, &end.order_id)))
+    });
+    effects.extend(each(history, "orders", what, |end: &TradeFailedEvent| {
+        Some((end.order_id.as_str(), times(&ends, &end.order_id)))
+    }));
+    effects
 }
 
 /// Every captured payment is credited.
-fn deposits(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let credited = count::<FundsDepositedEvent, _>(history, |deposited| {
-        (deposited.method() == DepositMethod::Payment).then_some(deposited.reference)
-    })?;
-    each::<PaymentSuccessEvent>(history, "funds", "funds.deposited", |success| {
-        let times = times(&credited, &success.payment_id);
-        Some((success.payment_id, times))
-    })
+fn deposits(history: &History) -> Vec<Effect<'_>> {
+    let mut credited: HashMap<&str, usize> = HashMap::new();
+    for (_, deposited) in history.all::<FundsDepositedEvent>() {
+        if deposited.method() == DepositMethod::Payment {
+            *credited.entry(&deposited.reference).or_default() += 1;
+        }
+    }
+    each(
+        history,
+        "funds",
+        "funds.deposited",
+        |success: &PaymentSuccessEvent| {
+            let payment = &success.payment_id;
+            Some((payment.as_str(), times(&credited, payment)))
+        },
+    )
 }
 
 /// Every match is settled once both sides are known.
-fn settlements(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let settled = count::<FundsSettledEvent, _>(history, |settled| Some(settled.match_id))?;
-    let mut sides: BTreeMap<String, Vec<&SealedEvent>> = BTreeMap::new();
-    for (event, executed) in history.all::<TradeExecutedEvent>()? {
-        sides.entry(executed.match_id).or_default().push(event);
+fn settlements(history: &History) -> Vec<Effect<'_>> {
+    let settled = count(history, |settled: &FundsSettledEvent| &settled.match_id);
+    let mut sides: BTreeMap<&str, Vec<&SealedEvent>> = BTreeMap::new();
+    for (event, executed) in history.all::<TradeExecutedEvent>() {
+        sides.entry(&executed.match_id).or_default().push(event);
     }
-    Ok(sides
+    sides
         .into_iter()
         .map(|(match_id, causes)| Effect {
             consumer: "funds",
             what: "funds.settled",
-            times: times(&settled, &match_id),
+            times: times(&settled, match_id),
             subject: match_id,
             causes,
         })
-        .collect())
+        .collect()
 }
 
 /// Every validated order reaches the venue.
-fn submissions(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let created = count::<TradeCreatedEvent, _>(history, |created| Some(created.order_id))?;
-    each::<OrderValidatedEvent>(history, "trades", "trade.created", |validated| {
-        let times = times(&created, &validated.order_id);
-        Some((validated.order_id, times))
-    })
+fn submissions(history: &History) -> Vec<Effect<'_>> {
+    let created = count(history, |created: &TradeCreatedEvent| &created.order_id);
+    each(
+        history,
+        "trades",
+        "trade.created",
+        |validated: &OrderValidatedEvent| {
+            let order = &validated.order_id;
+            Some((order.as_str(), times(&created, order)))
+        },
+    )
 }
 
 /// A trade that is filled is closed once all of it is settled, and not before.
-fn closings(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let closed = count::<TradeClosedEvent, _>(history, |closed| Some(closed.order_id))?;
-    let mut settled: HashMap<String, (i64, Vec<&SealedEvent>)> = HashMap::new();
-    for (event, match_) in history.all::<FundsSettledEvent>()? {
-        for order in [match_.buyer_order_id, match_.seller_order_id] {
+fn closings(history: &History) -> Vec<Effect<'_>> {
+    let closed = count(history, |closed: &TradeClosedEvent| &closed.order_id);
+    let mut settled: HashMap<&str, (i64, Vec<&SealedEvent>)> = HashMap::new();
+    for (event, match_) in history.all::<FundsSettledEvent>() {
+        for order in [&match_.buyer_order_id, &match_.seller_order_id] {
             let (quantity, events) = settled.entry(order).or_default();
             *quantity += match_.quantity;
             events.push(event);
         }
     }
     let mut effects = Vec::new();
-    for (order, filled) in filled(history)? {
-        let (quantity, causes) = settled.remove(&order).unwrap_or_default();
-        let times = times(&closed, &order);
+    for (order, filled) in filled(history) {
+        let (quantity, causes) = settled.remove(order).unwrap_or_default();
+        let times = times(&closed, order);
         // Not all settled: a closing would be too early, which is one too many.
         if quantity >= filled || times > 0 {
             effects.push(Effect {
@@ -204,42 +233,49 @@ fn closings(history: &History) -> Outcome<Vec<Effect<'_>>> {
             });
         }
     }
-    Ok(effects)
+    effects
 }
 
 /// Shares traded of each order whose trade is filled.
-fn filled(history: &History) -> Outcome<BTreeMap<String, i64>> {
+fn filled(history: &History) -> BTreeMap<&str, i64> {
     let mut filled = BTreeMap::new();
-    let mut executed: HashMap<String, i64> = HashMap::new();
-    for recorded in &history.events {
-        let event = &recorded.event;
-        if event.is::<TradeExecutedEvent>() {
-            let fill: TradeExecutedEvent = event.payload()?;
-            if fill.leaves_quantity == 0 {
-                filled.insert(fill.order_id.clone(), fill.cumulative_quantity);
+    let mut executed: HashMap<&str, i64> = HashMap::new();
+    for recorded in history.of("trades") {
+        match &recorded.fact {
+            Fact::TradeExecuted(fill) => {
+                if fill.leaves_quantity == 0 {
+                    filled.insert(fill.order_id.as_str(), fill.cumulative_quantity);
+                }
+                executed.insert(&fill.order_id, fill.cumulative_quantity);
             }
-            executed.insert(fill.order_id, fill.cumulative_quantity);
-        } else if event.is::<TradePlacedEvent>() {
             // New terms of what is traded already.
-            let placed: TradePlacedEvent = event.payload()?;
-            if let (0, Some(quantity)) = (placed.leaves_quantity, executed.get(&placed.order_id)) {
-                filled.insert(placed.order_id, *quantity);
+            Fact::TradePlaced(placed) if placed.leaves_quantity == 0 => {
+                if let Some(quantity) = executed.get(placed.order_id.as_str()) {
+                    filled.insert(&placed.order_id, *quantity);
+                }
             }
+            _ => {}
         }
     }
-    Ok(filled)
+    filled
 }
 
 /// Reports are made after their request was handled, so a missing one is only still to come.
-fn reports(history: &History) -> Outcome<Vec<Effect<'_>>> {
-    let mut done = count::<ReportCompletedEvent, _>(history, |done| Some(done.report_id))?;
-    for (report, times) in count::<ReportFailedEvent, _>(history, |done| Some(done.report_id))? {
+fn reports(history: &History) -> Vec<Effect<'_>> {
+    let mut done = count(history, |done: &ReportCompletedEvent| &done.report_id);
+    let failed = count(history, |done: &ReportFailedEvent| &done.report_id);
+    for (report, times) in failed {
         *done.entry(report).or_default() += times;
     }
-    each::<ReportRequestedEvent>(history, "reports", "report", |requested| {
-        let times = times(&done, &requested.report_id);
-        (times > 0).then_some((requested.report_id, times))
-    })
+    each(
+        history,
+        "reports",
+        "report",
+        |requested: &ReportRequestedEvent| {
+            let times = times(&done, &requested.report_id);
+            (times > 0).then_some((requested.report_id.as_str(), times))
+        },
+    )
 }
 
 /// Every user is known to a consumer.
@@ -247,24 +283,20 @@ fn for_users<'a>(
     history: &'a History,
     consumer: &'static str,
     what: &'static str,
-    rows: &BTreeMap<String, Value>,
-) -> Outcome<Vec<Effect<'a>>> {
-    each::<UserCreatedEvent>(history, consumer, what, |created| {
+    rows: &Rows,
+) -> Vec<Effect<'a>> {
+    each(history, consumer, what, |created: &UserCreatedEvent| {
         let times = usize::from(rows.contains_key(&created.user_id));
-        Some((created.user_id, times))
+        Some((created.user_id.as_str(), times))
     })
 }
 
 /// The newest status of each user whose status ever changed, with the event that tells it.
-fn standings(history: &History) -> Outcome<BTreeMap<String, (&SealedEvent, UserStatus)>> {
-    let changes = history.all::<UserStatusChangedEvent>()?;
-    Ok(changes
-        .into_iter()
-        .map(|(event, changed)| {
-            let status = changed.new_status();
-            (changed.user_id, (event, status))
-        })
-        .collect())
+fn standings(history: &History) -> BTreeMap<&str, (&SealedEvent, UserStatus)> {
+    history
+        .all::<UserStatusChangedEvent>()
+        .map(|(event, changed)| (changed.user_id.as_str(), (event, changed.new_status())))
+        .collect()
 }
 
 /// What funds calls a status.
@@ -278,15 +310,14 @@ fn standing(status: UserStatus) -> &'static str {
 }
 
 /// An effect for each event of a type: its subject, and how often it is there.
-fn each<'a, E: Event>(
+fn each<'a, E: Told>(
     history: &'a History,
     consumer: &'static str,
     what: &'static str,
-    of: impl Fn(E) -> Option<(String, usize)>,
-) -> Outcome<Vec<Effect<'a>>> {
-    let events = history.all::<E>()?;
-    Ok(events
-        .into_iter()
+    of: impl Fn(&'a E) -> Option<(&'a str, usize)>,
+) -> Vec<Effect<'a>> {
+    history
+        .all::<E>()
         .filter_map(|(event, payload)| {
             let (subject, times) = of(payload)?;
             Some(Effect {
@@ -297,24 +328,22 @@ fn each<'a, E: Event>(
                 times,
             })
         })
-        .collect())
+        .collect()
 }
 
 /// How many events of a type have each key.
-fn count<E: Event, K: Eq + Hash>(
-    history: &History,
-    key: impl Fn(E) -> Option<K>,
-) -> Outcome<HashMap<K, usize>> {
+fn count<'a, E: Told>(
+    history: &'a History,
+    key: impl Fn(&'a E) -> &'a String,
+) -> HashMap<&'a str, usize> {
     let mut counts = HashMap::new();
-    for (_, event) in history.all::<E>()? {
-        if let Some(key) = key(event) {
-            *counts.entry(key).or_default() += 1;
-        }
+    for (_, event) in history.all::<E>() {
+        *counts.entry(key(event).as_str()).or_default() += 1;
     }
-    Ok(counts)
+    counts
 }
 
-fn times(counts: &HashMap<String, usize>, key: &str) -> usize {
+fn times(counts: &HashMap<&str, usize>, key: &str) -> usize {
     counts.get(key).copied().unwrap_or_default()
 }
 

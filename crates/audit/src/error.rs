@@ -2,13 +2,11 @@
 
 use outcry_events::{MoneyError, PayloadError};
 use outcry_store::StoreError;
+use uuid::Uuid;
 
 /// Why the audit cannot say anything: data that cannot be read, not data that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// There is no store of a service whose tables are to be looked at.
-    #[error("there is no store of service {0}")]
-    NoStore(String),
     /// A store failed.
     #[error("reading the store of {service}")]
     Store {
@@ -30,8 +28,13 @@ pub enum AuditError {
         source: serde_json::Error,
     },
     /// An event's payload cannot be read.
-    #[error("an event cannot be read")]
-    Event(#[from] PayloadError),
+    #[error("event {id} cannot be read")]
+    Event {
+        /// The event.
+        id: Uuid,
+        /// What is wrong with it.
+        source: PayloadError,
+    },
     /// An amount of an event is none.
     #[error("an event has an amount that is none")]
     Amount(#[from] MoneyError),

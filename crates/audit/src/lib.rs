@@ -28,6 +28,7 @@ pub mod stores;
 mod custody;
 mod delivery;
 mod effects;
+mod fact;
 mod lifecycle;
 mod matches;
 mod positions;

@@ -21,13 +21,21 @@ use crate::stores::Stores;
 
 pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
     let told = orders::follow(history, findings)?;
-    orders::check_rows(&told, &stores.view("orders", "orders").await?, findings);
+    if let Some(rows) = stores.view("orders", "orders").await? {
+        orders::check_rows(&told, &rows, findings);
+    }
     let told = trades::follow(history, findings)?;
-    trades::check_rows(&told, &stores.view("trades", "trades").await?, findings);
-    let told = payments::payments(history, findings)?;
-    check_statuses(&told, &stores.view("payments", "payments").await?, findings);
+    if let Some(rows) = stores.view("trades", "trades").await? {
+        trades::check_rows(&told, &rows, findings);
+    }
+    let told = payments::payments(history, findings);
+    if let Some(rows) = stores.view("payments", "payments").await? {
+        check_statuses(&told, &rows, findings);
+    }
     let told = payments::reports(history, findings);
-    check_statuses(&told, &stores.view("reports", "reports").await?, findings);
+    if let Some(rows) = stores.view("reports", "reports").await? {
+        payments::check_reports(&told, &rows, findings);
+    }
     Ok(())
 }
 

@@ -1,57 +1,53 @@
-//! I7 and I9: both sides of every match agree, no side is filled beyond its limit, and a match is
-//! settled once, as it was made.
+//! I7, I9 and I12: both sides of every match agree and belong to two owners, no side is filled
+//! beyond its limit or spends more than is locked for it, and a match is settled once, as it was
+//! made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use outcry_contracts::funds::v1::FundsSettledEvent;
+use outcry_contracts::funds::v1::{
+    FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent, LockPurpose,
+};
 use outcry_contracts::orders::v1::Side;
 use outcry_contracts::trades::v1::{
     Liquidity, TradeCreatedEvent, TradeExecutedEvent, TradePlacedEvent,
 };
-use outcry_events::{Amount, SealedEvent};
+use outcry_events::Amount;
 
+use crate::custody::held;
 use crate::error::Outcome;
+use crate::fact::{Fact, raw};
 use crate::finding::Findings;
 use crate::history::History;
 
 /// Both sides of a match.
 #[derive(Default)]
-pub struct Match {
-    pub buy: Option<TradeExecutedEvent>,
-    pub sell: Option<TradeExecutedEvent>,
+struct Match<'a> {
+    buy: Option<&'a TradeExecutedEvent>,
+    sell: Option<&'a TradeExecutedEvent>,
+    sides: usize,
 }
 
-/// Every match.
-///
-/// # Errors
-/// An event cannot be read.
-pub fn matches(history: &History) -> Outcome<BTreeMap<String, Match>> {
-    let mut matches: BTreeMap<String, Match> = BTreeMap::new();
-    for (_, executed) in history.all::<TradeExecutedEvent>()? {
-        let made = matches.entry(executed.match_id.clone()).or_default();
+pub fn check(history: &History, findings: &mut Findings) -> Outcome<()> {
+    check_limits(history, findings)?;
+    check_spending(history, findings)?;
+    let mut settled: HashMap<&str, &FundsSettledEvent> = HashMap::new();
+    for (_, one) in history.all::<FundsSettledEvent>() {
+        settled.insert(&one.match_id, one);
+    }
+    let mut matches: BTreeMap<&str, Match<'_>> = BTreeMap::new();
+    for (_, executed) in history.all::<TradeExecutedEvent>() {
+        let made = matches.entry(&executed.match_id).or_default();
+        made.sides += 1;
         match executed.side() {
             Side::Buy => made.buy = Some(executed),
             _ => made.sell = Some(executed),
         }
     }
-    Ok(matches)
-}
-
-pub fn check(history: &History, findings: &mut Findings) -> Outcome<()> {
-    check_limits(history, findings)?;
-    let settled: BTreeMap<String, FundsSettledEvent> = history
-        .all::<FundsSettledEvent>()?
-        .into_iter()
-        .map(|(_, settled)| (settled.match_id.clone(), settled))
-        .collect();
-    let matches = matches(history)?;
-    let executions = history.all::<TradeExecutedEvent>()?.len();
-    findings.expect("I7", executions == 2 * matches.len(), "matches", || {
-        format!("{executions} executions for {} matches", matches.len())
-    });
     for (id, made) in &matches {
-        let (Some(buy), Some(sell)) = (&made.buy, &made.sell) else {
-            findings.expect("I7", false, id, || "one side is missing".to_owned());
+        findings.expect("I7", made.sides == 2, id, || {
+            format!("{} sides traded in it", made.sides)
+        });
+        let (Some(buy), Some(sell)) = (made.buy, made.sell) else {
             continue;
         };
         check_pair(id, buy, sell, findings);
@@ -87,6 +83,9 @@ fn check_pair(
     findings.expect("I9", one_each, id, || {
         "not one side was resting and one incoming".to_owned()
     });
+    findings.expect("I12", buy.user_id != sell.user_id, id, || {
+        format!("{} trades with themselves", buy.user_id)
+    });
 }
 
 fn check_settlement(
@@ -102,6 +101,8 @@ fn check_settlement(
         && price.checked_mul(settled.quantity) == Some(notional)
         && (&settled.buyer_order_id, &settled.buyer_user_id) == (&buy.order_id, &buy.user_id)
         && (&settled.seller_order_id, &settled.seller_user_id) == (&sell.order_id, &sell.user_id)
+        && settled.buyer_portfolio_id == buy.portfolio_id
+        && settled.seller_portfolio_id == sell.portfolio_id
         && settled.buyer_fee == buy.fee
         && settled.seller_fee == sell.fee;
     findings.expect("I7", same, &settled.match_id, || {
@@ -110,36 +111,94 @@ fn check_settlement(
     Ok(())
 }
 
-/// Walks each trade's stream: a fill is judged by the limit in force when it happened.
+/// A fill is judged by the limit in force when it happened: the limit itself, or the collar the
+/// venue placed the order with, which is within what orders fixed as its protection.
 fn check_limits(history: &History, findings: &mut Findings) -> Outcome<()> {
-    for (stream, events) in history.streams() {
-        let mut limit: Option<Amount> = None;
-        for recorded in events {
-            let event: &SealedEvent = &recorded.event;
-            if event.is::<TradeCreatedEvent>() {
-                let created: TradeCreatedEvent = event.payload()?;
-                let own = created.terms.and_then(|terms| terms.limit_price);
-                let price = own.or(created.protection_price);
-                limit = price.as_ref().map(Amount::from_money).transpose()?;
-            } else if event.is::<TradePlacedEvent>() {
-                let placed: TradePlacedEvent = event.payload()?;
-                if placed.revision > 0
-                    && let Some(price) = &placed.limit_price
-                {
-                    limit = Some(Amount::from_money(price)?);
+    let mut limits: HashMap<&str, Amount> = HashMap::new();
+    for recorded in history.of("trades") {
+        match &recorded.fact {
+            Fact::TradeCreated(created) => {
+                if let Some(limit) = protection(created)? {
+                    limits.insert(&created.trade_id, limit);
                 }
-            } else if event.is::<TradeExecutedEvent>() {
-                let executed: TradeExecutedEvent = event.payload()?;
+            }
+            Fact::TradePlaced(placed) => {
+                let Some(price) = &placed.limit_price else {
+                    continue;
+                };
+                let price = Amount::from_money(price)?;
+                let before = limits.insert(&placed.trade_id, price);
+                if placed.revision == 0 {
+                    check_placed(before, price, placed, findings);
+                }
+            }
+            Fact::TradeExecuted(executed) => {
+                let limit = limits.get(executed.trade_id.as_str()).copied();
                 let price = Amount::from_required(executed.last_price.as_ref())?;
-                let within = limit.is_none_or(|limit| match executed.side() {
-                    Side::Buy => price <= limit,
-                    _ => price >= limit,
-                });
-                findings.expect("I9", within, &stream, || {
+                let within = is_within(executed.side(), limit, price);
+                findings.expect("I9", within, &executed.trade_id, || {
                     format!("filled at {price}, beyond its limit")
                 });
             }
+            _ => {}
         }
+    }
+    Ok(())
+}
+
+fn protection(created: &TradeCreatedEvent) -> Outcome<Option<Amount>> {
+    let terms = created.terms.as_ref();
+    let own = terms.and_then(|terms| terms.limit_price.as_ref());
+    let price = own.or(created.protection_price.as_ref());
+    Ok(price.map(Amount::from_money).transpose()?)
+}
+
+fn check_placed(
+    protection: Option<Amount>,
+    price: Amount,
+    placed: &TradePlacedEvent,
+    findings: &mut Findings,
+) {
+    let within = is_within(placed.side(), protection, price);
+    findings.expect("I9", within, &placed.trade_id, || {
+        format!("placed at {price}, beyond its protection")
+    });
+}
+
+fn is_within(side: Side, limit: Option<Amount>, price: Amount) -> bool {
+    limit.is_none_or(|limit| match side {
+        Side::Buy => price <= limit,
+        _ => price >= limit,
+    })
+}
+
+/// What an order spends, fees included, and what was given back is at most what was locked.
+fn check_spending(history: &History, findings: &mut Findings) -> Outcome<()> {
+    // Settled or not: what the venue has matched will be.
+    let mut spent: BTreeMap<&str, i128> = BTreeMap::new();
+    for (_, fill) in history.all::<TradeExecutedEvent>() {
+        let shares = i128::from(fill.last_quantity);
+        *spent.entry(&fill.order_id).or_default() += match fill.side() {
+            Side::Buy => raw(fill.last_price.as_ref())? * shares + raw(fill.fee.as_ref())?,
+            _ => shares,
+        };
+    }
+    let mut locked: HashMap<&str, i128> = HashMap::new();
+    for (_, more) in history.all::<FundsLockedEvent>() {
+        if more.purpose() == LockPurpose::Order {
+            *locked.entry(&more.lock_id).or_default() += held(more.amount.as_ref())?.amount;
+        }
+    }
+    for (_, back) in history.all::<FundsReleasedEvent>() {
+        if back.purpose() == LockPurpose::Order {
+            *locked.entry(&back.lock_id).or_default() -= held(back.amount.as_ref())?.amount;
+        }
+    }
+    for (order, spent) in spent {
+        let locked = locked.get(order).copied().unwrap_or_default();
+        findings.expect("I9", spent <= locked, order, || {
+            format!("its fills take {spent}, {locked} are locked for it")
+        });
     }
     Ok(())
 }

@@ -11,14 +11,14 @@
 use std::collections::BTreeMap;
 
 use outcry_contracts::funds::v1::{FundsDepositedEvent, FundsSettledEvent};
-use outcry_contracts::types::v1::Money;
 use outcry_contracts::types::v1::asset_amount::Asset;
-use outcry_events::{Amount, SealedEvent};
+use outcry_events::SealedEvent;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{AuditError, Outcome};
+use crate::fact::{Fact, raw};
 use crate::finding::Findings;
 use crate::history::History;
 use crate::stores::Stores;
@@ -69,10 +69,12 @@ struct KeptLot {
 }
 
 pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
-    let kept = read(
-        &stores.view("portfolio", "positions").await?,
-        &stores.view("portfolio", "lots").await?,
-    )?;
+    let positions = stores.view("portfolio", "positions").await?;
+    let lots = stores.view("portfolio", "lots").await?;
+    let (Some(positions), Some(lots)) = (positions, lots) else {
+        return Ok(());
+    };
+    let kept = read(&positions, &lots)?;
     let positions = follow(history)?;
     for (key, kept) in &kept {
         let told = positions.contains_key(key) || kept.quantity == 0;
@@ -140,26 +142,28 @@ fn read(
 /// Every position after everything that was issued and settled.
 fn follow(history: &History) -> Outcome<Positions<'_>> {
     let mut positions = Positions::new();
-    for recorded in history.events.iter().filter(|one| one.service == "funds") {
+    for recorded in history.of("funds") {
         let event = &recorded.event;
-        if event.is::<FundsDepositedEvent>() {
-            issue(event, event.payload()?, &mut positions);
-        } else if event.is::<FundsSettledEvent>() {
-            settle(event, &event.payload()?, &mut positions)?;
+        match &recorded.fact {
+            Fact::FundsDeposited(deposited) => issue(event, deposited, &mut positions),
+            Fact::FundsSettled(settled) => settle(event, settled, &mut positions)?,
+            _ => {}
         }
     }
     Ok(positions)
 }
 
 /// Shares that were issued cost their holder nothing.
-fn issue<'a>(event: &'a SealedEvent, issued: FundsDepositedEvent, positions: &mut Positions<'a>) {
-    let asset = issued.amount.and_then(|amount| amount.asset);
+fn issue<'a>(event: &'a SealedEvent, issued: &FundsDepositedEvent, positions: &mut Positions<'a>) {
+    let asset = issued
+        .amount
+        .as_ref()
+        .and_then(|amount| amount.asset.as_ref());
     if let Some(Asset::Shares(shares)) = asset {
-        let position = positions
-            .entry((issued.user_id, shares.symbol))
-            .or_default();
+        let key = (issued.user_id.clone(), shares.symbol.clone());
+        let position = positions.entry(key).or_default();
         position.events.push(event);
-        position.bought(event.id(), issued.reference, shares.quantity, 0);
+        position.bought(event.id(), issued.reference.clone(), shares.quantity, 0);
     }
 }
 
@@ -168,8 +172,6 @@ fn settle<'a>(
     settled: &FundsSettledEvent,
     positions: &mut Positions<'a>,
 ) -> Outcome<()> {
-    let raw =
-        |money: Option<&Money>| -> Outcome<i128> { Ok(Amount::from_required(money)?.raw().into()) };
     let notional = raw(settled.notional.as_ref())?;
     let cost = notional + raw(settled.buyer_fee.as_ref())?;
     let proceeds = notional - raw(settled.seller_fee.as_ref())?;

@@ -154,10 +154,7 @@ impl Script {
                 recorded_at: at,
                 cause: &cause,
             };
-            events.push(Recorded {
-                service: fact.owner(),
-                event: fact.seal(stamp),
-            });
+            events.push(Recorded::new(fact.owner(), fact.seal(stamp)).unwrap());
         }
         events.sort_by_key(|recorded| recorded.service);
         History::new(events)

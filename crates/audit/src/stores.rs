@@ -7,13 +7,16 @@ use outcry_events::SealedEvent;
 use outcry_store::{Scan, Store, StoreError};
 use serde_json::Value;
 
-use crate::error::AuditError;
+use crate::error::{AuditError, Outcome};
+
+/// Rows of a view by key.
+pub(crate) type Rows = BTreeMap<String, Value>;
 
 /// Rows read at a time.
 pub(crate) const PAGE: usize = 5_000;
 
 /// Every service's store by the service's name. Nothing may be written to them meanwhile, or the
-/// audit sees some of it and not the rest.
+/// audit sees some of it and not the rest. What a service keeps that is not here is not looked at.
 #[derive(Clone, Default)]
 pub struct Stores {
     by_service: BTreeMap<&'static str, Arc<dyn Store>>,
@@ -37,49 +40,39 @@ impl Stores {
             .map(|(service, store)| (*service, store.as_ref()))
     }
 
-    pub(crate) fn store(&self, service: &str) -> Result<&dyn Store, AuditError> {
-        let store = self.by_service.get(service).map(Arc::as_ref);
-        store.ok_or_else(|| AuditError::NoStore(service.to_owned()))
+    /// The store of a service, if it is here.
+    pub(crate) fn store(&self, service: &str) -> Option<&dyn Store> {
+        self.by_service.get(service).map(Arc::as_ref)
     }
 
-    /// Every row of a view, by key.
-    pub(crate) async fn view(
-        &self,
-        service: &str,
-        view: &'static str,
-    ) -> Result<BTreeMap<String, Value>, AuditError> {
-        let store = self.store(service)?;
-        let mut rows = BTreeMap::new();
+    /// Every row of a view, by key; none if the service is not here.
+    pub(crate) async fn view(&self, service: &str, view: &'static str) -> Outcome<Option<Rows>> {
+        let Some(store) = self.store(service) else {
+            return Ok(None);
+        };
+        let mut rows = Rows::new();
         let mut after = None;
         loop {
             let scan = Scan::new(view).limit(PAGE).after(after);
             let page = store.scan(&scan).await.map_err(failed(service))?;
             let Some(last) = page.last() else {
-                return Ok(rows);
+                return Ok(Some(rows));
             };
             after = Some(last.cursor.clone());
-            for row in &page {
+            for row in page {
                 let value = row.decode().map_err(failed(service))?;
-                rows.insert(row.key.clone(), value);
+                rows.insert(row.key, value);
             }
         }
     }
 
     /// Whether the service's group of the same name has handled an event.
-    pub(crate) async fn handled(
-        &self,
-        service: &str,
-        event: &SealedEvent,
-    ) -> Result<bool, AuditError> {
-        let handled = self.store(service)?.is_handled(service, event.id()).await;
+    pub(crate) async fn handled(&self, service: &str, event: &SealedEvent) -> Outcome<bool> {
+        let Some(store) = self.store(service) else {
+            return Ok(false);
+        };
+        let handled = store.is_handled(service, event.id()).await;
         handled.map_err(failed(service))
-    }
-
-    /// How many events the service's group has parked.
-    pub(crate) async fn parked(&self, service: &str) -> Result<u64, AuditError> {
-        let keys = self.store(service)?.parked_keys(service).await;
-        let keys = keys.map_err(failed(service))?;
-        Ok(keys.iter().map(|(_, count)| count).sum())
     }
 }
 

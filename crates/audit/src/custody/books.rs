@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use outcry_contracts::funds::v1::{
-    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent,
+    DepositMethod, FundsDepositedEvent, FundsSettledEvent, FundsWithdrawnEvent, WithdrawalMethod,
 };
-use outcry_events::SealedEvent;
+use outcry_contracts::types::v1::asset_amount::Asset;
+use outcry_contracts::types::v1::{AssetAmount, Money};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::Ids;
 use super::chain::{Chain, Transaction};
 use super::fold::{CASH, Held, held, price};
 use crate::error::{AuditError, Outcome};
+use crate::fact::{Fact, raw};
 use crate::finding::Findings;
 use crate::history::History;
 use crate::stores::Stores;
@@ -24,10 +25,13 @@ type Legs = BTreeMap<String, i128>;
 pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
     let journal = stores.view("ledger", "journal").await?;
     let balances = stores.view("ledger", "balances").await?;
+    let (Some(journal), Some(balances)) = (journal, balances) else {
+        return Ok(());
+    };
     let booked = check_journal(history, &journal, findings)?;
     check_balances(history, &booked, &balances, findings)?;
-    for recorded in &history.events {
-        if legs(&recorded.event)?.is_none() || booked.contains(&recorded.event.id()) {
+    for recorded in history.of("funds") {
+        if legs(&recorded.fact)?.is_none() || booked.contains(&recorded.event.id()) {
             continue;
         }
         if stores.handled("ledger", &recorded.event).await? {
@@ -94,7 +98,7 @@ fn check_legs(
     findings: &mut Findings,
 ) -> Outcome<()> {
     let event = history.event(event_id);
-    let told = event.map(|recorded| legs(&recorded.event)).transpose()?;
+    let told = event.map(|recorded| legs(&recorded.fact)).transpose()?;
     let mut found = Legs::new();
     for (account, amount) in entries(row) {
         *found.entry(account).or_default() += amount;
@@ -118,7 +122,7 @@ pub(super) fn check_balances(
         if !booked.contains(&recorded.event.id()) {
             continue;
         }
-        for (account, amount) in legs(&recorded.event)?.into_iter().flatten() {
+        for (account, amount) in legs(&recorded.fact)?.into_iter().flatten() {
             *told.entry(account).or_default() += amount;
         }
     }
@@ -153,51 +157,71 @@ fn asset(account: &str) -> &str {
 }
 
 /// What an event moves; none for one that moves nothing.
-pub(super) fn legs(event: &SealedEvent) -> Outcome<Option<Legs>> {
-    let legs = if event.is::<FundsDepositedEvent>() {
-        deposited(&event.payload()?)?
-    } else if event.is::<FundsWithdrawnEvent>() {
-        let withdrawn: FundsWithdrawnEvent = event.payload()?;
-        let gone = held(withdrawn.amount.as_ref())?;
-        let world = format!("world:{}", gone.asset);
-        transfer(locked(&withdrawn.user_id, &gone.asset), world, &gone)
-    } else if event.is::<FundsLockedEvent>() {
-        let event: FundsLockedEvent = event.payload()?;
-        let more = held(event.amount.as_ref())?;
-        let user = &event.user_id;
-        transfer(
-            available(user, &more.asset),
-            locked(user, &more.asset),
-            &more,
-        )
-    } else if event.is::<FundsReleasedEvent>() {
-        let event: FundsReleasedEvent = event.payload()?;
-        let back = held(event.amount.as_ref())?;
-        let user = &event.user_id;
-        transfer(
-            locked(user, &back.asset),
-            available(user, &back.asset),
-            &back,
-        )
-    } else if event.is::<FundsSettledEvent>() {
-        settled(&event.payload()?)?
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(legs))
+pub(super) fn legs(fact: &Fact) -> Outcome<Option<Legs>> {
+    Ok(Some(match fact {
+        Fact::FundsDeposited(event) => deposited(event)?,
+        Fact::FundsWithdrawn(event) => withdrawn(event)?,
+        Fact::FundsLocked(event) => {
+            let (user, more) = (&event.user_id, held(event.amount.as_ref())?);
+            let (from, to) = (available(user, &more.asset), locked(user, &more.asset));
+            transfer(from, to, &more)
+        }
+        Fact::FundsReleased(event) => {
+            let (user, back) = (&event.user_id, held(event.amount.as_ref())?);
+            let (from, to) = (locked(user, &back.asset), available(user, &back.asset));
+            transfer(from, to, &back)
+        }
+        Fact::FundsSettled(event) => settled(event)?,
+        _ => return Ok(None),
+    }))
 }
 
 fn deposited(event: &FundsDepositedEvent) -> Outcome<Legs> {
     let came = held(event.amount.as_ref())?;
     let from = match event.method() {
         DepositMethod::Issue => format!("issuer:{}", came.asset),
+        DepositMethod::Suspense => format!("house:suspense:{}", came.asset),
         _ => format!("world:{}", came.asset),
     };
-    Ok(transfer(
-        from,
-        available(&event.user_id, &came.asset),
-        &came,
-    ))
+    let to = available(&event.user_id, &came.asset);
+    Ok(transfer(from, to, &came))
+}
+
+fn withdrawn(event: &FundsWithdrawnEvent) -> Outcome<Legs> {
+    let gone = of_any_currency(event.amount.as_ref())?;
+    let user = &event.user_id;
+    let from = match event.method() {
+        WithdrawalMethod::SuspenseRefund => format!("house:suspense:{}", gone.asset),
+        WithdrawalMethod::Reversal => available(user, &gone.asset),
+        _ => locked(user, &gone.asset),
+    };
+    // Shares that were issued go back to the issuer.
+    let to = match event
+        .amount
+        .as_ref()
+        .and_then(|amount| amount.asset.as_ref())
+    {
+        Some(Asset::Shares(_)) => format!("issuer:{}", gone.asset),
+        _ => format!("world:{}", gone.asset),
+    };
+    Ok(transfer(from, to, &gone))
+}
+
+/// An amount that need not be in the currency accounts are kept in.
+fn of_any_currency(amount: Option<&AssetAmount>) -> Outcome<Held> {
+    match amount.and_then(|amount| amount.asset.as_ref()) {
+        Some(Asset::Cash(money)) => {
+            let number = Money {
+                currency_code: CASH.to_owned(),
+                ..money.clone()
+            };
+            Ok(Held {
+                asset: money.currency_code.clone(),
+                amount: raw(Some(&number))?,
+            })
+        }
+        _ => held(amount),
+    }
 }
 
 fn settled(event: &FundsSettledEvent) -> Outcome<Legs> {

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 
 use outcry_contracts::funds::v1::{
     FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent, LockPurpose,
+    FundsWithdrawnEvent, LockPurpose, WithdrawalMethod,
 };
+use outcry_contracts::types::v1::AssetAmount;
 use outcry_contracts::types::v1::asset_amount::Asset;
-use outcry_contracts::types::v1::{AssetAmount, Money};
-use outcry_events::{Amount, MoneyError, SealedEvent};
+use outcry_events::{MoneyError, SealedEvent};
 
 use crate::error::Outcome;
+use crate::fact::{Fact, raw};
 use crate::finding::Findings;
-use crate::history::History;
+use crate::history::{History, Recorded};
 
 /// What cash is called; shares are called by their symbol.
 pub const CASH: &str = "USD";
@@ -77,9 +78,8 @@ pub struct Price {
 /// An event cannot be read.
 pub fn custody(history: &History, findings: &mut Findings) -> Outcome<Custody> {
     let mut custody = Custody::default();
-    let of_funds = history.events.iter().filter(|one| one.service == "funds");
-    for event in of_funds.map(|recorded| &recorded.event) {
-        custody.follow(event, findings)?;
+    for recorded in history.of("funds") {
+        custody.follow(recorded, findings)?;
     }
     Ok(custody)
 }
@@ -93,7 +93,7 @@ pub fn held(amount: Option<&AssetAmount>) -> Outcome<Held> {
     match asset.ok_or(MoneyError::Missing)? {
         Asset::Cash(money) => Ok(Held {
             asset: CASH.to_owned(),
-            amount: Amount::from_money(money)?.raw().into(),
+            amount: raw(Some(money))?,
         }),
         Asset::Shares(shares) => Ok(Held {
             asset: shares.symbol.clone(),
@@ -107,8 +107,6 @@ pub fn held(amount: Option<&AssetAmount>) -> Outcome<Held> {
 /// # Errors
 /// One is missing.
 pub fn price(settled: &FundsSettledEvent) -> Outcome<Price> {
-    let raw =
-        |money: Option<&Money>| -> Outcome<i128> { Ok(Amount::from_required(money)?.raw().into()) };
     Ok(Price {
         notional: raw(settled.notional.as_ref())?,
         buyer_fee: raw(settled.buyer_fee.as_ref())?,
@@ -130,19 +128,15 @@ impl Custody {
         self.locks.get(lock).map_or(0, Lock::remaining)
     }
 
-    fn follow(&mut self, event: &SealedEvent, findings: &mut Findings) -> Outcome<()> {
-        if event.is::<FundsDepositedEvent>() {
-            self.deposited(event, &event.payload()?, findings)
-        } else if event.is::<FundsWithdrawnEvent>() {
-            self.withdrawn(event, &event.payload()?, findings)
-        } else if event.is::<FundsLockedEvent>() {
-            self.locked(event, &event.payload()?, findings)
-        } else if event.is::<FundsReleasedEvent>() {
-            self.released(event, &event.payload()?, findings)
-        } else if event.is::<FundsSettledEvent>() {
-            self.settle(&event.payload()?, findings)
-        } else {
-            Ok(())
+    fn follow(&mut self, recorded: &Recorded, findings: &mut Findings) -> Outcome<()> {
+        let event = &recorded.event;
+        match &recorded.fact {
+            Fact::FundsDeposited(deposited) => self.deposited(event, deposited, findings),
+            Fact::FundsWithdrawn(withdrawn) => self.withdrawn(event, withdrawn, findings),
+            Fact::FundsLocked(locked) => self.locked(event, locked, findings),
+            Fact::FundsReleased(released) => self.released(event, released, findings),
+            Fact::FundsSettled(settled) => self.settle(settled, findings),
+            _ => Ok(()),
         }
     }
 
@@ -167,14 +161,30 @@ impl Custody {
         withdrawn: &FundsWithdrawnEvent,
         findings: &mut Findings,
     ) -> Outcome<()> {
-        let (user, gone) = (&withdrawn.user_id, held(withdrawn.amount.as_ref())?);
-        self.crossed(user, &gone.asset, -gone.amount);
-        self.moved(user, &gone.asset, 0, -gone.amount, findings);
-        let id = &withdrawn.withdrawal_id;
-        self.posted(id, user, &gone, 0, findings);
-        let said = held(withdrawn.available.as_ref())?.amount;
-        self.check_available(user, &gone.asset, said, findings);
+        let (user, id) = (&withdrawn.user_id, &withdrawn.withdrawal_id);
         self.sequences.insert(user.clone(), event.sequence());
+        let said = held(withdrawn.available.as_ref())?;
+        if withdrawn.method() == WithdrawalMethod::SuspenseRefund {
+            // It never was the user's.
+            self.check_available(user, &said.asset, said.amount, findings);
+            return Ok(());
+        }
+        let gone = held(withdrawn.amount.as_ref())?;
+        self.crossed(user, &gone.asset, -gone.amount);
+        if withdrawn.method() == WithdrawalMethod::Reversal {
+            self.moved(user, &gone.asset, -gone.amount, 0, findings);
+        } else {
+            let lock = self.locks.get(id);
+            let whole = lock.is_some_and(|lock| {
+                lock.withdrawal && lock.remaining() == gone.amount && lock.posted == 0
+            });
+            findings.expect("I18", whole, id, || {
+                format!("{} were paid out that were not locked for it", gone.amount)
+            });
+            self.moved(user, &gone.asset, 0, -gone.amount, findings);
+            self.posted(id, user, &gone, 0, findings);
+        }
+        self.check_available(user, &gone.asset, said.amount, findings);
         Ok(())
     }
 
@@ -185,6 +195,15 @@ impl Custody {
         findings: &mut Findings,
     ) -> Outcome<()> {
         let (user, more) = (&locked.user_id, held(locked.amount.as_ref())?);
+        if locked.purpose() == LockPurpose::Withdrawal {
+            let available = self.holding(user, &more.asset).available;
+            findings.expect("I18", more.amount <= available, &locked.lock_id, || {
+                format!(
+                    "{} are to be paid out, {available} are available",
+                    more.amount
+                )
+            });
+        }
         self.moved(user, &more.asset, -more.amount, more.amount, findings);
         let lock = self.locks.entry(locked.lock_id.clone()).or_default();
         if lock.amount == 0 {
@@ -215,6 +234,11 @@ impl Custody {
         let (user, back) = (&released.user_id, held(released.amount.as_ref())?);
         self.moved(user, &back.asset, back.amount, -back.amount, findings);
         let lock = self.locks.entry(released.lock_id.clone()).or_default();
+        if lock.withdrawal {
+            findings.expect("I16", lock.posted == 0, &released.lock_id, || {
+                "what was paid out is given back".to_owned()
+            });
+        }
         lock.released += back.amount;
         let said = held(released.remaining.as_ref())?.amount;
         check_lock(

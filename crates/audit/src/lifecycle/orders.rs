@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use outcry_contracts::orders::v1::{
-    OrderCancelledEvent, OrderCreatedEvent, OrderExpiredEvent, OrderFilledEvent,
-    OrderRejectedEvent, OrderReplacedEvent, OrderStatus, OrderValidatedEvent,
-};
+use outcry_contracts::orders::v1::{OrderFilledEvent, OrderStatus};
 use outcry_contracts::trades::v1::TradeExecutedEvent;
-use outcry_events::{Amount, SealedEvent};
+use outcry_events::Amount;
 use serde_json::Value;
 
 use super::{average, check_fields, check_no_more, step};
 use crate::error::Outcome;
+use crate::fact::Fact;
 use crate::finding::Findings;
-use crate::history::History;
+use crate::history::{History, Recorded};
 
 /// An order as its events tell it.
 #[derive(Default)]
@@ -26,26 +24,25 @@ pub(super) struct Order {
 }
 
 /// Fills as the venue told them, by execution id.
-type Executions = HashMap<String, TradeExecutedEvent>;
+type Executions<'a> = HashMap<&'a str, &'a TradeExecutedEvent>;
 
 pub(super) fn follow(
     history: &History,
     findings: &mut Findings,
 ) -> Outcome<BTreeMap<String, Order>> {
-    let executions: Executions = history
-        .all::<TradeExecutedEvent>()?
-        .into_iter()
-        .map(|(_, executed)| (executed.execution_id.clone(), executed))
+    let executions: Executions<'_> = history
+        .all::<TradeExecutedEvent>()
+        .map(|(_, executed)| (executed.execution_id.as_str(), executed))
         .collect();
-    let mut orders: BTreeMap<String, Order> = BTreeMap::new();
-    for recorded in &history.events {
-        let event = &recorded.event;
-        if event.topic().starts_with("order.") {
-            let order = orders.entry(event.aggregate_id().to_owned()).or_default();
-            order.follow(event, &executions, findings)?;
+    let mut orders: HashMap<&str, Order> = HashMap::new();
+    for recorded in history.of("orders") {
+        if recorded.event.topic().starts_with("order.") {
+            let order = orders.entry(recorded.event.aggregate_id()).or_default();
+            order.follow(recorded, &executions, findings)?;
         }
     }
-    Ok(orders)
+    let named = |(id, order): (&str, Order)| (id.to_owned(), order);
+    Ok(orders.into_iter().map(named).collect())
 }
 
 pub(super) fn check_rows(
@@ -77,27 +74,20 @@ fn is_final(status: OrderStatus) -> bool {
 
 /// Where an event leads an order; none if it must not happen there. Being open at the venue or
 /// being asked to change is no fact of the order's own, so it does not show here.
-fn next(now: Option<OrderStatus>, event: &SealedEvent, leaves: i64) -> Option<OrderStatus> {
+fn next(now: Option<OrderStatus>, fact: &Fact, leaves: i64) -> Option<OrderStatus> {
     use OrderStatus::{Cancelled, Expired, Filled, New, PartiallyFilled, Rejected, Validated};
     let at_venue = matches!(now, Some(Validated | PartiallyFilled));
     let not_filled = matches!(now, Some(New | Validated));
-    if event.is::<OrderCreatedEvent>() {
-        now.is_none().then_some(New)
-    } else if event.is::<OrderValidatedEvent>() {
-        (now == Some(New)).then_some(Validated)
-    } else if event.is::<OrderFilledEvent>() {
-        let filled = if leaves == 0 { Filled } else { PartiallyFilled };
-        at_venue.then_some(filled)
-    } else if event.is::<OrderReplacedEvent>() {
-        now.filter(|_| at_venue)
-    } else if event.is::<OrderCancelledEvent>() {
-        (at_venue || not_filled).then_some(Cancelled)
-    } else if event.is::<OrderExpiredEvent>() {
-        at_venue.then_some(Expired)
-    } else if event.is::<OrderRejectedEvent>() {
-        not_filled.then_some(Rejected)
-    } else {
-        now
+    match fact {
+        Fact::OrderCreated(_) => now.is_none().then_some(New),
+        Fact::OrderValidated(_) => (now == Some(New)).then_some(Validated),
+        Fact::OrderFilled(_) if leaves == 0 => at_venue.then_some(Filled),
+        Fact::OrderFilled(_) => at_venue.then_some(PartiallyFilled),
+        Fact::OrderReplaced(_) => now.filter(|_| at_venue),
+        Fact::OrderCancelled(_) => (at_venue || not_filled).then_some(Cancelled),
+        Fact::OrderExpired(_) => at_venue.then_some(Expired),
+        Fact::OrderRejected(_) => not_filled.then_some(Rejected),
+        _ => now,
     }
 }
 
@@ -113,32 +103,35 @@ impl Order {
 
     fn follow(
         &mut self,
-        event: &SealedEvent,
-        executions: &Executions,
+        recorded: &Recorded,
+        executions: &Executions<'_>,
         findings: &mut Findings,
     ) -> Outcome<()> {
+        let (event, fact) = (&recorded.event, &recorded.fact);
         let id = event.aggregate_id();
-        if event.is::<OrderCreatedEvent>() {
-            let created: OrderCreatedEvent = event.payload()?;
-            self.quantity = created.terms.map_or(0, |terms| terms.quantity);
-        } else if event.is::<OrderReplacedEvent>() {
-            let replaced: OrderReplacedEvent = event.payload()?;
-            self.quantity = replaced.quantity;
-            self.check_cumulative(id, replaced.cumulative_quantity, findings);
-        } else if event.is::<OrderFilledEvent>() {
-            let filled: OrderFilledEvent = event.payload()?;
-            self.filled(id, &filled, findings)?;
-            check_execution(id, &filled, executions, findings);
-        } else if event.is::<OrderCancelledEvent>() {
-            let cancelled: OrderCancelledEvent = event.payload()?;
-            self.check_cumulative(id, cancelled.cumulative_quantity, findings);
-            self.check_unfilled(id, cancelled.cancelled_quantity, findings);
-        } else if event.is::<OrderExpiredEvent>() {
-            let expired: OrderExpiredEvent = event.payload()?;
-            self.check_cumulative(id, expired.cumulative_quantity, findings);
-            self.check_unfilled(id, expired.expired_quantity, findings);
+        match fact {
+            Fact::OrderCreated(created) => {
+                self.quantity = created.terms.as_ref().map_or(0, |terms| terms.quantity);
+            }
+            Fact::OrderReplaced(replaced) => {
+                self.quantity = replaced.quantity;
+                self.check_cumulative(id, replaced.cumulative_quantity, findings);
+            }
+            Fact::OrderFilled(filled) => {
+                self.filled(id, filled, findings)?;
+                check_execution(id, filled, executions, findings);
+            }
+            Fact::OrderCancelled(cancelled) => {
+                self.check_cumulative(id, cancelled.cumulative_quantity, findings);
+                self.check_unfilled(id, cancelled.cancelled_quantity, findings);
+            }
+            Fact::OrderExpired(expired) => {
+                self.check_cumulative(id, expired.cumulative_quantity, findings);
+                self.check_unfilled(id, expired.expired_quantity, findings);
+            }
+            _ => {}
         }
-        let next = next(self.status, event, self.quantity - self.cumulative);
+        let next = next(self.status, fact, self.quantity - self.cumulative);
         let ended = self.status.is_some_and(is_final);
         self.status = step(id, event.topic(), self.status, next, ended, findings);
         Ok(())
@@ -199,16 +192,18 @@ impl Order {
 fn check_execution(
     id: &str,
     filled: &OrderFilledEvent,
-    executions: &Executions,
+    executions: &Executions<'_>,
     findings: &mut Findings,
 ) {
-    let same = executions.get(&filled.execution_id).is_some_and(|told| {
-        (&told.order_id, &told.user_id) == (&filled.order_id, &filled.user_id)
-            && (&told.symbol, told.side) == (&filled.symbol, filled.side)
-            && (told.last_quantity, told.cumulative_quantity)
-                == (filled.last_quantity, filled.cumulative_quantity)
-            && told.last_price == filled.last_price
-    });
+    let same = executions
+        .get(filled.execution_id.as_str())
+        .is_some_and(|told| {
+            (&told.order_id, &told.user_id) == (&filled.order_id, &filled.user_id)
+                && (&told.symbol, told.side) == (&filled.symbol, filled.side)
+                && (told.last_quantity, told.cumulative_quantity)
+                    == (filled.last_quantity, filled.cumulative_quantity)
+                && told.last_price == filled.last_price
+        });
     findings.expect("I8", same, id, || {
         format!("fill {} is not one the venue told so", filled.execution_id)
     });

@@ -1,18 +1,16 @@
 //! Trades: their transitions, and their numbers from the venue's fills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use outcry_contracts::trades::v1::{
-    TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradeFailedEvent,
-    TradePlacedEvent, TradeStatus,
-};
-use outcry_events::{Amount, SealedEvent};
+use outcry_contracts::trades::v1::{TradeExecutedEvent, TradeStatus};
+use outcry_events::Amount;
 use serde_json::Value;
 
 use super::{average, check_fields, check_no_more, step};
 use crate::error::Outcome;
+use crate::fact::Fact;
 use crate::finding::Findings;
-use crate::history::History;
+use crate::history::{History, Recorded};
 
 /// A trade as its events tell it.
 #[derive(Default)]
@@ -29,15 +27,15 @@ pub(super) fn follow(
     history: &History,
     findings: &mut Findings,
 ) -> Outcome<BTreeMap<String, Trade>> {
-    let mut trades: BTreeMap<String, Trade> = BTreeMap::new();
-    for recorded in &history.events {
-        let event = &recorded.event;
-        if event.topic().starts_with("trade.") {
-            let trade = trades.entry(event.aggregate_id().to_owned()).or_default();
-            trade.follow(event, findings)?;
+    let mut trades: HashMap<&str, Trade> = HashMap::new();
+    for recorded in history.of("trades") {
+        if recorded.event.topic().starts_with("trade.") {
+            let trade = trades.entry(recorded.event.aggregate_id()).or_default();
+            trade.follow(recorded, findings)?;
         }
     }
-    Ok(trades)
+    let named = |(id, trade): (&str, Trade)| (id.to_owned(), trade);
+    Ok(trades.into_iter().map(named).collect())
 }
 
 pub(super) fn check_rows(
@@ -76,60 +74,63 @@ impl Trade {
         }
     }
 
-    fn follow(&mut self, event: &SealedEvent, findings: &mut Findings) -> Outcome<()> {
+    fn follow(&mut self, recorded: &Recorded, findings: &mut Findings) -> Outcome<()> {
+        let (event, fact) = (&recorded.event, &recorded.fact);
         let id = event.aggregate_id();
-        if event.is::<TradeCreatedEvent>() {
-            let created: TradeCreatedEvent = event.payload()?;
-            self.quantity = created.terms.map_or(0, |terms| terms.quantity);
-        } else if event.is::<TradePlacedEvent>() {
-            let placed: TradePlacedEvent = event.payload()?;
-            self.quantity = placed.quantity;
-            self.check_leaves(id, placed.leaves_quantity, findings);
-        } else if event.is::<TradeExecutedEvent>() {
-            self.executed(id, &event.payload()?, findings)?;
-        } else if event.is::<TradeCancelledEvent>() {
-            let cancelled: TradeCancelledEvent = event.payload()?;
-            self.check_executed(id, cancelled.cumulative_quantity, findings);
-            self.check_leaves(id, cancelled.cancelled_quantity, findings);
-        } else if event.is::<TradeClosedEvent>() {
-            let closed: TradeClosedEvent = event.payload()?;
-            self.check_executed(id, closed.cumulative_quantity, findings);
-            let said = Amount::from_required(closed.average_price.as_ref())?;
-            let average = average(self.notional, self.executed);
-            findings.expect("I8", average == Some(said), id, || {
-                format!("it closed with an average of {said}, the fills make {average:?}")
-            });
+        match fact {
+            Fact::TradeCreated(created) => {
+                self.quantity = created.terms.as_ref().map_or(0, |terms| terms.quantity);
+            }
+            Fact::TradePlaced(placed) => {
+                self.quantity = placed.quantity;
+                self.check_leaves(id, placed.leaves_quantity, findings);
+            }
+            Fact::TradeExecuted(executed) => self.executed(id, executed, findings)?,
+            Fact::TradeCancelled(cancelled) => {
+                self.check_executed(id, cancelled.cumulative_quantity, findings);
+                self.check_leaves(id, cancelled.cancelled_quantity, findings);
+            }
+            Fact::TradeClosed(closed) => {
+                self.check_executed(id, closed.cumulative_quantity, findings);
+                let said = Amount::from_required(closed.average_price.as_ref())?;
+                let average = average(self.notional, self.executed);
+                findings.expect("I8", average == Some(said), id, || {
+                    format!("it closed with an average of {said}, the fills make {average:?}")
+                });
+            }
+            _ => {}
         }
-        let next = self.next(event);
+        let next = self.next(fact);
         let ended = self.status.is_some_and(is_final);
         self.status = step(id, event.topic(), self.status, next, ended, findings);
         Ok(())
     }
 
     /// Where an event leads; none if it must not happen now.
-    fn next(&self, event: &SealedEvent) -> Option<TradeStatus> {
-        use TradeStatus::{Cancelled, Closed, Created, Failed, Filled, PartiallyFilled, Placed};
+    fn next(&self, fact: &Fact) -> Option<TradeStatus> {
+        use TradeStatus::{
+            Cancelled, Closed, Created, Failed, Filled, PartiallyFilled, Placed, TriggerPending,
+        };
         let now = self.status;
         let in_book = matches!(now, Some(Placed | PartiallyFilled));
+        let waits = now == Some(TriggerPending);
         let stands = match (self.executed, self.quantity - self.executed) {
             (_, 0) => Filled,
             (0, _) => Placed,
             _ => PartiallyFilled,
         };
-        if event.is::<TradeCreatedEvent>() {
-            now.is_none().then_some(Created)
-        } else if event.is::<TradePlacedEvent>() {
-            (now == Some(Created) || in_book).then_some(stands)
-        } else if event.is::<TradeExecutedEvent>() {
-            in_book.then_some(stands)
-        } else if event.is::<TradeCancelledEvent>() {
-            in_book.then_some(Cancelled)
-        } else if event.is::<TradeFailedEvent>() {
-            (now == Some(Created)).then_some(Failed)
-        } else if event.is::<TradeClosedEvent>() {
-            (now == Some(Filled)).then_some(Closed)
-        } else {
-            now
+        match fact {
+            Fact::TradeCreated(_) => now.is_none().then_some(Created),
+            // Waits for its price, or still does with new terms; once woken it never waits again.
+            Fact::TradePlaced(placed) if placed.status() == TriggerPending => {
+                (now == Some(Created) || waits).then_some(TriggerPending)
+            }
+            Fact::TradePlaced(_) => (now == Some(Created) || waits || in_book).then_some(stands),
+            Fact::TradeExecuted(_) => in_book.then_some(stands),
+            Fact::TradeCancelled(_) => (in_book || waits).then_some(Cancelled),
+            Fact::TradeFailed(_) => (now == Some(Created)).then_some(Failed),
+            Fact::TradeClosed(_) => (now == Some(Filled)).then_some(Closed),
+            _ => now,
         }
     }
 
