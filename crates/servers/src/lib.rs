@@ -1,10 +1,10 @@
-//! Private PostgreSQL and RabbitMQ servers for tests, and a proxy to cut the way to them.
+//! Private PostgreSQL, RabbitMQ and mail servers for tests, and a proxy to cut the way to them.
 //!
 //! Owns: folders in the temporary directory, and the processes that run in them. Only tests
 //! depend on this crate.
 //!
 //! Rooms, in reading order:
-//! - [`postgres`], [`rabbitmq`] – the servers
+//! - [`postgres`], [`rabbitmq`], [`smtp`] – the servers
 //! - [`proxy`] – a way to a server that can be cut
 //! - [`error`] – what can go wrong
 //! - `sandbox` – a folder, the processes that run in it, and how both go away
@@ -14,7 +14,8 @@
 //!   where they listen, what keeps others out
 //!
 //! Invariants:
-//! 1. Servers listen on loopback only, with a password nobody else knows.
+//! 1. Servers listen on loopback only, those that give anything away with a password nobody else
+//!    knows.
 //! 2. They share nothing with each other or with servers of the system: no folder, no port, no
 //!    port mapper, no cookie.
 //! 3. When the process that started them ends, in whatever way, they end and their folder goes.
@@ -24,6 +25,7 @@ pub mod error;
 pub mod postgres;
 pub mod proxy;
 pub mod rabbitmq;
+pub mod smtp;
 
 mod account;
 mod management;
@@ -39,6 +41,7 @@ pub use error::ServerError;
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use rabbitmq::RabbitMq;
+pub use smtp::Smtp;
 
 /// Says that a machine has no servers and that tests which need them shall not be run.
 const WITHOUT_SERVERS: &str = "OUTCRY_WITHOUT_SERVERS";
@@ -52,8 +55,7 @@ const WITHOUT_SERVERS: &str = "OUTCRY_WITHOUT_SERVERS";
 /// When servers are expected and not installed, with what to install.
 #[must_use]
 pub fn present() -> bool {
-    if std::env::var_os(WITHOUT_SERVERS).is_some_and(|value| value == "1") {
-        eprintln!("not run: {WITHOUT_SERVERS}=1 says that this machine has no servers");
+    if left_out() {
         return false;
     }
     let missing = missing();
@@ -64,6 +66,15 @@ pub fn present() -> bool {
         missing.join(" and ")
     );
     true
+}
+
+/// Whether tests that need servers are left out, which is printed.
+fn left_out() -> bool {
+    let left_out = std::env::var_os(WITHOUT_SERVERS).is_some_and(|value| value == "1");
+    if left_out {
+        eprintln!("not run: {WITHOUT_SERVERS}=1 says that this machine has no servers");
+    }
+    left_out
 }
 
 /// What tests need and is not installed.

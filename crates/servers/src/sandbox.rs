@@ -138,6 +138,15 @@ impl Sandbox {
 
     /// A command that will run here: as the server's account, without this process's variables.
     pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = self.own_command(program);
+        if let Some(account) = self.account {
+            command.uid(account.user).gid(account.group);
+        }
+        command
+    }
+
+    /// The same as this process's own account: for programs that only that one can read.
+    pub(crate) fn own_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -148,9 +157,6 @@ impl Sandbox {
             .current_dir(&self.path)
             .process_group(0)
             .stdin(Stdio::null());
-        if let Some(account) = self.account {
-            command.uid(account.user).gid(account.group);
-        }
         command
     }
 
