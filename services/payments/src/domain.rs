@@ -1,7 +1,8 @@
 //! What a payment is and what can happen to it. Pure: no clock, no randomness, no IO.
 //!
 //! `PENDING → SUCCESS | FAILED | EXPIRED`, and `FAILED | EXPIRED → SUCCESS` when the capture comes
-//! late (I16, I17).
+//! late (I16, I17). Of several captures one counts at most; the same capture told again, under the
+//! same reference, changes nothing.
 
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,14 @@ use outcry_contracts::payments::v1::{
     PaymentCreatedEvent, PaymentExpiredEvent, PaymentFailedEvent, PaymentFailure, PaymentStatus,
     PaymentSuccessEvent,
 };
-use outcry_events::Amount;
+use outcry_contracts::types::v1::Money;
+use outcry_events::money::CURRENCY;
+use outcry_events::{Amount, MoneyError};
 use outcry_mesh::refusal::Refusal;
 use outcry_service::Decider;
 use tonic::Code;
+
+use crate::provider::Capture;
 
 outcry_events::event_set! {
     /// What can happen to a payment.
@@ -40,8 +45,10 @@ pub struct Payment {
     pub status: PaymentStatus,
     /// Why it failed.
     pub failure: PaymentFailure,
-    /// The provider's id of the capture.
+    /// The provider's id of the capture that made it a success.
     pub provider_reference: String,
+    /// The provider's id of a capture that did not fit: its money is in suspense.
+    pub suspended_reference: String,
     /// The capture came after it had failed or expired.
     pub late: bool,
 }
@@ -63,12 +70,7 @@ pub enum Command {
         expires_at: SystemTime,
     },
     /// The provider captured money.
-    Capture {
-        /// How much it captured.
-        amount: Amount,
-        /// The provider's id of the capture.
-        reference: String,
-    },
+    Capture(Capture),
     /// The provider refused.
     Decline {
         /// Why, in words.
@@ -92,10 +94,8 @@ pub enum Rejection {
     NotPositive,
     /// The provider captured again, or something else, after the payment had ended: money that
     /// belongs to nobody here, for a person to look at.
-    #[error("the provider captured {amount} under {reference}, which does not fit this payment")]
+    #[error("the capture {reference} does not fit this payment as it stands")]
     StrangeCapture {
-        /// How much.
-        amount: Amount,
         /// The provider's id.
         reference: String,
     },
@@ -133,33 +133,60 @@ impl Payment {
     fn capture(
         &self,
         terms: &PaymentCreatedEvent,
-        amount: Amount,
-        reference: &str,
+        capture: &Capture,
     ) -> Result<Vec<PaymentEvent>, Rejection> {
+        let Capture { money, reference } = capture;
         let strange = || Rejection::StrangeCapture {
-            amount,
-            reference: reference.to_owned(),
+            reference: reference.clone(),
         };
-        let fits = amount == self.amount();
+        let misfit = self.misfit(money);
         match self.status {
-            PaymentStatus::Success if self.provider_reference == reference && fits => Ok(vec![]),
-            PaymentStatus::Success | PaymentStatus::Unspecified => Err(strange()),
-            PaymentStatus::Pending if !fits => Ok(vec![self.failed(
-                terms,
-                PaymentFailure::AmountMismatch,
-                format!("{amount} was captured, {} was asked for", self.amount()),
-            )]),
-            _ if !fits => Err(strange()),
-            PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Expired => {
-                Ok(vec![PaymentEvent::Success(PaymentSuccessEvent {
+            PaymentStatus::Unspecified => Err(Rejection::Unknown),
+            PaymentStatus::Success if self.provider_reference == *reference && misfit.is_none() => {
+                Ok(vec![])
+            }
+            // Its money is in suspense already; crediting it as well would be crediting it twice.
+            _ if self.suspended_reference == *reference => Ok(vec![]),
+            PaymentStatus::Success => Err(strange()),
+            PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Expired => match misfit
+            {
+                None => Ok(vec![PaymentEvent::Success(PaymentSuccessEvent {
                     payment_id: terms.payment_id.clone(),
                     user_id: terms.user_id.clone(),
-                    amount: Some(amount.to_money()),
+                    amount: terms.amount.clone(),
                     provider: terms.provider.clone(),
-                    provider_reference: reference.to_owned(),
+                    provider_reference: reference.clone(),
                     late: self.status != PaymentStatus::Pending,
-                })])
-            }
+                })]),
+                Some((reason, message)) if self.status == PaymentStatus::Pending => {
+                    Ok(vec![PaymentEvent::Failed(PaymentFailedEvent {
+                        captured: Some(money.clone()),
+                        provider_reference: reference.clone(),
+                        ..self.failed(terms, reason, message)
+                    })])
+                }
+                Some(_) => Err(strange()),
+            },
+        }
+    }
+
+    /// Why captured money is not what was asked for, if it is not.
+    fn misfit(&self, captured: &Money) -> Option<(PaymentFailure, String)> {
+        let asked = self.amount();
+        match Amount::from_money(captured) {
+            Ok(amount) if amount == asked => None,
+            Ok(amount) => Some((
+                PaymentFailure::AmountMismatch,
+                format!("{amount} was captured, {asked} was asked for"),
+            )),
+            Err(MoneyError::Currency) => Some((
+                PaymentFailure::CurrencyMismatch,
+                format!("another currency was captured than the {CURRENCY} asked for"),
+            )),
+            Err(error) => Some((
+                PaymentFailure::AmountMismatch,
+                format!("{asked} was asked for, and of what was captured: {error}"),
+            )),
         }
     }
 
@@ -168,15 +195,16 @@ impl Payment {
         terms: &PaymentCreatedEvent,
         reason: PaymentFailure,
         message: String,
-    ) -> PaymentEvent {
-        PaymentEvent::Failed(PaymentFailedEvent {
+    ) -> PaymentFailedEvent {
+        PaymentFailedEvent {
             payment_id: terms.payment_id.clone(),
             user_id: terms.user_id.clone(),
             amount: terms.amount.clone(),
             reason: reason.into(),
             message,
-            ..Default::default()
-        })
+            captured: None,
+            provider_reference: String::new(),
+        }
     }
 }
 
@@ -196,10 +224,10 @@ impl Decider for Payment {
             (Some(terms), _) => terms,
         };
         match command {
-            Command::Capture { amount, reference } => self.capture(terms, *amount, reference),
+            Command::Capture(capture) => self.capture(terms, capture),
             Command::Decline { message } if self.status == PaymentStatus::Pending => {
                 let event = self.failed(terms, PaymentFailure::Declined, message.clone());
-                Ok(vec![event])
+                Ok(vec![PaymentEvent::Failed(event)])
             }
             Command::Expire if self.status == PaymentStatus::Pending => {
                 Ok(vec![PaymentEvent::Expired(PaymentExpiredEvent {
@@ -229,6 +257,8 @@ impl Decider for Payment {
             PaymentEvent::Failed(failed) => {
                 self.status = PaymentStatus::Failed;
                 self.failure = failed.reason();
+                self.suspended_reference
+                    .clone_from(&failed.provider_reference);
             }
             PaymentEvent::Expired(_) => self.status = PaymentStatus::Expired,
         }

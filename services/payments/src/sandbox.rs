@@ -1,82 +1,79 @@
-//! The built-in provider: no money moves, but it behaves like one that takes its time.
+//! The built-in provider: no money moves, but it behaves like one that runs elsewhere. It takes its
+//! time, sends webhooks that come twice, late, out of order or not at all, and captures what it was
+//! not asked for.
 //!
-//! The cents of an amount say what happens, so that every course can be shown: `.13` is declined,
-//! `.17` is captured late, after the payment has expired; anything else is captured.
+//! - [`script`] – what becomes of a payment and of a payout. Pure.
+//! - [`letter`] – its webhooks, written and read. Pure.
+//!
+//! It keeps nothing: what it says follows from the payment itself and the time, so it says the same
+//! after a restart and at every replica. It takes for granted that what it is asked about was sent.
 
-use std::time::{Duration, SystemTime};
+pub mod letter;
+pub mod script;
 
-use outcry_events::Amount;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::domain::Command;
+use async_trait::async_trait;
+use outcry_service::Clock;
 
-/// Its name in events.
+use self::script::Script;
+use crate::provider::{
+    Charge, Notice, Payout, PayoutStanding, Post, Provider, Standing, Unanswered, Unreadable,
+};
+
+/// Its name in events and in the path of its webhooks.
 pub const NAME: &str = "sandbox";
 
-/// Ten-thousandths in a cent, and in a unit.
-const CENT: i64 = 100;
-const UNIT: i64 = 100 * CENT;
-
-/// Cents of amounts that are declined.
-const DECLINED: i64 = 13;
-
-/// Cents of amounts that are captured late.
-const LATE: i64 = 17;
-
-/// How long after the payment's time a late capture comes.
-const LATE_BY: Duration = Duration::from_millis(500);
-
-fn cents(amount: Amount) -> i64 {
-    amount.raw() % UNIT / CENT
+/// The built-in provider.
+pub struct Sandbox {
+    clock: Arc<dyn Clock>,
+    answers_after: Duration,
 }
 
-/// When the provider answers.
-pub fn answers_at(
-    amount: Amount,
-    created: SystemTime,
-    expires: SystemTime,
-    usually: Duration,
-) -> SystemTime {
-    if cents(amount) == LATE {
-        expires + LATE_BY
-    } else {
-        created + usually
+// === impl Sandbox ===
+
+impl Sandbox {
+    /// A sandbox that usually takes `answers_after`.
+    pub fn new(clock: Arc<dyn Clock>, answers_after: Duration) -> Self {
+        Self {
+            clock,
+            answers_after,
+        }
+    }
+
+    fn script(&self, charge: &Charge) -> Script {
+        script::of_charge(charge, self.answers_after)
     }
 }
 
-/// What the provider answers.
-pub fn answer(payment_id: &str, amount: Amount) -> Command {
-    if cents(amount) == DECLINED {
-        return Command::Decline {
-            message: "the sandbox declines amounts that end in .13".to_owned(),
-        };
-    }
-    Command::Capture {
-        amount,
-        reference: format!("{NAME}-{payment_id}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn amount(text: &str) -> Amount {
-        text.parse().unwrap()
+#[async_trait]
+impl Provider for Sandbox {
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    #[test]
-    fn the_cents_say_what_happens() {
-        let (now, usually) = (SystemTime::UNIX_EPOCH, Duration::from_secs(1));
-        let end = now + Duration::from_secs(60);
-        assert!(matches!(
-            answer("p", amount("5.13")),
-            Command::Decline { .. }
-        ));
-        assert!(matches!(
-            answer("p", amount("5.17")),
-            Command::Capture { .. }
-        ));
-        assert!(answers_at(amount("5.17"), now, end, usually) > end);
-        assert_eq!(answers_at(amount("5.00"), now, end, usually), now + usually);
+    async fn create(&self, charge: &Charge) -> Result<Standing, Unanswered> {
+        self.script(charge).standing_at(self.clock.now())
+    }
+
+    async fn look_up(&self, charge: &Charge) -> Result<Standing, Unanswered> {
+        self.script(charge).standing_at(self.clock.now())
+    }
+
+    async fn send_payout(&self, payout: &Payout) -> Result<PayoutStanding, Unanswered> {
+        script::payout_sent(payout, self.clock.now())
+    }
+
+    async fn look_up_payout(&self, payout: &Payout) -> Result<PayoutStanding, Unanswered> {
+        Ok(script::payout_at(payout, self.clock.now()))
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Notice, Unreadable> {
+        letter::read(body)
+    }
+
+    fn posts(&self, charge: &Charge) -> Vec<Post> {
+        self.script(charge).posts
     }
 }
