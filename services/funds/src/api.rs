@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use outcry_contracts::funds::v1 as wire;
 use outcry_contracts::funds::v1::funds_service_server::FundsService;
-use outcry_contracts::types::v1::Shares;
 use outcry_events::money::Amount;
 use outcry_mesh::{cause, refusal, subject, user};
 use outcry_service::{answers, store_failure};
 use tonic::{Code, Request, Response, Status};
 
-use crate::desk::{Desk, Payout};
+use crate::desk::Desk;
 use crate::documents;
 use crate::domain::locking::Need;
-use crate::domain::{Account, Asset, Reason, Rejection, Slot, Value};
-use crate::views;
+use crate::domain::withdrawal::Payout;
+use crate::domain::{Account, Outcome, Reason, Rejection, Slot, SuspenseItem, Value, Withdrawal};
+use crate::{shown, verifying, views};
 
 const WITHDRAW: &str = "/outcry.funds.v1.FundsService/Withdraw";
+const REVERSE_TRANSACTION: &str = "/outcry.funds.v1.FundsService/ReverseTransaction";
+const RESOLVE_SUSPENSE: &str = "/outcry.funds.v1.FundsService/ResolveSuspense";
 const ISSUE_SHARES: &str = "/outcry.funds.v1.FundsService/IssueShares";
 
 /// The methods of the service.
@@ -48,7 +50,7 @@ impl FundsService for Api {
             .map_err(store_failure)?
             .ok_or_else(|| refusal::status(&Rejection::AccountNotReady))?;
         Ok(Response::new(wire::GetBalancesResponse {
-            balances: balances(&account.document),
+            balances: shown::balances(&account.document),
         }))
     }
 
@@ -57,9 +59,9 @@ impl FundsService for Api {
         request: Request<wire::ListTransactionsRequest>,
     ) -> Result<Response<wire::ListTransactionsResponse>, Status> {
         let user_id = subject(&request, &request.get_ref().user_id)?;
-        let page = request.into_inner().page;
-        let listed = views::transactions(self.store(), &user_id, page).await?;
-        Ok(Response::new(listed))
+        let asked = request.into_inner();
+        let listed = views::transactions(self.store(), &user_id, &asked.reference, asked.page);
+        Ok(Response::new(listed.await?))
     }
 
     async fn withdraw(
@@ -83,11 +85,11 @@ impl FundsService for Api {
             WITHDRAW,
             &asked.request_id,
             async |pending| {
-                let answer = |withdrawal_id: &str, account: &Account| {
+                let answer = |withdrawal: &Withdrawal, account: &Account| {
                     let reply = wire::WithdrawResponse {
-                        withdrawal_id: withdrawal_id.to_owned(),
-                        available: cash_available(account),
-                        ..Default::default()
+                        withdrawal_id: withdrawal.withdrawal_id.clone(),
+                        available: shown::cash_available(account),
+                        withdrawal: Some(shown::withdrawal(withdrawal)),
                     };
                     let answered = pending.answer(ctx, &reply);
                     (reply, answered)
@@ -112,10 +114,7 @@ impl FundsService for Api {
         let reply = answers::once(ctx, &request, ISSUE_SHARES, reference, async |pending| {
             let answer = |account: &Account| {
                 let reply = wire::IssueSharesResponse {
-                    available: Some(Shares {
-                        symbol: shares.asset().name().to_owned(),
-                        quantity: account.balance(shares.asset()).available,
-                    }),
+                    available: Some(shown::shares_available(account, shares.asset())),
                 };
                 let answered = pending.answer(ctx, &reply);
                 (reply, answered)
@@ -192,51 +191,110 @@ impl FundsService for Api {
 
     async fn get_withdrawal(
         &self,
-        _request: Request<outcry_contracts::funds::v1::GetWithdrawalRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::GetWithdrawalResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::GetWithdrawalRequest>,
+    ) -> Result<Response<wire::GetWithdrawalResponse>, Status> {
+        let id = &request.get_ref().withdrawal_id;
+        let found = documents::withdrawal(self.store(), id).await;
+        let found = found.map_err(store_failure)?.ok_or_else(no_withdrawal)?;
+        // To those who may not see it, it is not there.
+        subject(&request, &found.document.user_id).map_err(|_| no_withdrawal())?;
+        Ok(Response::new(wire::GetWithdrawalResponse {
+            withdrawal: Some(shown::withdrawal(&found.document)),
+        }))
     }
 
     async fn list_withdrawals(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListWithdrawalsRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListWithdrawalsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListWithdrawalsRequest>,
+    ) -> Result<Response<wire::ListWithdrawalsResponse>, Status> {
+        let user_id = subject(&request, &request.get_ref().user_id)?;
+        let page = request.into_inner().page;
+        let listed = views::withdrawals(self.store(), &user_id, page).await?;
+        Ok(Response::new(listed))
     }
 
     async fn reverse_transaction(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ReverseTransactionRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ReverseTransactionResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ReverseTransactionRequest>,
+    ) -> Result<Response<wire::ReverseTransactionResponse>, Status> {
+        let cause = cause(&request);
+        let asked = request.get_ref();
+        let event_id = uuid::Uuid::parse_str(&asked.event_id)
+            .map_err(|error| refusal::invalid("event_id", error.to_string()))?
+            .to_string();
+        let (desk, ctx) = (&self.desk, self.desk.ctx());
+        let method = REVERSE_TRANSACTION;
+        let reply = answers::once(ctx, &request, method, &asked.request_id, async |pending| {
+            let answer = |movement: &wire::Transaction| {
+                let reply = wire::ReverseTransactionResponse {
+                    transaction: Some(movement.clone()),
+                };
+                let answered = pending.answer(ctx, &reply);
+                (reply, answered)
+            };
+            let reversed = desk.reverse(&event_id, &asked.reason, &cause, answer);
+            Ok(reversed.await?)
+        });
+        Ok(Response::new(reply.await?))
     }
 
     async fn list_suspense(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListSuspenseRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListSuspenseResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListSuspenseRequest>,
+    ) -> Result<Response<wire::ListSuspenseResponse>, Status> {
+        let asked = request.into_inner();
+        let listed = views::suspense(self.store(), asked.open_only, asked.page).await?;
+        Ok(Response::new(listed))
     }
 
     async fn resolve_suspense(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ResolveSuspenseRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ResolveSuspenseResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ResolveSuspenseRequest>,
+    ) -> Result<Response<wire::ResolveSuspenseResponse>, Status> {
+        let cause = cause(&request);
+        let asked = request.get_ref();
+        let outcome = Outcome::of(asked.outcome())
+            .ok_or_else(|| refusal::invalid("outcome", "must be credit or refund"))?;
+        let (desk, ctx) = (&self.desk, self.desk.ctx());
+        let method = RESOLVE_SUSPENSE;
+        let reply = answers::once(ctx, &request, method, &asked.request_id, async |pending| {
+            let answer = |item: &SuspenseItem| {
+                let reply = wire::ResolveSuspenseResponse {
+                    item: Some(shown::suspense(item)),
+                };
+                let answered = pending.answer(ctx, &reply);
+                (reply, answered)
+            };
+            let decision = (outcome, asked.reason.as_str());
+            let resolved = desk.resolve(&asked.payment_id, decision, &cause, answer);
+            Ok(resolved.await?)
+        });
+        Ok(Response::new(reply.await?))
     }
 
     async fn list_accounts(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListAccountsRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListAccountsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListAccountsRequest>,
+    ) -> Result<Response<wire::ListAccountsResponse>, Status> {
+        let page = request.into_inner().page;
+        let listed = views::accounts(self.store(), page).await?;
+        Ok(Response::new(listed))
     }
 
     async fn verify_account(
         &self,
-        _request: Request<outcry_contracts::funds::v1::VerifyAccountRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::VerifyAccountResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::VerifyAccountRequest>,
+    ) -> Result<Response<wire::VerifyAccountResponse>, Status> {
+        let user_id = &request.get_ref().user_id;
+        let found = verifying::verify(self.store(), user_id).await?;
+        if !found.intact {
+            tracing::error!(
+                account = user_id,
+                differences = found.differences.len(),
+                "an account is not what its events say"
+            );
+        }
+        Ok(Response::new(found))
     }
 }
 
@@ -244,20 +302,7 @@ fn no_lock() -> Status {
     refusal::with_reason(Code::NotFound, "NO_SUCH_LOCK", "there is no such lock")
 }
 
-/// Balances of an account, cash first.
-fn balances(account: &Account) -> Vec<wire::Balance> {
-    let cash = Asset::cash();
-    let shares = account.balances.keys().filter(|asset| !asset.is_cash());
-    std::iter::once(&cash)
-        .chain(shares)
-        .map(|asset| wire::Balance {
-            available: Some(account.available(asset).to_message()),
-            locked: Some(account.locked(asset).to_message()),
-        })
-        .collect()
-}
-
-fn cash_available(account: &Account) -> Option<outcry_contracts::types::v1::Money> {
-    let available = account.balance(&Asset::cash()).available;
-    Amount::from_raw(available).ok().map(Amount::to_money)
+fn no_withdrawal() -> Status {
+    let message = "there is no such withdrawal";
+    refusal::with_reason(Code::NotFound, "NO_SUCH_WITHDRAWAL", message)
 }

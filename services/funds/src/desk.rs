@@ -1,20 +1,30 @@
-//! Commands: decide on what is kept, commit, and decide again when overtaken.
+//! Commands: decide, commit, and decide again when overtaken.
+//!
+//! - here: locks and issues
+//! - `withdrawing`: payouts
+//! - `suspense`: what becomes of money in suspense
+//! - `reversing`: taking movements back
+
+mod reversing;
+mod suspense;
+mod withdrawing;
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use outcry_contracts::funds::v1::DepositMethod;
 use outcry_events::Cause;
-use outcry_events::money::Amount;
 use outcry_service::backoff::Backoff;
 use outcry_service::{CommandError, Context};
 use outcry_store::{Answer, Commit, CommitError, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::documents::{self, Booking, BookingError, Kept, version};
-use crate::domain::deposit::{deposit, withdraw};
+use crate::domain::deposit::{Incoming, deposit};
 use crate::domain::locking::{self, Need};
 use crate::domain::{Account, Asset, Lock, Reason, Rejection, Slot, Value};
+
+pub(crate) use withdrawing::Ended;
 
 /// Tries of a command whose account settlements change at the same time.
 const ATTEMPTS: u32 = 20;
@@ -36,14 +46,6 @@ pub(crate) type DeskError = CommandError<Rejection>;
 pub(crate) struct Desk {
     ctx: Context,
     turns: [Mutex<()>; TURNS],
-}
-
-/// A payout as asked for.
-#[derive(Debug, Clone)]
-pub(crate) struct Payout {
-    pub(crate) user_id: String,
-    pub(crate) amount: Amount,
-    pub(crate) destination_last4: String,
 }
 
 /// What a try decided, to be committed.
@@ -90,7 +92,7 @@ impl Desk {
             booking.slot(slot_version, &Slot::Lock(locked.lock.clone()))?;
         }
         if let Some(event) = locked.event {
-            booking.account(account.version, &locked.account, &[event.into()], cause)?;
+            booking.account(account.version, &locked.account, &event, cause)?;
         }
         Ok((locked.lock, booking.commit()))
     }
@@ -146,41 +148,9 @@ impl Desk {
         let ended = locking::release(account.document, lock, reason)?;
         booking.slot(slot.version, &Slot::Lock(ended.lock.clone()))?;
         if let Some((after, event)) = ended.released {
-            booking.account(account.version, &after, &[event.into()], cause)?;
+            booking.account(account.version, &after, &event.into(), cause)?;
         }
         Ok((Some(ended.lock), booking.commit()))
-    }
-
-    /// Pays cash out. What `answer` makes of the payout's id and the account after it goes into
-    /// the same commit.
-    pub(crate) async fn withdraw<Reply>(
-        &self,
-        payout: &Payout,
-        cause: &Cause,
-        answer: impl Fn(&str, &Account) -> (Reply, Option<Answer>),
-    ) -> Result<Reply, DeskError> {
-        let _turn = self.turn(&payout.user_id).await;
-        let withdrawal_id = self.ctx.clock.new_id().to_string();
-        for attempt in 1..=ATTEMPTS {
-            let (after, mut commit) = self.try_withdraw(payout, &withdrawal_id, cause).await?;
-            let (reply, answered) = answer(&withdrawal_id, &after);
-            commit.answered = answered;
-            if self.committed(&payout.user_id, commit, attempt).await? {
-                return Ok(reply);
-            }
-        }
-        Err(overtaken(&payout.user_id))
-    }
-
-    async fn try_withdraw(&self, payout: &Payout, id: &str, cause: &Cause) -> Tried<Account> {
-        let account = self.account(&payout.user_id).await?;
-        let last4 = &payout.destination_last4;
-        let paid = withdraw(account.document, id, payout.amount, last4)?;
-        let mut booking = Booking::new(&self.ctx);
-        booking.slot(0, &Slot::Lock(paid.lock))?;
-        let booked = paid.booked;
-        booking.account(account.version, &booked.account, &booked.events, cause)?;
-        Ok((booked.account, booking.commit()))
     }
 
     /// Credits newly issued shares. What `answer` makes of the account after it goes into the same
@@ -221,12 +191,11 @@ impl Desk {
         if known.map_err(|source| store_failed(user_id, source))? {
             return Err(Rejection::ReferenceUsed.into());
         }
-        let method = DepositMethod::Issue;
-        let booked =
-            deposit(account.document, shares, method, reference).map_err(Rejection::from)?;
+        let incoming = Incoming::of(shares.clone(), DepositMethod::Issue, reference);
+        let booked = deposit(account.document, &incoming).map_err(Rejection::from)?;
         let mut booking = Booking::new(&self.ctx);
         booking.credited(&credit, user_id)?;
-        booking.account(account.version, &booked.account, &booked.events, cause)?;
+        booking.account(account.version, &booked.account, &booked.event, cause)?;
         Ok((booked.account, booking.commit()))
     }
 

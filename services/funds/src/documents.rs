@@ -4,19 +4,22 @@
 //! commit that appends the events which changed it. So a document always is what the events say,
 //! and no history has to be read to decide.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use outcry_contracts::funds::v1::FundsSettledEvent;
 use outcry_events::{Cause, EventSet, SealError, SealedEvent, Stamp};
 use outcry_service::{Context, Fault};
-use outcry_store::{Append, Commit, Store, StoreError, ViewWrite};
+use outcry_store::timer::nanos;
+use outcry_store::{Append, Commit, Scan, Store, StoreError, Timer, TimerWrite, ViewWrite};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::lock::Phase;
 use crate::domain::movement::{Movement, movements_of};
 use crate::domain::settlement::{Match, MatchSide};
-use crate::domain::{Account, AccountEvent, Breach, SettlementEvent, Slot};
+use crate::domain::{
+    Account, AccountEvent, Breach, SettlementEvent, Slot, SuspenseItem, Withdrawal,
+};
 use crate::views;
 
 /// View of [`Account`] documents, by user id.
@@ -31,8 +34,28 @@ pub const OPEN_LOCKS: &str = "open";
 /// View of [`MatchSide`]s whose other side is not known yet, by match id.
 pub const PENDING: &str = "pending_matches";
 
-/// View of references that were credited, so that each is once.
+/// View of references that were credited, of captures that came in, and of events that were taken
+/// back, so that each is once.
 pub const DEPOSITS: &str = "deposits";
+
+/// View of [`Withdrawal`] documents, by id.
+pub const WITHDRAWALS: &str = "withdrawals";
+
+/// Order of [`WITHDRAWALS`] by user and time.
+pub const USERS_WITHDRAWALS: &str = "user";
+
+/// View of [`SuspenseItem`]s, by payment and number.
+pub const SUSPENSE: &str = "suspense";
+
+/// Order of [`SUSPENSE`] by time.
+pub const ALL_SUSPENSE: &str = "time";
+
+/// Order of [`SUSPENSE`] by time, of what is not decided.
+pub const OPEN_SUSPENSE: &str = "open";
+
+/// Captures of one payment that may be in suspense: a provider that sends more is broken, and the
+/// next one is for a person to look at.
+pub const SUSPENSE_MAX: usize = 100;
 
 /// A document as it was read.
 #[derive(Debug, Clone)]
@@ -106,6 +129,33 @@ pub(crate) async fn is_credited(store: &dyn Store, reference: &str) -> Result<bo
     Ok(store.view(DEPOSITS, reference).await?.is_some())
 }
 
+/// Reads a payout.
+pub(crate) async fn withdrawal(
+    store: &dyn Store,
+    withdrawal_id: &str,
+) -> Result<Option<Kept<Withdrawal>>, StoreError> {
+    read(store, WITHDRAWALS, withdrawal_id).await
+}
+
+/// Reads what was ever in suspense of a payment, in the order it came in.
+pub(crate) async fn suspense_of(
+    store: &dyn Store,
+    payment_id: &str,
+) -> Result<Vec<Kept<SuspenseItem>>, StoreError> {
+    let scan = Scan::new(SUSPENSE)
+        .prefix(format!("{payment_id}/"))
+        .limit(SUSPENSE_MAX);
+    let rows = store.scan(&scan).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Kept {
+                document: row.decode()?,
+                version: row.version,
+            })
+        })
+        .collect()
+}
+
 async fn read<T: DeserializeOwned>(
     store: &dyn Store,
     view: &str,
@@ -142,34 +192,74 @@ impl<'a> Booking<'a> {
         self.commit
     }
 
-    /// Keeps an account as it is after `events`, which are appended to its stream: the first is
-    /// caused by `cause`, each other by the one before.
+    /// Keeps an account as it is after `event`, which is appended to its stream.
     pub(crate) fn account(
         &mut self,
         version: u64,
         account: &Account,
-        events: &[AccountEvent],
+        event: &AccountEvent,
         cause: &Cause,
-    ) -> Result<(), BookingError> {
-        let mut sequence = account.sequence - events.len() as u64;
-        let expected = sequence;
-        let mut cause = cause.clone();
-        let mut sealed = Vec::with_capacity(events.len());
-        for event in events {
-            sequence += 1;
-            let fact = self.seal(event, sequence, &cause)?;
-            cause.causation_id = Some(fact.id());
-            self.list(&fact, &[event.movement()?], event.reference())?;
-            sealed.push(fact);
-        }
-        if let Some(first) = sealed.first() {
-            self.commit.appends.push(Append {
-                stream: first.stream(),
-                expected,
-                events: sealed,
-            });
-        }
+    ) -> Result<SealedEvent, BookingError> {
+        let fact = self.seal(event, account.sequence, cause)?;
+        self.list(&fact, &[event.movement()?], event.reference())?;
+        self.commit.appends.push(Append {
+            stream: fact.stream(),
+            expected: account.sequence - 1,
+            events: vec![fact.clone()],
+        });
+        self.standing(version, account)?;
+        Ok(fact)
+    }
+
+    /// Keeps an account that changed without an event of its own stream.
+    pub(crate) fn standing(&mut self, version: u64, account: &Account) -> Result<(), BookingError> {
         self.put(ACCOUNTS, &account.user_id, version, account)
+    }
+
+    /// The time of everything in the commit, in nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> i64 {
+        nanos(self.now).unwrap_or_default()
+    }
+
+    /// Keeps a payout.
+    pub(crate) fn withdrawal(
+        &mut self,
+        version: u64,
+        payout: &Withdrawal,
+    ) -> Result<(), BookingError> {
+        let id = &payout.withdrawal_id;
+        // Ids grow with time, so they order the rows.
+        let place = format!("{}/{id}", payout.user_id);
+        let write = ViewWrite::put(WITHDRAWALS, id, payout)?.expect(version);
+        let write = write.index(USERS_WITHDRAWALS, place);
+        self.commit.views.push(write);
+        Ok(())
+    }
+
+    /// Keeps money in suspense.
+    pub(crate) fn suspense(
+        &mut self,
+        version: u64,
+        item: &SuspenseItem,
+    ) -> Result<(), BookingError> {
+        let key = format!("{}/{:06}", item.payment_id, item.number);
+        let time = format!("{:020}", item.at_ns);
+        let mut write = ViewWrite::put(SUSPENSE, key, item)?.expect(version);
+        if item.outcome.is_none() {
+            write = write.index(OPEN_SUSPENSE, time.clone());
+        }
+        self.commit.views.push(write.index(ALL_SUSPENSE, time));
+        Ok(())
+    }
+
+    /// Sets a timer.
+    pub(crate) fn timer(&mut self, id: String, after: Duration) {
+        let timer = Timer {
+            id,
+            due: self.now + after,
+            payload: Vec::new(),
+        };
+        self.commit.timers.push(TimerWrite::Set(timer));
     }
 
     /// Keeps a lock.

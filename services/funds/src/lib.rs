@@ -1,8 +1,10 @@
 //! The funds service: custody of cash and shares.
 //!
-//! Owns: accounts, locks, settlements.
-//! Consumes: `user.created`, `user.status_changed`, `payment.success`, `trade.executed`, and the
-//! ends of orders: `order.filled`, `order.cancelled`, `order.expired`, `order.rejected`.
+//! Owns: accounts, locks, settlements, withdrawals, money in suspense.
+//! Consumes: `user.created`, `user.status_changed`, `payment.success`, `payment.failed`,
+//! `trade.executed`, and the ends of orders: `order.filled`, `order.cancelled`, `order.expired`,
+//! `order.rejected`.
+//! Calls: `payments`, which has the provider pay out.
 //! Emits: `funds.deposited`, `funds.withdrawn`, `funds.locked`, `funds.released`, `funds.settled`.
 //!
 //! - [`domain`]: the decisions, pure
@@ -10,7 +12,10 @@
 //! - `desk`: commands: decide, commit, and again when overtaken
 //! - `api`: gRPC
 //! - `reactions`: what the events of others lead to
+//! - `payouts`: withdrawals on their way to the provider, by timer
+//! - `verifying`: one account held against its events
 //! - `views`: listings
+//! - `shown`: documents as callers see them
 //!
 //! Invariants:
 //! 1. No account holds less than nothing, available or locked (I2).
@@ -19,14 +24,21 @@
 //! 3. A match is settled once, both sides and the house in one commit, or not at all (I7).
 //! 4. Once an order has ended and its fills are settled, nothing is locked for it (I5).
 //! 5. A payment is credited once (I17).
-//! 6. Accounts and locks are what the events say they are (I19).
+//! 6. What is under way to a bank account is locked until the provider says how it ended, so
+//!    payouts never exceed what there is (I18).
+//! 7. What came in is either credited or kept in suspense, and suspense is decided once; a movement
+//!    is taken back at most once, by another movement.
+//! 8. Accounts and locks are what the events say they are (I19).
 
 pub mod documents;
 pub mod domain;
 
 mod api;
 mod desk;
+mod payouts;
 mod reactions;
+mod shown;
+mod verifying;
 mod views;
 
 use std::convert::Infallible;
@@ -44,6 +56,7 @@ use tonic::service::Routes;
 
 use self::api::Api;
 use self::desk::Desk;
+use self::payouts::Payouts;
 use self::reactions::Reactions;
 
 /// Name of the service and of its consumer group.
@@ -72,7 +85,10 @@ pub struct Config {}
 pub fn service(ctx: Context, _config: Config) -> Result<Service, Infallible> {
     let desk = Arc::new(Desk::new(ctx.clone()));
     Ok(Service::new(NAME)
-        .serves(Routes::new(FundsServiceServer::new(Api::new(desk))))
+        .serves(Routes::new(FundsServiceServer::new(Api::new(Arc::clone(
+            &desk,
+        )))))
         .reacts(Reactions::new(ctx))
+        .fires(Payouts::new(desk))
         .emits(EMITS))
 }

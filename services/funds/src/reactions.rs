@@ -6,30 +6,33 @@ use outcry_contracts::funds::v1::DepositMethod;
 use outcry_contracts::orders::v1::{
     OrderCancelledEvent, OrderExpiredEvent, OrderFilledEvent, OrderRejectedEvent, OrderStatus,
 };
-use outcry_contracts::payments::v1::PaymentSuccessEvent;
+use outcry_contracts::payments::v1::{PaymentFailedEvent, PaymentSuccessEvent};
 use outcry_contracts::trades::v1::TradeExecutedEvent;
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatusChangedEvent};
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent};
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::Commit;
+use outcry_store::timer::nanos;
 
 use crate::NAME;
 use crate::documents::{self, Booking, Kept, version};
-use crate::domain::deposit::deposit;
+use crate::domain::deposit::{Incoming, deposit};
 use crate::domain::lock::Slot;
 use crate::domain::locking::end;
 use crate::domain::settlement::{Match, MatchSide, Party, SideSettled, settle};
-use crate::domain::{Account, Breach, Ending, Reason, Standing, Value};
+use crate::domain::suspense::foreign;
+use crate::domain::{Account, Breach, Ending, Purpose, Reason, Standing, SuspenseItem, Value};
 
-/// Who acts in reactions.
-const ACTOR: &str = "service:funds";
+/// Who acts when nobody asks.
+pub(crate) const ACTOR: &str = "service:funds";
 
 /// Topics it consumes.
 pub const CONSUMES: &[&str] = &[
     UserCreatedEvent::TOPIC,
     UserStatusChangedEvent::TOPIC,
     PaymentSuccessEvent::TOPIC,
+    PaymentFailedEvent::TOPIC,
     TradeExecutedEvent::TOPIC,
     OrderFilledEvent::TOPIC,
     OrderCancelledEvent::TOPIC,
@@ -79,6 +82,9 @@ impl Reaction for Reactions {
         if event.is::<PaymentSuccessEvent>() {
             return self.paid(event, &event.payload()?).await;
         }
+        if event.is::<PaymentFailedEvent>() {
+            return self.payment_failed(event, &event.payload()?).await;
+        }
         // An order that is partly filled: nothing ends.
         Ok(Commit::default())
     }
@@ -95,7 +101,7 @@ impl Reactions {
         let known = documents::account(self.ctx.store.as_ref(), &event.user_id).await?;
         let mut booking = Booking::new(&self.ctx);
         if known.is_none() {
-            booking.account(0, &Account::open(&event.user_id), &[], &no_cause())?;
+            booking.standing(0, &Account::open(&event.user_id))?;
         }
         Ok(booking.commit())
     }
@@ -106,7 +112,7 @@ impl Reactions {
         let mut account = self.account(&event.user_id).await?;
         account.document.standing = standing;
         let mut booking = Booking::new(&self.ctx);
-        booking.account(account.version, &account.document, &[], &no_cause())?;
+        booking.standing(account.version, &account.document)?;
         Ok(booking.commit())
     }
 
@@ -127,22 +133,71 @@ impl Reactions {
         let known = documents::account(self.ctx.store.as_ref(), &payment.user_id).await?;
         let account_version = version(known.as_ref());
         let account = known.map_or_else(|| Account::open(&payment.user_id), |kept| kept.document);
-        let booked = deposit(
-            account,
-            &Value::cash(amount),
-            DepositMethod::Payment,
-            &payment.payment_id,
-        )
-        .map_err(Fault::park)?;
+        let capture = capture_of(&payment.payment_id, &payment.provider_reference);
+        self.not_in_yet(&capture).await?;
+        let (value, method) = (Value::cash(amount), DepositMethod::Payment);
+        let incoming = Incoming::of(value, method, &payment.payment_id);
+        let booked = deposit(account, &incoming).map_err(Fault::park)?;
         let mut booking = Booking::new(&self.ctx);
         booking.credited(&credit, &payment.user_id)?;
-        booking.account(
-            account_version,
-            &booked.account,
-            &booked.events,
-            &event.cause(ACTOR),
-        )?;
+        booking.credited(&capture, &payment.user_id)?;
+        let cause = event.cause(ACTOR);
+        booking.account(account_version, &booked.account, &booked.event, &cause)?;
         Ok(booking.commit())
+    }
+
+    /// Keeps what was captured for a payment that failed, until an operator decides about it.
+    ///
+    /// That capture is done with: another one of the same payment may still be the right one, and
+    /// is credited like any other then.
+    async fn payment_failed(
+        &self,
+        event: &SealedEvent,
+        payment: &PaymentFailedEvent,
+    ) -> Result<Commit, Fault> {
+        let Some(captured) = &payment.captured else {
+            return Ok(Commit::default());
+        };
+        let (currency, amount) = foreign(captured).map_err(Fault::park)?;
+        if !amount.is_positive() {
+            return Err(Fault::park("less than something was captured"));
+        }
+        let capture = match payment.provider_reference.as_str() {
+            "" => capture_of(&payment.payment_id, &event.id().to_string()),
+            reference => capture_of(&payment.payment_id, reference),
+        };
+        self.not_in_yet(&capture).await?;
+        let store = self.ctx.store.as_ref();
+        let before = documents::suspense_of(store, &payment.payment_id).await?;
+        if before.len() >= documents::SUSPENSE_MAX {
+            return Err(Fault::park(format!(
+                "{} captures of the payment are in suspense",
+                before.len()
+            )));
+        }
+        let item = SuspenseItem {
+            payment_id: payment.payment_id.clone(),
+            // Fits: there are at most SUSPENSE_MAX.
+            number: before.len() as u32 + 1,
+            user_id: payment.user_id.clone(),
+            currency,
+            amount,
+            message: payment.message.clone(),
+            at_ns: nanos(event.occurred_at()).unwrap_or_default(),
+            outcome: None,
+        };
+        let mut booking = Booking::new(&self.ctx);
+        booking.suspense(0, &item)?;
+        booking.credited(&capture, &payment.user_id)?;
+        Ok(booking.commit())
+    }
+
+    /// A capture comes in once: credited or kept in suspense, never both.
+    async fn not_in_yet(&self, capture: &str) -> Result<(), Fault> {
+        if documents::is_credited(self.ctx.store.as_ref(), capture).await? {
+            return Err(Fault::park(format!("{capture} came in before")));
+        }
+        Ok(())
     }
 
     /// Keeps the first side of a match, settles with the second.
@@ -217,9 +272,9 @@ impl Reactions {
                 return Ok(booking.commit());
             }
         };
-        if lock.user_id != ended.user_id {
+        if lock.user_id != ended.user_id || lock.purpose != Purpose::Order {
             let lock_id = lock.lock_id;
-            let why = "it belongs to another user";
+            let why = "it belongs to another user, or is no order's";
             return Err(Fault::park(Breach::LockMisfit { lock_id, why }));
         }
         if !lock.is_open() {
@@ -230,7 +285,7 @@ impl Reactions {
         booking.slot(slot_version, &Slot::Lock(done.lock))?;
         if let Some((after, released)) = done.released {
             let cause = event.cause(ACTOR);
-            booking.account(account.version, &after, &[released.into()], &cause)?;
+            booking.account(account.version, &after, &released.into(), &cause)?;
         }
         Ok(booking.commit())
     }
@@ -253,7 +308,7 @@ fn keep_side(booking: &mut Booking<'_>, side: SideSettled, at: (u64, u64)) -> Re
     booking.slot(lock_version, &Slot::Lock(side.party.lock))?;
     let account = &side.party.account;
     match side.released {
-        None => booking.account(account_version, account, &[], &no_cause())?,
+        None => booking.standing(account_version, account)?,
         Some((event, ending)) => {
             let cause = Cause {
                 correlation_id: ending.correlation_id,
@@ -261,15 +316,15 @@ fn keep_side(booking: &mut Booking<'_>, side: SideSettled, at: (u64, u64)) -> Re
                 actor: ACTOR.to_owned(),
                 traceparent: ending.traceparent,
             };
-            booking.account(account_version, account, &[event.into()], &cause)?;
+            booking.account(account_version, account, &event.into(), &cause)?;
         }
     }
     Ok(())
 }
 
-/// For documents that change without an event of their own.
-fn no_cause() -> Cause {
-    Cause::root(uuid::Uuid::nil(), ACTOR)
+/// What a capture is remembered under.
+fn capture_of(payment_id: &str, provider_reference: &str) -> String {
+    format!("capture:{payment_id}:{provider_reference}")
 }
 
 // === impl OrderEnd ===

@@ -1,44 +1,57 @@
-//! Coming in and going out: deposits and payouts.
+//! Coming in from outside: payments, issued shares, and what turns out to be the user's.
 
-use outcry_contracts::funds::v1::{
-    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsWithdrawnEvent,
-};
-use outcry_events::money::Amount;
+use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent};
 
-use super::account::{Account, Breach, Standing};
-use super::asset::{Asset, Value};
-use super::lock::{Lock, Phase, Purpose};
-use super::movement::{AccountEvent, LockStep};
-use super::rejection::Rejection;
+use super::account::{Account, Breach};
+use super::asset::Value;
+use super::movement::AccountEvent;
 
-/// An account after events of its own stream.
+/// What came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming<'a> {
+    /// How much of what.
+    pub value: Value,
+    /// How it came in.
+    pub method: DepositMethod,
+    /// Of what; the caller sees to it that a reference comes once per method.
+    pub reference: &'a str,
+    /// Of a reversal: the event that is taken back; empty otherwise.
+    pub reverses: &'a str,
+    /// Why an operator did it; empty otherwise.
+    pub note: &'a str,
+}
+
+/// An account after an event of its own stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Booked {
-    /// The account with the events.
+    /// The account with the event.
     pub account: Account,
-    /// What happened, in order.
-    pub events: Vec<AccountEvent>,
+    /// What happened.
+    pub event: AccountEvent,
 }
 
-/// A payout: what happened, and its lock, which is over at once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PaidOut {
-    /// The account and what happened to it.
-    pub booked: Booked,
-    /// The lock behind it.
-    pub lock: Lock,
+// === impl Incoming ===
+
+impl<'a> Incoming<'a> {
+    /// What came in without an operator.
+    #[must_use]
+    pub fn of(value: Value, method: DepositMethod, reference: &'a str) -> Incoming<'a> {
+        Incoming {
+            value,
+            method,
+            reference,
+            reverses: "",
+            note: "",
+        }
+    }
 }
 
-/// Credits an account with what came in. The caller sees to it that a reference comes once.
+/// Credits an account with what came in.
 ///
 /// # Errors
 /// [`Breach`] for nothing, less than nothing or too much.
-pub fn deposit(
-    account: Account,
-    value: &Value,
-    method: DepositMethod,
-    reference: &str,
-) -> Result<Booked, Breach> {
+pub fn deposit(account: Account, incoming: &Incoming<'_>) -> Result<Booked, Breach> {
+    let value = &incoming.value;
     if value.amount() <= 0 {
         return Err(Breach::Negative {
             asset: value.asset().clone(),
@@ -48,74 +61,15 @@ pub fn deposit(
         user_id: account.user_id.clone(),
         amount: Some(value.to_message()),
         available: None,
-        method: method.into(),
-        reference: reference.to_owned(),
-        ..Default::default()
+        method: incoming.method.into(),
+        reference: incoming.reference.to_owned(),
+        reverses_event_id: incoming.reverses.to_owned(),
+        note: incoming.note.to_owned(),
     };
     let account = account.after(&event.clone().into())?;
     event.available = Some(account.available(value.asset()).to_message());
     Ok(Booked {
         account,
-        events: vec![event.into()],
-    })
-}
-
-/// Pays cash out: locks it and, since the built-in provider pays at once, uses the lock.
-///
-/// # Errors
-/// [`Rejection`] when the user may not, or has not enough.
-pub fn withdraw(
-    account: Account,
-    withdrawal_id: &str,
-    amount: Amount,
-    destination_last4: &str,
-) -> Result<PaidOut, Rejection> {
-    if account.standing != Standing::Active {
-        return Err(Rejection::UserNotActive);
-    }
-    if !amount.is_positive() {
-        return Err(Rejection::NotPositive);
-    }
-    let cash = Asset::cash();
-    let (value, available) = (Value::cash(amount), account.available(&cash));
-    if value.amount() > available.amount() {
-        return Err(Rejection::insufficient(available, value));
-    }
-    let locked = FundsLockedEvent {
-        user_id: account.user_id.clone(),
-        lock_id: withdrawal_id.to_owned(),
-        purpose: Purpose::Withdrawal.to_wire().into(),
-        amount: Some(value.to_message()),
-        remaining: Some(value.to_message()),
-        revision: 0,
-    };
-    let mut withdrawn = FundsWithdrawnEvent {
-        user_id: account.user_id.clone(),
-        withdrawal_id: withdrawal_id.to_owned(),
-        amount: Some(value.to_message()),
-        available: None,
-        destination_last4: destination_last4.to_owned(),
-        ..Default::default()
-    };
-    let mut lock = Lock::new(withdrawal_id, &account.user_id, Purpose::Withdrawal, &cash)
-        .after(LockStep::Raised {
-            amount: value.amount(),
-            revision: 0,
-        })?
-        .after(LockStep::Posted {
-            amount: value.amount(),
-            quantity: 0,
-        })?;
-    lock.phase = Phase::Closed;
-    let account = account
-        .after(&locked.clone().into())?
-        .after(&withdrawn.clone().into())?;
-    withdrawn.available = Some(account.available(&cash).to_message());
-    Ok(PaidOut {
-        booked: Booked {
-            account,
-            events: vec![locked.into(), withdrawn.into()],
-        },
-        lock,
+        event: event.into(),
     })
 }

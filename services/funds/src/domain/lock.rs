@@ -104,6 +104,10 @@ pub enum Reason {
     Expired,
     /// The order was refused.
     Rejected,
+    /// The payout was refused.
+    WithdrawalFailed,
+    /// The order's new terms need less.
+    Replaced,
 }
 
 // === impl Slot ===
@@ -278,6 +282,8 @@ impl Reason {
             Self::Cancelled => wire::ReleaseReason::Cancelled,
             Self::Expired => wire::ReleaseReason::Expired,
             Self::Rejected => wire::ReleaseReason::Rejected,
+            Self::WithdrawalFailed => wire::ReleaseReason::WithdrawalFailed,
+            Self::Replaced => wire::ReleaseReason::Replaced,
         }
     }
 

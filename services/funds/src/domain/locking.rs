@@ -24,12 +24,12 @@ pub struct Need {
 /// The answer to a [`Need`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Locked {
-    /// The account; as it was when nothing had to be added.
+    /// The account; as it was when exactly so much was locked already.
     pub account: Account,
     /// The lock.
     pub lock: Lock,
-    /// What happened, unless nothing had to be added.
-    pub event: Option<FundsLockedEvent>,
+    /// What happened: more was locked or the surplus released. None when so much was locked already.
+    pub event: Option<AccountEvent>,
     /// Whether anything is different from before.
     pub changed: bool,
 }
@@ -43,7 +43,7 @@ pub struct Ended {
     pub released: Option<(Account, FundsReleasedEvent)>,
 }
 
-/// Locks what an order needs: raises its lock to that, never lowers it.
+/// Locks what an order needs: raises its lock to that, or gives back what is locked beyond it.
 ///
 /// # Errors
 /// [`Rejection`]; nothing is locked then.
@@ -76,10 +76,10 @@ pub fn lock(account: Account, slot: Option<Slot>, need: &Need) -> Result<Locked,
             lock
         }
     };
-    raise(account, lock, need)
+    adjust(account, lock, need)
 }
 
-fn raise(account: Account, mut lock: Lock, need: &Need) -> Result<Locked, Rejection> {
+fn adjust(account: Account, mut lock: Lock, need: &Need) -> Result<Locked, Rejection> {
     if need.value.amount() <= 0 {
         return Err(Rejection::NotPositive);
     }
@@ -89,19 +89,25 @@ fn raise(account: Account, mut lock: Lock, need: &Need) -> Result<Locked, Reject
             settled: lock.totals.quantity,
         });
     }
+    // Both are within HOLDING_MAX and not negative, so the difference is.
+    match need.value.amount() - lock.remaining() {
+        0 => {
+            lock.totals.revision = need.revision;
+            Ok(Locked {
+                account,
+                lock,
+                event: None,
+                changed: true,
+            })
+        }
+        added if added > 0 => raise(account, lock, added, need.revision),
+        surplus => lower(account, lock, -surplus, need.revision),
+    }
+}
+
+fn raise(account: Account, lock: Lock, added: i64, revision: u32) -> Result<Locked, Rejection> {
     if account.standing != Standing::Active {
         return Err(Rejection::UserNotActive);
-    }
-    // Both are within HOLDING_MAX and not negative, so the difference is.
-    let added = need.value.amount() - lock.remaining();
-    if added <= 0 {
-        lock.totals.revision = need.revision;
-        return Ok(Locked {
-            account,
-            lock,
-            event: None,
-            changed: true,
-        });
     }
     let available = account.available(&lock.asset);
     if added > available.amount() {
@@ -109,18 +115,33 @@ fn raise(account: Account, mut lock: Lock, need: &Need) -> Result<Locked, Reject
     }
     let lock = lock.after(LockStep::Raised {
         amount: added,
-        revision: need.revision,
+        revision,
     })?;
-    let event = FundsLockedEvent {
+    let event = AccountEvent::from(FundsLockedEvent {
         user_id: account.user_id.clone(),
         lock_id: lock.lock_id.clone(),
         purpose: lock.purpose.to_wire().into(),
         amount: Some(lock.value(added)?.to_message()),
         remaining: Some(lock.value(lock.remaining())?.to_message()),
-        revision: need.revision,
-    };
+        revision,
+    });
     Ok(Locked {
-        account: account.after(&event.clone().into())?,
+        account: account.after(&event)?,
+        lock,
+        event: Some(event),
+        changed: true,
+    })
+}
+
+/// Gives back what is locked beyond what the order needs. Whoever asks has the venue's word for the
+/// new terms and for what was filled under the old ones, and that is settled: so nothing that can
+/// still be filled needs the surplus.
+fn lower(account: Account, lock: Lock, surplus: i64, revision: u32) -> Result<Locked, Rejection> {
+    let mut lock = lock.after(LockStep::Released { amount: surplus })?;
+    lock.totals.revision = revision;
+    let event = AccountEvent::from(released(&lock, surplus, Reason::Replaced)?);
+    Ok(Locked {
+        account: account.after(&event)?,
         lock,
         event: Some(event),
         changed: true,
@@ -175,8 +196,11 @@ pub fn end_if_due(account: &Account, lock: &Lock) -> Result<Option<(Ended, Endin
 /// Ends a lock at once, for an order that never was at the venue.
 ///
 /// # Errors
-/// [`Rejection::LockInUse`] once fills have used it.
+/// [`Rejection::LockInUse`] once fills have used it; [`Rejection::LockMismatch`] for a payout's.
 pub fn release(account: Account, lock: Lock, reason: Reason) -> Result<Ended, Rejection> {
+    if lock.purpose != Purpose::Order {
+        return Err(Rejection::LockMismatch);
+    }
     if !lock.is_open() {
         return Ok(Ended {
             lock,
@@ -207,17 +231,26 @@ fn close(account: Account, lock: Lock, filled: i64, reason: Reason) -> Result<En
             released: None,
         });
     }
-    let event = FundsReleasedEvent {
-        user_id: account.user_id.clone(),
-        lock_id: lock.lock_id.clone(),
-        purpose: lock.purpose.to_wire().into(),
-        amount: Some(lock.value(rest)?.to_message()),
-        remaining: Some(lock.value(0)?.to_message()),
-        reason: reason.to_wire().into(),
-    };
+    let event = released(&lock, rest, reason)?;
     let account = account.after(&AccountEvent::from(event.clone()))?;
     Ok(Ended {
         lock,
         released: Some((account, event)),
+    })
+}
+
+/// The event of what went back from a lock, which is as it is after it.
+pub(super) fn released(
+    lock: &Lock,
+    amount: i64,
+    reason: Reason,
+) -> Result<FundsReleasedEvent, Breach> {
+    Ok(FundsReleasedEvent {
+        user_id: lock.user_id.clone(),
+        lock_id: lock.lock_id.clone(),
+        purpose: lock.purpose.to_wire().into(),
+        amount: Some(lock.value(amount)?.to_message()),
+        remaining: Some(lock.value(lock.remaining())?.to_message()),
+        reason: reason.to_wire().into(),
     })
 }

@@ -2,7 +2,7 @@
 
 use outcry_contracts::funds::v1::{
     FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent,
+    FundsWithdrawnEvent, WithdrawalMethod,
 };
 use outcry_events::money::Amount;
 
@@ -14,7 +14,7 @@ outcry_events::event_set! {
     pub enum AccountEvent {
         /// Something came in from outside.
         Deposited(FundsDepositedEvent),
-        /// Cash left.
+        /// Something left for the outside.
         Withdrawn(FundsWithdrawnEvent),
         /// Something was set aside.
         Locked(FundsLockedEvent),
@@ -105,15 +105,7 @@ impl AccountEvent {
                 let value = read(event.amount.as_ref())?;
                 Ok(Movement::of(&event.user_id, &value, 1, 0, None))
             }
-            Self::Withdrawn(event) => {
-                let value = read(event.amount.as_ref())?;
-                let step = LockStep::Posted {
-                    amount: value.amount(),
-                    quantity: 0,
-                };
-                let lock = Some((&event.withdrawal_id, step));
-                Ok(Movement::of(&event.user_id, &value, 0, -1, lock))
-            }
+            Self::Withdrawn(event) => withdrawn(event),
             Self::Locked(event) => {
                 let value = read(event.amount.as_ref())?;
                 let step = LockStep::Raised {
@@ -143,6 +135,32 @@ impl AccountEvent {
             Self::Locked(event) => &event.lock_id,
             Self::Released(event) => &event.lock_id,
         }
+    }
+}
+
+fn withdrawn(event: &FundsWithdrawnEvent) -> Result<Movement, Breach> {
+    match event.method() {
+        WithdrawalMethod::Unspecified | WithdrawalMethod::Payout => {
+            let value = read(event.amount.as_ref())?;
+            let step = LockStep::Posted {
+                amount: value.amount(),
+                quantity: 0,
+            };
+            let lock = Some((&event.withdrawal_id, step));
+            Ok(Movement::of(&event.user_id, &value, 0, -1, lock))
+        }
+        WithdrawalMethod::Reversal => {
+            let value = read(event.amount.as_ref())?;
+            Ok(Movement::of(&event.user_id, &value, -1, 0, None))
+        }
+        // It never was in the account, and need not be in the currency accounts are kept in.
+        WithdrawalMethod::SuspenseRefund => Ok(Movement {
+            user_id: event.user_id.clone(),
+            asset: Asset::cash(),
+            available: 0,
+            locked: 0,
+            lock: None,
+        }),
     }
 }
 

@@ -46,6 +46,30 @@ pub enum Rejection {
     /// Shares were issued under this reference before.
     #[error("shares were issued under this request id before; use a new one")]
     ReferenceUsed,
+    /// No movement has this id.
+    #[error("there is no such movement")]
+    NoSuchTransaction,
+    /// A movement that cannot be taken back.
+    #[error("the movement cannot be taken back: {why}")]
+    NotReversible {
+        /// Why not.
+        why: &'static str,
+    },
+    /// A movement that was taken back before.
+    #[error("the movement is taken back already")]
+    AlreadyReversed,
+    /// Nothing of this payment was ever in suspense.
+    #[error("nothing of this payment is in suspense")]
+    NoSuchSuspense,
+    /// What was in suspense of this payment is decided.
+    #[error("what was in suspense of this payment is decided already")]
+    SuspenseResolved,
+    /// Accounts cannot hold it.
+    #[error("accounts cannot hold {currency}; it can only be refunded")]
+    OtherCurrency {
+        /// In what it came.
+        currency: String,
+    },
     /// The numbers do not allow it.
     #[error(transparent)]
     Breach(#[from] Breach),
@@ -69,9 +93,14 @@ impl Refusal for Rejection {
             | Self::Insufficient { .. }
             | Self::OrderEnded
             | Self::LockMismatch
-            | Self::LockInUse => Code::FailedPrecondition,
+            | Self::LockInUse
+            | Self::NotReversible { .. }
+            | Self::AlreadyReversed
+            | Self::SuspenseResolved
+            | Self::OtherCurrency { .. } => Code::FailedPrecondition,
             Self::NotPositive => Code::InvalidArgument,
             Self::ReferenceUsed => Code::AlreadyExists,
+            Self::NoSuchTransaction | Self::NoSuchSuspense => Code::NotFound,
             Self::SettlementBehind { .. } => Code::Unavailable,
             Self::Breach(Breach::TooMuch { .. }) => Code::OutOfRange,
             Self::Breach(_) => Code::Internal,
@@ -90,6 +119,12 @@ impl Refusal for Rejection {
             Self::SettlementBehind { .. } => "SETTLEMENT_BEHIND",
             Self::LockInUse => "LOCK_IN_USE",
             Self::ReferenceUsed => "REFERENCE_USED",
+            Self::NoSuchTransaction => "NO_SUCH_TRANSACTION",
+            Self::NotReversible { .. } => "NOT_REVERSIBLE",
+            Self::AlreadyReversed => "ALREADY_REVERSED",
+            Self::NoSuchSuspense => "NO_SUCH_SUSPENSE",
+            Self::SuspenseResolved => "SUSPENSE_RESOLVED",
+            Self::OtherCurrency { .. } => "OTHER_CURRENCY",
             Self::Breach(Breach::TooMuch { .. }) => "TOO_LARGE",
             Self::Breach(_) => "CUSTODY_BREACH",
         }

@@ -40,6 +40,9 @@ pub struct MatchSide {
     pub correlation_id: Uuid,
     /// Trace context of that flow.
     pub traceparent: String,
+    /// Portfolio the order named; empty for the user's default one.
+    #[serde(default)]
+    pub portfolio_id: String,
 }
 
 /// The two sides of a match, which agree with each other.
@@ -120,6 +123,7 @@ impl MatchSide {
             event_id,
             correlation_id,
             traceparent: traceparent.to_owned(),
+            portfolio_id: fill.portfolio_id.clone(),
         })
     }
 }
@@ -197,7 +201,8 @@ impl Match {
             seller_user_id: seller.user_id.clone(),
             seller_order_id: seller.order_id.clone(),
             seller_fee: Some(seller.fee.to_money()),
-            ..Default::default()
+            buyer_portfolio_id: buyer.portfolio_id.clone(),
+            seller_portfolio_id: seller.portfolio_id.clone(),
         })
     }
 }

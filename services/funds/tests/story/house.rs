@@ -1,5 +1,7 @@
 //! A platform with funds, and the questions stories ask.
 
+use std::sync::Arc;
+
 use outcry_contracts::funds::v1 as wire;
 use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
 use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
@@ -8,13 +10,15 @@ use outcry_events::money::Amount;
 use outcry_funds::documents::{ACCOUNTS, LOCKS};
 use outcry_funds::domain::{Account, Custody, Slot};
 use outcry_service::Context;
-use outcry_service::testing::{Caller, Platform, eventually};
-use outcry_store::{ReadAll, Scan};
+use outcry_service::testing::{Caller, FakeClock, Platform, eventually, found};
+use outcry_store::{Commit, ParkedFilter, ReadAll, Scan, ViewWrite};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use crate::bank::Bank;
 use crate::outside::{Outside, Placed};
 
 pub type Client = FundsServiceClient<Caller>;
@@ -23,7 +27,9 @@ pub type Client = FundsServiceClient<Caller>;
 pub struct House {
     folder: TempDir,
     pub platform: Platform,
+    pub clock: Arc<FakeClock>,
     pub outside: Outside,
+    pub bank: Bank,
     pub ctx: Context,
 }
 
@@ -54,28 +60,36 @@ pub fn reason(status: &Status) -> String {
 
 impl House {
     pub async fn open() -> House {
+        let clock = Arc::new(FakeClock::default());
         let folder = tempfile::tempdir().unwrap();
-        let platform = Platform::open(folder.path()).await;
-        House::running(folder, platform).await
+        let platform = Platform::open_at(folder.path(), clock.clone()).await;
+        House::running(folder, platform, clock, Bank::default()).await
     }
 
     /// Breaks off everything where it stands and starts again on the same folder.
     pub async fn crash(self) -> House {
         let platform = self.platform.crash_and_restart().await;
-        House::running(self.folder, platform).await
+        House::running(self.folder, platform, self.clock, self.bank).await
     }
 
-    async fn running(folder: TempDir, mut platform: Platform) -> House {
+    async fn running(
+        folder: TempDir,
+        mut platform: Platform,
+        clock: Arc<FakeClock>,
+        bank: Bank,
+    ) -> House {
         let ctx = platform.context(outcry_funds::NAME).await;
         let outside = Outside::new(&platform).await;
         let funds = outcry_funds::service(ctx.clone(), outcry_funds::Config::default()).unwrap();
-        let mut services = outside.services();
+        let mut services = outside.services(&bank);
         services.push((ctx.clone(), funds));
         platform.start(services).await;
         House {
             folder,
             platform,
+            clock,
             outside,
+            bank,
             ctx,
         }
     }
@@ -119,10 +133,20 @@ impl House {
     }
 
     pub async fn lock(&self, placed: &Placed, amount: AssetAmount) -> Result<wire::Lock, Status> {
+        self.lock_again(placed, 0, amount).await
+    }
+
+    /// Locks for another revision of an order.
+    pub async fn lock_again(
+        &self,
+        placed: &Placed,
+        revision: u32,
+        amount: AssetAmount,
+    ) -> Result<wire::Lock, Status> {
         let request = wire::LockFundsRequest {
             order_id: placed.order_id.clone(),
             user_id: placed.user_id.clone(),
-            revision: 0,
+            revision,
             amount: Some(amount),
             cumulative_quantity: 0,
         };
@@ -182,6 +206,38 @@ impl House {
         let mut events = self.events().await;
         events.retain(|event| event.topic() == topic);
         events
+    }
+
+    /// Waits until an event is parked for a person; why it is.
+    pub async fn parked(&self, event: &SealedEvent) -> String {
+        found("the event is parked", async || {
+            let filter = ParkedFilter {
+                event_id: Some(event.id()),
+                limit: 1,
+                ..ParkedFilter::default()
+            };
+            let parked = self.ctx.store.parked(&filter).await.unwrap();
+            parked.into_iter().next().map(|one| one.reason)
+        })
+        .await
+    }
+
+    /// Waits until funds is done with an event.
+    pub async fn handled(&self, event: &SealedEvent) {
+        eventually("the event is handled", async || {
+            let handled = self.ctx.store.is_handled("funds", event.id()).await;
+            handled.unwrap()
+        })
+        .await;
+    }
+
+    /// Overwrites a row, as nobody should.
+    pub async fn rewrite(&self, view: &'static str, key: &str, row: &impl Serialize) {
+        let commit = Commit {
+            views: vec![ViewWrite::put(view, key, row).unwrap()],
+            ..Commit::default()
+        };
+        self.ctx.store.commit(commit).await.unwrap();
     }
 
     /// What is kept is what the events say, and no invariant is broken.

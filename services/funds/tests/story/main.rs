@@ -2,14 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
+mod bank;
 mod house;
+mod operators;
 mod outside;
+mod withdrawals;
 
-use futures::future::join_all;
 use outcry_contracts::funds::v1 as wire;
 use outcry_contracts::orders::v1::Side;
 use outcry_contracts::trades::v1::Liquidity;
-use outcry_events::money::Amount;
 use outcry_funds::domain::Standing;
 use outcry_service::testing::{eventually, found};
 use tonic::Code;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::house::{House, cash, reason, shares};
 use crate::outside::Fill;
 
+/// Ten ACME at 20, the taker's side.
 const TAKEN: Fill<'static> = Fill {
     match_id: "ACME-1",
     quantity: 10,
@@ -160,44 +162,6 @@ async fn a_payment_is_credited_once_however_often_it_is_told() {
     })
     .await;
     assert_eq!(house.said("funds.deposited").await.len(), 2);
-    house.check().await;
-    house.platform.stop().await;
-}
-
-#[tokio::test]
-async fn payouts_asked_for_at_once_never_exceed_the_balance_and_repeat_their_answers() {
-    let house = House::open().await;
-    let ann = house.customer(100, 0).await;
-    let request = |units| wire::WithdrawRequest {
-        request_id: Uuid::now_v7().to_string(),
-        amount: Some(Amount::from_units(units).to_money()),
-        destination_last4: "1234".to_owned(),
-    };
-    let asked: Vec<_> = (0..10).map(|_| request(30)).collect();
-    let outcomes = join_all(asked.iter().map(|asked| {
-        let mut client = house.user(&ann);
-        async move { client.withdraw(asked.clone()).await }
-    }))
-    .await;
-    let paid: Vec<_> = asked
-        .iter()
-        .zip(&outcomes)
-        .filter_map(|(asked, outcome)| Some((asked, outcome.as_ref().ok()?)))
-        .collect();
-    assert_eq!(paid.len(), 3);
-    for outcome in &outcomes {
-        if let Err(refused) = outcome {
-            assert_eq!(reason(refused), "INSUFFICIENT_FUNDS");
-        }
-    }
-    let (first, answer) = paid[0];
-    let again = house.user(&ann).withdraw(first.clone()).await.unwrap();
-    assert_eq!(again.get_ref(), answer.get_ref());
-    let mut other = first.clone();
-    other.amount = Some(Amount::from_units(1).to_money());
-    let refused = house.user(&ann).withdraw(other).await.unwrap_err();
-    assert_eq!(reason(&refused), "REQUEST_ID_REUSED");
-    assert_eq!(house.said("funds.withdrawn").await.len(), 3);
     house.check().await;
     house.platform.stop().await;
 }

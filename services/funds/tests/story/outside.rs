@@ -7,8 +7,9 @@ use outcry_contracts::Event;
 use outcry_contracts::orders::v1::{
     CancelReason, OrderCancelledEvent, OrderFilledEvent, OrderStatus, Side,
 };
-use outcry_contracts::payments::v1::PaymentSuccessEvent;
+use outcry_contracts::payments::v1::{PaymentFailedEvent, PaymentFailure, PaymentSuccessEvent};
 use outcry_contracts::trades::v1::{Liquidity, TradeExecutedEvent};
+use outcry_contracts::types::v1::Money;
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
@@ -16,6 +17,8 @@ use outcry_service::testing::Platform;
 use outcry_service::{Context, Service};
 use outcry_store::{Append, Commit};
 use uuid::Uuid;
+
+use crate::bank::Bank;
 
 /// Users, payments, trades and orders.
 pub struct Outside {
@@ -34,6 +37,8 @@ pub struct Placed {
     pub side: Side,
     /// The order's flow.
     pub flow: Uuid,
+    /// The portfolio it names; empty for the default one.
+    pub portfolio_id: String,
 }
 
 /// A fill as one side sees it.
@@ -58,10 +63,12 @@ impl Outside {
     }
 
     /// The services, to be started: they relay what is appended.
-    pub fn services(&self) -> Vec<(Context, Service)> {
-        [&self.users, &self.payments, &self.trades, &self.orders]
+    pub fn services(&self, bank: &Bank) -> Vec<(Context, Service)> {
+        let mut services: Vec<_> = [&self.users, &self.trades, &self.orders]
             .map(|ctx| (ctx.clone(), Service::new(ctx.service)))
-            .into()
+            .into();
+        services.push(bank.service(&self.payments));
+        services
     }
 
     pub async fn registered(&self) -> String {
@@ -90,15 +97,46 @@ impl Outside {
     }
 
     pub async fn paid(&self, payment_id: &str, user_id: &str, units: i32) {
+        self.captured(payment_id, user_id, units, "capture-1").await;
+    }
+
+    /// A payment succeeded with this capture of the provider.
+    pub async fn captured(
+        &self,
+        payment_id: &str,
+        user_id: &str,
+        units: i32,
+        capture: &str,
+    ) -> SealedEvent {
         let paid = PaymentSuccessEvent {
             payment_id: payment_id.to_owned(),
             user_id: user_id.to_owned(),
             amount: Some(Amount::from_units(units).to_money()),
             provider: "sandbox".to_owned(),
-            provider_reference: "capture-1".to_owned(),
-            late: false,
+            provider_reference: capture.to_owned(),
+            late: capture != "capture-1",
         };
-        self.happen(&self.payments, &paid, Uuid::now_v7()).await;
+        self.happen(&self.payments, &paid, Uuid::now_v7()).await
+    }
+
+    /// A payment of 40 failed although something was captured.
+    pub async fn failed(
+        &self,
+        payment_id: &str,
+        user_id: &str,
+        captured: Option<Money>,
+        capture: &str,
+    ) -> SealedEvent {
+        let failed = PaymentFailedEvent {
+            payment_id: payment_id.to_owned(),
+            user_id: user_id.to_owned(),
+            amount: Some(Amount::from_units(40).to_money()),
+            reason: PaymentFailure::AmountMismatch.into(),
+            message: "not what was asked for".to_owned(),
+            captured,
+            provider_reference: capture.to_owned(),
+        };
+        self.happen(&self.payments, &failed, Uuid::now_v7()).await
     }
 
     pub fn order(&self, user_id: &str, side: Side) -> Placed {
@@ -107,6 +145,7 @@ impl Outside {
             user_id: user_id.to_owned(),
             side,
             flow: self.orders.clock.new_id(),
+            portfolio_id: String::new(),
         }
     }
 
@@ -127,7 +166,7 @@ impl Outside {
             liquidity: fill.liquidity.into(),
             fee: Some(Amount::from_units(1).to_money()),
             venue_sequence: 1,
-            ..Default::default()
+            portfolio_id: placed.portfolio_id.clone(),
         };
         self.happen(&self.trades, &executed, placed.flow).await
     }

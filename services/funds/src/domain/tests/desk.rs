@@ -3,22 +3,34 @@
 use std::collections::BTreeMap;
 
 use outcry_contracts::funds::v1::DepositMethod;
+use outcry_contracts::trades::v1::{Liquidity, TradeExecutedEvent};
 use outcry_events::money::Amount;
 use uuid::Uuid;
 
 use crate::domain::custody::Custody;
-use crate::domain::deposit::{deposit, withdraw};
+use crate::domain::deposit::{Booked, Incoming, deposit};
 use crate::domain::lock::{Ending, Lock, Phase, Reason, Slot};
 use crate::domain::locking::{self, Need};
+use crate::domain::movement::{Movement, movements_of};
+use crate::domain::reversal::reverse;
 use crate::domain::settlement::{Match, MatchSide, Party, settle};
+use crate::domain::suspense::{Outcome, SuspenseItem, resolve};
+use crate::domain::tally::Tally;
+use crate::domain::withdrawal::{self, Flow, Payout, Reserved, Stage, Withdrawal};
 use crate::domain::{Account, AccountEvent, Asset, Breach, Rejection, SettlementEvent, Value};
 
-/// Accounts, locks, and the events that made them.
+/// Accounts, locks, payouts, and the events that made them.
 #[derive(Default)]
 pub struct Desk {
     pub accounts: BTreeMap<String, Account>,
     pub slots: BTreeMap<String, Slot>,
+    pub payouts: BTreeMap<String, Withdrawal>,
     pub told: Custody,
+    /// Every account added up on its own.
+    pub tallies: BTreeMap<String, Tally>,
+    /// Events of accounts, in order.
+    pub events: Vec<AccountEvent>,
+    reversed: Vec<usize>,
 }
 
 pub fn user(number: usize) -> String {
@@ -78,6 +90,38 @@ pub fn side(
         event_id: Uuid::from_u128(3),
         correlation_id: Uuid::from_u128(4),
         traceparent: String::new(),
+        portfolio_id: String::new(),
+    }
+}
+
+/// One side of a fill as the venue tells it, in this portfolio.
+pub fn fill(portfolio_id: &str) -> TradeExecutedEvent {
+    TradeExecutedEvent {
+        order_id: order(0),
+        user_id: user(0),
+        symbol: "ACME".to_owned(),
+        side: outcry_contracts::orders::v1::Side::Buy.into(),
+        match_id: "ACME-1".to_owned(),
+        last_quantity: 10,
+        last_price: Some(Amount::from_units(20).to_money()),
+        fee: Some(Amount::from_units(1).to_money()),
+        liquidity: Liquidity::Taker.into(),
+        portfolio_id: portfolio_id.to_owned(),
+        ..TradeExecutedEvent::default()
+    }
+}
+
+/// What came in for a payment and could not be credited.
+pub fn in_suspense(user: &str, payment: &str, amount: Amount) -> SuspenseItem {
+    SuspenseItem {
+        payment_id: payment.to_owned(),
+        number: 1,
+        user_id: user.to_owned(),
+        currency: "USD".to_owned(),
+        amount,
+        message: "30.00 was captured, 40.00 was asked for".to_owned(),
+        at_ns: 1,
+        outcome: None,
     }
 }
 
@@ -98,14 +142,75 @@ impl Desk {
 
     pub fn deposit(&mut self, user: &str, value: &Value) {
         let account = self.accounts[user].clone();
-        let booked = deposit(account, value, DepositMethod::Payment, "p").unwrap();
-        self.book(booked.account, booked.events);
+        let incoming = Incoming::of(value.clone(), DepositMethod::Payment, "p");
+        self.booked(deposit(account, &incoming).unwrap());
     }
 
+    /// Asks for a payout.
     pub fn withdraw(&mut self, user: &str, id: &str, amount: Amount) -> Result<(), Rejection> {
-        let paid = withdraw(self.accounts[user].clone(), id, amount, "1234")?;
-        self.slots.insert(id.to_owned(), Slot::Lock(paid.lock));
-        self.book(paid.booked.account, paid.booked.events);
+        let payout = Payout {
+            user_id: user.to_owned(),
+            amount,
+            destination_last4: "1234".to_owned(),
+        };
+        let reserved = withdrawal::reserve(self.accounts[user].clone(), id, &payout)?;
+        let asked = Withdrawal {
+            withdrawal_id: id.to_owned(),
+            user_id: user.to_owned(),
+            amount,
+            destination_last4: payout.destination_last4,
+            stage: Stage::Requested,
+            message: String::new(),
+            requested_ns: 0,
+            updated_ns: 0,
+            asked: 0,
+            flow: Flow {
+                correlation_id: Uuid::from_u128(5),
+                event_id: Uuid::from_u128(6),
+                traceparent: String::new(),
+            },
+        };
+        self.payouts.insert(id.to_owned(), asked);
+        self.reserved(id, reserved);
+        Ok(())
+    }
+
+    /// Ends a payout, paid or refused.
+    pub fn end_payout(&mut self, id: &str, paid: bool) -> Result<(), Breach> {
+        let payout = self.payouts[id].clone();
+        let (account, lock) = (self.accounts[&payout.user_id].clone(), self.lock_of(id));
+        let reserved = if paid {
+            withdrawal::post(account, lock, &payout)?
+        } else {
+            withdrawal::void(account, lock, &payout)?
+        };
+        self.reserved(id, reserved);
+        let payout = if paid {
+            payout.in_stage(Stage::Done, 1)
+        } else {
+            payout.refused("closed", 1)
+        };
+        self.payouts.insert(id.to_owned(), payout);
+        Ok(())
+    }
+
+    pub fn resolve(&mut self, item: &SuspenseItem, outcome: Outcome) -> Result<(), Rejection> {
+        let account = self.accounts[&item.user_id].clone();
+        self.booked(resolve(account, item, outcome, "checked")?);
+        Ok(())
+    }
+
+    /// Takes the event with this index back, once.
+    pub fn reverse(&mut self, index: usize) -> Result<(), Rejection> {
+        if self.reversed.contains(&index) {
+            return Err(Rejection::AlreadyReversed);
+        }
+        let event = self.events[index].clone();
+        let user = event.movement().unwrap().user_id;
+        let id = Uuid::from_u128(0x0e00 + index as u128).to_string();
+        let booked = reverse(self.accounts[&user].clone(), &event, &id, "in error")?;
+        self.reversed.push(index);
+        self.booked(booked);
         Ok(())
     }
 
@@ -114,8 +219,7 @@ impl Desk {
         let locked = locking::lock(self.accounts[user].clone(), slot, need)?;
         self.slots
             .insert(need.order_id.clone(), Slot::Lock(locked.lock));
-        let events = locked.event.map(AccountEvent::from);
-        self.book(locked.account, events);
+        self.book(locked.account, locked.event);
         Ok(())
     }
 
@@ -150,6 +254,9 @@ impl Desk {
             lock: self.lock_of(&side.order_id),
         };
         let settled = settle(matched, party(matched.buyer()), party(matched.seller()))?;
+        for movement in movements_of(&settled.event).unwrap() {
+            self.count(&movement);
+        }
         self.told
             .settlement(&SettlementEvent::from(settled.event))
             .unwrap();
@@ -182,19 +289,66 @@ impl Desk {
             self.told.differences(&accounts, &slots),
             Vec::<String>::new()
         );
-        for slot in &slots {
-            if let Slot::Lock(lock) = slot {
-                assert!(lock.remaining() >= 0, "{lock:?}");
-                assert!(
-                    lock.phase != Phase::Closed || lock.remaining() == 0,
-                    "{lock:?}"
-                );
-            }
+        self.check_locks();
+        for account in self.accounts.values() {
+            let tally = self.tallies.get(&account.user_id);
+            let differences = tally.map(|tally| tally.differences(account));
+            assert_eq!(differences.unwrap_or_default(), Vec::new());
         }
         for slot in slots {
             let json = serde_json::to_vec(&slot).unwrap();
             assert_eq!(serde_json::from_slice::<Slot>(&json).unwrap(), slot);
         }
+    }
+
+    /// What the locks of a user hold of an asset is what the account has locked of it (I3), and a
+    /// lock is what was posted, went back and remains, and is over when nothing does (I4).
+    fn check_locks(&self) {
+        let mut held: BTreeMap<(&str, &Asset), i64> = BTreeMap::new();
+        for slot in self.slots.values() {
+            let Slot::Lock(lock) = slot else { continue };
+            let totals = &lock.totals;
+            assert!(lock.remaining() >= 0, "{lock:?}");
+            assert_eq!(
+                totals.amount,
+                totals.posted + totals.released + lock.remaining()
+            );
+            assert!(
+                lock.phase != Phase::Closed || lock.remaining() == 0,
+                "{lock:?}"
+            );
+            *held.entry((&lock.user_id, &lock.asset)).or_default() += lock.remaining();
+        }
+        for account in self.accounts.values() {
+            for (asset, balance) in &account.balances {
+                let in_locks = held.remove(&(account.user_id.as_str(), asset));
+                assert_eq!(balance.locked, in_locks.unwrap_or(0), "{account:?}");
+            }
+        }
+        assert!(held.values().all(|amount| *amount == 0), "{held:?}");
+        for payout in self.payouts.values() {
+            let is_locked = self.lock_of(&payout.withdrawal_id).remaining();
+            let due = if payout.is_over() {
+                0
+            } else {
+                payout.amount.raw()
+            };
+            assert_eq!(is_locked, due, "{payout:?}");
+        }
+    }
+
+    fn count(&mut self, movement: &Movement) {
+        let tally = self.tallies.entry(movement.user_id.clone()).or_default();
+        tally.count(movement);
+    }
+
+    fn reserved(&mut self, id: &str, reserved: Reserved) {
+        self.slots.insert(id.to_owned(), Slot::Lock(reserved.lock));
+        self.booked(reserved.booked);
+    }
+
+    fn booked(&mut self, booked: Booked) {
+        self.book(booked.account, [booked.event]);
     }
 
     fn bar(&mut self, user: &str, order: &str) {
@@ -218,6 +372,8 @@ impl Desk {
         for event in events {
             sequence += 1;
             self.told.account_event(&event, sequence).unwrap();
+            self.count(&event.movement().unwrap());
+            self.events.push(event);
         }
         assert_eq!(sequence, account.sequence, "every event counts once");
         self.accounts.insert(id, account);
