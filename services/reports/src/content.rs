@@ -4,24 +4,34 @@
 //! on order. So the same events give the same bytes.
 //!
 //! - [`movement`]: what an event of custody moves for one user
+//! - [`account`]: what all of them add up to
+//! - [`lots`]: which purchases sales disposed of
 //! - [`activity`]: everything that happened, line by line
-//! - [`statement`]: what there is, and the totals of a period
-//! - [`render`]: CSV and JSON
+//! - [`documents`]: the tables of the other types of report
+//! - [`document`]: a report as what it shows
+//! - [`render`]: a document as CSV, JSON, workbook and PDF
 
+pub mod account;
 pub mod activity;
+pub mod document;
+pub mod documents;
+pub mod lots;
 pub mod movement;
 pub mod render;
-pub mod statement;
 
 use std::fmt::Display;
 
+use outcry_contracts::Event as _;
 use outcry_contracts::reports::v1::ReportType;
+use outcry_contracts::users::v1::{UserCreatedEvent, UserUpdatedEvent};
 use outcry_events::money::MoneyError;
 use outcry_events::{PayloadError, SealedEvent};
 use outcry_store::timer::nanos;
 
+use self::account::Account;
 use self::activity::Activity;
-use self::statement::Statement;
+use self::document::{Document, minute_text};
+use self::documents::{Prices, holdings, profit, statement, tax_lots, trades};
 use crate::domain::Terms;
 
 /// Why a report cannot be made. The text is for the user.
@@ -55,7 +65,7 @@ pub enum Unmade {
 pub struct Rendered {
     /// The content.
     pub bytes: Vec<u8>,
-    /// Lines, headings not counted.
+    /// Lines, headings and totals not counted.
     pub rows: usize,
 }
 
@@ -64,13 +74,10 @@ pub struct Rendered {
 pub struct Content<'a> {
     terms: &'a Terms,
     rows_max: usize,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    Activity(Activity),
-    Statement(Statement),
+    account: Account,
+    activity: Activity,
+    /// Events that were taken in.
+    events: usize,
 }
 
 // === impl Content ===
@@ -79,66 +86,141 @@ impl<'a> Content<'a> {
     /// A report with nothing in it.
     #[must_use]
     pub fn new(terms: &'a Terms, rows_max: usize) -> Content<'a> {
-        let body = match terms.kind {
-            ReportType::Statement => Body::Statement(Statement::default()),
-            ReportType::Activity
-            | ReportType::Unspecified
-            | ReportType::TradeHistory
-            | ReportType::Holdings
-            | ReportType::ProfitAndLoss
-            | ReportType::TaxLots => Body::Activity(Activity::default()),
-        };
         Content {
             terms,
             rows_max,
-            body,
+            account: Account::default(),
+            activity: Activity::default(),
+            events: 0,
         }
     }
 
-    /// Adds what one event tells. One that occurred after the time of the report tells nothing.
+    /// Whether an event of this topic and time tells something: the past before the period matters
+    /// for what is held and for what was sold, not for lists of what happened.
+    #[must_use]
+    pub fn wants(&self, topic: &str, at_ns: i64) -> bool {
+        if at_ns > self.terms.as_of_ns {
+            return false;
+        }
+        let is_name = topic == UserCreatedEvent::TOPIC || topic == UserUpdatedEvent::TOPIC;
+        let is_list = match self.terms.kind {
+            ReportType::Activity | ReportType::TradeHistory | ReportType::Unspecified => true,
+            ReportType::Statement
+            | ReportType::Holdings
+            | ReportType::ProfitAndLoss
+            | ReportType::TaxLots => false,
+        };
+        is_name || !is_list || self.terms.in_period(at_ns)
+    }
+
+    /// Adds what one event tells, if it tells something.
     ///
     /// # Errors
     /// [`Unmade`].
     pub fn take(&mut self, event: &SealedEvent) -> Result<(), Unmade> {
         let at_ns = nanos(event.occurred_at()).ok_or_else(|| unreadable("its time is no time"))?;
-        if at_ns > self.terms.as_of_ns {
+        if !self.wants(event.topic(), at_ns) {
             return Ok(());
         }
-        let in_period = self.terms.in_period(at_ns);
+        self.events += 1;
+        self.account.name(event, at_ns)?;
         let user_id = &self.terms.user_id;
-        let rows = match &mut self.body {
-            Body::Statement(statement) => {
-                for movement in movement::of(event, user_id)? {
-                    statement.add(&movement, in_period)?;
-                }
-                statement.rows()
+        if matches!(
+            self.terms.kind,
+            ReportType::Activity | ReportType::Unspecified
+        ) {
+            if self.terms.in_period(at_ns) {
+                self.activity.add(event, at_ns, user_id)?;
             }
-            Body::Activity(activity) => {
-                if in_period {
-                    activity.add(event, at_ns, user_id)?;
-                }
-                activity.rows()
-            }
-        };
-        if rows > self.rows_max {
-            return Err(Unmade::TooManyRows { max: self.rows_max });
+            return self.fits(self.activity.rows());
+        }
+        for (number, movement) in movement::of(event, user_id)?.into_iter().enumerate() {
+            self.account.add((at_ns, event.id(), number), movement)?;
         }
         Ok(())
     }
 
-    /// The report.
+    /// Symbols whose prices the report needs.
+    pub fn symbols(&self) -> impl Iterator<Item = &String> {
+        let kind = self.terms.kind;
+        let needs = matches!(
+            kind,
+            ReportType::Statement | ReportType::Holdings | ReportType::ProfitAndLoss
+        );
+        self.account.symbols().filter(move |_| needs)
+    }
+
+    /// The report, with the last prices up to its time.
     ///
     /// # Errors
     /// [`Unmade`].
-    pub fn finish(self) -> Result<Rendered, Unmade> {
-        match self.body {
-            Body::Activity(activity) => {
-                render::render(self.terms, activity::COLUMNS, &activity.into_lines())
-            }
-            Body::Statement(statement) => {
-                render::render(self.terms, statement::COLUMNS, &statement.into_lines()?)
-            }
+    pub fn finish(self, prices: &Prices) -> Result<Rendered, Unmade> {
+        let format = self.terms.format;
+        let rows_max = self.rows_max;
+        let document = self.document(prices)?;
+        let rows = document.rows();
+        if rows > rows_max {
+            return Err(Unmade::TooManyRows { max: rows_max });
         }
+        let bytes = render::render(&document, format)?;
+        Ok(Rendered { bytes, rows })
+    }
+
+    /// What the report shows.
+    ///
+    /// # Errors
+    /// [`Unmade`].
+    pub fn document(self, prices: &Prices) -> Result<Document, Unmade> {
+        let terms = self.terms;
+        let account = self.account.sorted();
+        let mut document = Document::new(terms, account.holder());
+        document.notes.push(format!(
+            "Computed from {} events of the account that occurred up to {} UTC. All times are UTC, \
+             all amounts are in {} and exact to the ten-thousandth.",
+            self.events,
+            minute_text(terms.as_of_ns),
+            outcry_events::money::CURRENCY,
+        ));
+        let in_period = |at_ns| terms.in_period(at_ns);
+        let (sections, notes) = match terms.kind {
+            ReportType::Activity | ReportType::Unspecified => {
+                (vec![self.activity.into_section()], Vec::new())
+            }
+            ReportType::TradeHistory => {
+                (vec![trades::section(&account, in_period)?], trades::notes())
+            }
+            ReportType::Statement => {
+                let [summary, cash] = statement::cash_sections(&account, in_period)?;
+                let lots = account.lots()?;
+                let shares = statement::shares_section(&account, in_period)?;
+                let held = holdings::section(&account, &lots, prices)?;
+                (vec![summary, held, cash, shares], statement::notes())
+            }
+            ReportType::Holdings => {
+                let lots = account.lots()?;
+                let held = holdings::section(&account, &lots, prices)?;
+                let open = holdings::lots_section(&lots)?;
+                (vec![held, open], holdings::notes())
+            }
+            ReportType::ProfitAndLoss => {
+                let made = profit::section(&account.lots()?, prices, in_period)?;
+                (vec![made], profit::notes())
+            }
+            ReportType::TaxLots => {
+                let disposed = tax_lots::section(&account.lots()?, in_period)?;
+                (vec![disposed], tax_lots::notes())
+            }
+        };
+        document.sections = sections;
+        document.notes.extend(notes);
+        Ok(document)
+    }
+
+    fn fits(&self, rows: usize) -> Result<(), Unmade> {
+        if rows > self.rows_max {
+            return Err(Unmade::TooManyRows { max: self.rows_max });
+        }
+        Ok(())
     }
 }
 

@@ -34,14 +34,17 @@ pub struct Terms {
     pub report_id: String,
     /// Whose account.
     pub user_id: String,
-    /// Activity or statement.
+    /// Which table, or tables.
     pub kind: ReportType,
-    /// CSV or JSON.
+    /// How it is written.
     pub format: ReportFormat,
     /// Start of the period, in nanoseconds since 1970; none means from the beginning.
     pub from_ns: Option<i64>,
     /// The time it shows the account at, in nanoseconds since 1970.
     pub as_of_ns: i64,
+    /// Position in the user's journal up to which events are in it; 0 means those there are when it
+    /// is made.
+    pub as_of_position: u64,
 }
 
 /// What was made.
@@ -183,6 +186,7 @@ impl Terms {
             format: event.format(),
             from_ns: event.from.map(|from| timestamp_ns(&from)),
             as_of_ns: event.as_of.map_or(0, |as_of| timestamp_ns(&as_of)),
+            as_of_position: event.as_of_position,
         }
     }
 
@@ -194,7 +198,7 @@ impl Terms {
             format: self.format.into(),
             from: self.from_ns.map(|from| time_of(from).into()),
             as_of: Some(time_of(self.as_of_ns).into()),
-            ..Default::default()
+            as_of_position: self.as_of_position,
         }
     }
 
@@ -250,6 +254,7 @@ mod tests {
             format: ReportFormat::Csv,
             from_ns: Some(10),
             as_of_ns: 1_000_000_020,
+            as_of_position: 7,
         }
     }
 

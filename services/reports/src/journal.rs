@@ -34,6 +34,10 @@ pub struct Entry {
     pub topic: String,
     /// When it occurred, in nanoseconds since 1970.
     pub occurred_at_ns: i64,
+    /// The latest time any event up to here occurred at, in nanoseconds since 1970. Not known of
+    /// entries made before it was kept.
+    #[serde(default)]
+    pub latest_ns: i64,
     /// The envelope's own bytes, in base64.
     pub bytes: String,
 }
@@ -43,6 +47,9 @@ pub struct Entry {
 pub struct Head {
     /// Position of the last entry; 0 without any.
     pub position: u64,
+    /// The latest time any event of the journal occurred at, in nanoseconds since 1970.
+    #[serde(default)]
+    pub latest_ns: i64,
 }
 
 /// Why a kept event does not come back.
@@ -79,6 +86,21 @@ pub async fn head(store: &dyn Store, user_id: &str) -> Result<(Head, u64), Store
     }
 }
 
+/// The entry at a position.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn entry(
+    store: &dyn Store,
+    user_id: &str,
+    position: u64,
+) -> Result<Option<Entry>, StoreError> {
+    match store.view(JOURNAL, &key(user_id, position)).await? {
+        None => Ok(None),
+        Some(row) => row.decode().map(Some),
+    }
+}
+
 /// What is written to keep an event for one user, behind `head`; none for an event without a
 /// proper time.
 pub(crate) fn keep(
@@ -91,18 +113,24 @@ pub(crate) fn keep(
         return Ok(None);
     };
     let position = head.position + 1;
+    let latest_ns = head.latest_ns.max(occurred_at_ns);
     let entry = Entry {
         position,
         event_id: event.id().to_string(),
         topic: event.topic().to_owned(),
         occurred_at_ns,
+        latest_ns,
         bytes: BASE64_STANDARD.encode(event.bytes()),
     };
     let time = format!("{user_id}/{occurred_at_ns:020}/{}", entry.event_id);
     let kept = ViewWrite::put(JOURNAL, key(user_id, position), &entry)?
         .index(BY_TIME, time)
         .expect(0);
-    let head = ViewWrite::put(HEADS, user_id, &Head { position })?.expect(version);
+    let head = Head {
+        position,
+        latest_ns,
+    };
+    let head = ViewWrite::put(HEADS, user_id, &head)?.expect(version);
     Ok(Some([kept, head]))
 }
 

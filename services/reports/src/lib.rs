@@ -1,11 +1,14 @@
 //! The reports service: what happened in an account, and how it stood at any time.
 //!
-//! Owns: reports, and a journal of its own with every event of a user's account.
-//! Consumes: `funds.*`, `order.*`, `trade.*`, `payment.*`: their original bytes are kept.
+//! Owns: reports, a journal of its own with every event of a user's account, and the prices symbols
+//! were settled at.
+//! Consumes: `funds.*`, `order.*`, `trade.*`, `payment.*`, `user.created`, `user.updated`: their
+//! original bytes are kept.
 //! Emits: `report.requested`, `report.completed`, `report.failed`.
 //!
 //! - [`domain`]: the life of a report, pure
 //! - [`journal`]: the events kept per user
+//! - [`prices`]: what symbols were worth at any time
 //! - [`content`]: from events to the bytes of a report, pure
 //! - [`views`]: reports and their content as they are kept
 //! - `reactions`: keeping events
@@ -17,11 +20,12 @@
 //! 2. A report's bytes follow from the user, the period, the time it is as of and the position up
 //!    to which the journal was read – not from the order in which events arrived.
 //! 3. Content, its hash and the event that tells of it are written in one commit.
-//! 4. A report ends once: completed or failed.
+//! 4. A report ends once: completed or failed. Later its content is forgotten, and it says so.
 
 pub mod content;
 pub mod domain;
 pub mod journal;
+pub mod prices;
 pub mod views;
 
 mod api;
@@ -35,6 +39,7 @@ use outcry_contracts::reports::v1::report_service_server::ReportServiceServer;
 use outcry_contracts::reports::v1::{
     ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
 };
+use outcry_contracts::users::v1::{UserCreatedEvent, UserUpdatedEvent};
 use outcry_service::{Context, Service};
 use serde::{Deserialize, Serialize};
 use tonic::service::Routes;
@@ -47,7 +52,14 @@ use self::reactions::Keeper;
 pub const NAME: &str = "reports";
 
 /// Topic patterns of the events it keeps.
-pub const CONSUMES: &[&str] = &["funds.*", "order.*", "trade.*", "payment.*"];
+pub const CONSUMES: &[&str] = &[
+    "funds.*",
+    "order.*",
+    "trade.*",
+    "payment.*",
+    UserCreatedEvent::TOPIC,
+    UserUpdatedEvent::TOPIC,
+];
 
 /// Topics of the events it appends.
 pub const EMITS: &[&str] = &[
@@ -67,6 +79,13 @@ const SETTLE_USUAL_MS: u64 = 1_000;
 /// The same at most: whoever asks for a report waits for it.
 const SETTLE_MAX_MS: u64 = 60_000;
 
+/// How many days content is kept unless the configuration says otherwise: a month is long enough to
+/// fetch it, and it can be made again at any time.
+const RETENTION_USUAL_DAYS: u32 = 30;
+
+/// The same at most: about ten years.
+const RETENTION_MAX_DAYS: u32 = 3_660;
+
 /// Settings of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -76,6 +95,8 @@ pub struct Config {
     /// How long after the time it is as of a report is made, in milliseconds, so that events on
     /// their way are in it. At most a minute.
     pub settle_ms: u64,
+    /// Days until the content of a finished report is forgotten. 1 to 3,660.
+    pub retention_days: u32,
 }
 
 /// Why the service cannot work with its settings.
@@ -87,6 +108,9 @@ pub enum StartError {
     /// The wait is too long.
     #[error("reports.settle_ms must be at most {SETTLE_MAX_MS}, not {0}")]
     Settle(u64),
+    /// Content would be kept too short or too long.
+    #[error("reports.retention_days must be from 1 to {RETENTION_MAX_DAYS}, not {0}")]
+    Retention(u32),
 }
 
 // === impl Config ===
@@ -96,6 +120,7 @@ impl Default for Config {
         Config {
             rows_max: ROWS_MAX,
             settle_ms: SETTLE_USUAL_MS,
+            retention_days: RETENTION_USUAL_DAYS,
         }
     }
 }
@@ -109,7 +134,14 @@ impl Config {
         if self.settle_ms > SETTLE_MAX_MS {
             return Err(StartError::Settle(self.settle_ms));
         }
+        if self.retention_days == 0 || self.retention_days > RETENTION_MAX_DAYS {
+            return Err(StartError::Retention(self.retention_days));
+        }
         Ok(())
+    }
+
+    fn retention(&self) -> Duration {
+        Duration::from_secs(u64::from(self.retention_days) * 24 * 3_600)
     }
 
     fn settle(&self) -> Duration {
@@ -131,7 +163,7 @@ pub async fn service(ctx: Context, config: Config) -> Result<Service, StartError
     Ok(Service::new(NAME)
         .serves(Routes::new(ReportServiceServer::new(api)))
         .reacts(Keeper::new(ctx.clone()))
-        .fires(Maker::new(ctx, config.rows_max))
+        .fires(Maker::new(ctx, config.rows_max, config.retention()))
         .emits(EMITS))
 }
 
@@ -154,5 +186,12 @@ mod tests {
             ..Config::default()
         };
         assert!(matches!(config.check(), Err(StartError::Settle(_))));
+        for retention_days in [0, RETENTION_MAX_DAYS + 1] {
+            let config = Config {
+                retention_days,
+                ..Config::default()
+            };
+            assert_eq!(config.check(), Err(StartError::Retention(retention_days)));
+        }
     }
 }

@@ -7,8 +7,7 @@ use outcry_events::SealedEvent;
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::Commit;
 
-use crate::journal;
-use crate::{CONSUMES, NAME};
+use crate::{CONSUMES, NAME, journal, prices};
 
 /// Keeps what happens.
 pub(crate) struct Keeper {
@@ -41,6 +40,8 @@ impl Reaction for Keeper {
                 .ok_or_else(|| Fault::park("the event's time is no time"))?;
             commit.views.extend(writes);
         }
+        let priced = prices::keep(self.ctx.store.as_ref(), event).await?;
+        commit.views.extend(priced);
         Ok(commit)
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use outcry_contracts::reports::v1::{self as wire, ReportStatus};
+use outcry_contracts::reports::v1::{self as wire, ReportFormat, ReportStatus};
 use outcry_contracts::types::v1::PageRequest;
 use outcry_service::{Page, store_failure};
 use outcry_store::timer::time_of;
@@ -10,6 +10,9 @@ use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 use tonic::Status;
 
+use crate::content::document::minute_text;
+use crate::content::movement::word;
+use crate::content::render::{content_type, extension};
 use crate::domain::{OPEN_MAX, Outcome, Terms};
 
 /// View of [`ReportRow`]s by report id.
@@ -56,6 +59,18 @@ pub struct ReportRow {
     pub as_of_position: u64,
     /// Why it failed; empty if it did not.
     pub message: String,
+    /// What its file is called; empty of reports made before there were names.
+    #[serde(default)]
+    pub file_name: String,
+    /// When its content is forgotten, in nanoseconds since 1970; none until there is some.
+    #[serde(default)]
+    pub expires_at_ns: Option<i64>,
+}
+
+/// A report with the version of its row.
+pub(crate) struct RowAt {
+    pub(crate) row: ReportRow,
+    version: u64,
 }
 
 /// A piece of content.
@@ -69,10 +84,13 @@ pub struct Piece {
 pub(crate) async fn report(
     store: &dyn Store,
     report_id: &str,
-) -> Result<Option<ReportRow>, StoreError> {
+) -> Result<Option<RowAt>, StoreError> {
     match store.view(REPORTS, report_id).await? {
         None => Ok(None),
-        Some(row) => row.decode().map(Some),
+        Some(row) => Ok(Some(RowAt {
+            row: row.decode()?,
+            version: row.version,
+        })),
     }
 }
 
@@ -144,6 +162,14 @@ pub(crate) fn pieces(report_id: &str, content: &[u8]) -> Result<Vec<ViewWrite>, 
         .collect()
 }
 
+/// What is written to forget a report's content.
+pub(crate) fn no_pieces(row: &ReportRow) -> impl Iterator<Item = ViewWrite> {
+    let bytes = usize::try_from(row.size_bytes).unwrap_or_default();
+    let report_id = row.report_id.clone();
+    (0..bytes.div_ceil(PIECE_BYTES))
+        .map(move |number| ViewWrite::delete(CONTENTS, place(&report_id, number)))
+}
+
 fn place(report_id: &str, number: usize) -> String {
     format!("{report_id}/{number:06}")
 }
@@ -165,37 +191,71 @@ impl ReportRow {
             sha256: String::new(),
             size_bytes: 0,
             rows: 0,
-            as_of_position: 0,
+            as_of_position: terms.as_of_position,
             message: String::new(),
+            file_name: file_name(terms),
+            expires_at_ns: None,
+        }
+    }
+
+    /// The same, being made.
+    pub(crate) fn running(&self) -> ReportRow {
+        ReportRow {
+            status: ReportStatus::Running.into(),
+            ..self.clone()
         }
     }
 
     /// The same, made.
-    pub(crate) fn completed(self, outcome: &Outcome) -> ReportRow {
+    pub(crate) fn completed(&self, outcome: &Outcome, expires_at_ns: i64) -> ReportRow {
         ReportRow {
             status: ReportStatus::Completed.into(),
+            expires_at_ns: Some(expires_at_ns),
             sha256: outcome.sha256.clone(),
             size_bytes: outcome.size_bytes,
             rows: outcome.rows,
             as_of_position: outcome.as_of_position,
-            ..self
+            ..self.clone()
         }
     }
 
     /// The same, given up.
-    pub(crate) fn failed(self, message: &str) -> ReportRow {
+    pub(crate) fn failed(&self, message: &str) -> ReportRow {
         ReportRow {
             status: ReportStatus::Failed.into(),
             message: message.to_owned(),
-            ..self
+            ..self.clone()
         }
+    }
+
+    /// The same without its content.
+    pub(crate) fn expired(&self) -> ReportRow {
+        ReportRow {
+            status: ReportStatus::Expired.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether nobody has begun to make it.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.status == i32::from(ReportStatus::Requested)
+    }
+
+    /// Whether it waits to be made or is being made.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_requested() || self.status == i32::from(ReportStatus::Running)
+    }
+
+    /// Whether there is content.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.status == i32::from(ReportStatus::Completed)
     }
 
     /// The row with its places in the listings.
     pub(crate) fn write(&self) -> Result<ViewWrite, StoreError> {
         let place = format!("{}/{}", self.user_id, self.report_id);
         let write = ViewWrite::put(REPORTS, &self.report_id, self)?.index(BY_USER, place.clone());
-        if self.status == i32::from(ReportStatus::Requested) {
+        if self.is_open() {
             return Ok(write.index(OPEN, place));
         }
         Ok(write)
@@ -215,7 +275,31 @@ impl ReportRow {
             rows: self.rows,
             message: self.message.clone(),
             requested_at: Some(time_of(self.requested_at_ns).into()),
-            ..Default::default()
+            expires_at: self.expires_at_ns.map(|at| time_of(at).into()),
+            file_name: self.file_name.clone(),
+            content_type: content_type(self.format()).to_owned(),
+            as_of_position: self.as_of_position,
         }
+    }
+
+    fn format(&self) -> ReportFormat {
+        ReportFormat::try_from(self.format).unwrap_or_default()
+    }
+}
+
+/// A name that says what is in the file, and no other report of the user has.
+fn file_name(terms: &Terms) -> String {
+    let kind = word(terms.kind.as_str_name(), "REPORT_TYPE_").to_lowercase();
+    let day: String = minute_text(terms.as_of_ns).chars().take(10).collect();
+    let ending = extension(terms.format);
+    format!("{kind}-{day}-{}.{ending}", terms.report_id).replace('_', "-")
+}
+
+// === impl RowAt ===
+
+impl RowAt {
+    /// Writes `row` in place of this one, unless somebody else has changed it.
+    pub(crate) fn write(&self, row: &ReportRow) -> Result<ViewWrite, StoreError> {
+        Ok(row.write()?.expect(self.version))
     }
 }

@@ -17,28 +17,28 @@ use outcry_contracts::trades::v1::{
 use outcry_contracts::types::v1::Money;
 use outcry_events::SealedEvent;
 use outcry_events::money::Amount;
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::Unmade;
+use super::document::{self, Cell, Column, Section};
 use super::movement::{self, Asset, Kind, Movement, word};
 
 /// Columns of a list of activity, the fields of [`Line`].
-pub const COLUMNS: &[&str] = &[
-    "occurred_at",
-    "event_id",
-    "event",
-    "reference",
-    "asset",
-    "available_change",
-    "locked_change",
-    "symbol",
-    "side",
-    "quantity",
-    "price",
-    "amount",
-    "fee",
-    "detail",
+pub const COLUMNS: &[Column] = &[
+    Column::new("occurred_at", "Time (UTC)", document::Kind::Time),
+    Column::new("event_id", "Event id", document::Kind::Text).hidden(),
+    Column::new("event", "Event", document::Kind::Text),
+    Column::new("reference", "Reference", document::Kind::Text),
+    Column::new("asset", "Asset", document::Kind::Text),
+    Column::new("available_change", "Available", document::Kind::Money),
+    Column::new("locked_change", "Reserved", document::Kind::Money),
+    Column::new("symbol", "Symbol", document::Kind::Text),
+    Column::new("side", "Side", document::Kind::Text),
+    Column::new("quantity", "Quantity", document::Kind::Count),
+    Column::new("price", "Price", document::Kind::Money),
+    Column::new("amount", "Amount", document::Kind::Money),
+    Column::new("fee", "Fee", document::Kind::Money),
+    Column::new("detail", "Detail", document::Kind::Text),
 ];
 
 /// Lines with the order they are to come in: time, event, place within the event.
@@ -48,10 +48,10 @@ pub struct Activity {
 }
 
 /// A line of a list of activity.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
-    /// When, in UTC.
-    pub occurred_at: String,
+    /// When, in nanoseconds since 1970.
+    pub at_ns: i64,
     /// Id of the event.
     pub event_id: String,
     /// Its topic.
@@ -61,9 +61,9 @@ pub struct Line {
     /// Currency or symbol that moved.
     pub asset: Option<String>,
     /// Change of what can be used, signed.
-    pub available_change: Option<String>,
+    pub available_change: Option<Cell>,
     /// Change of what is set aside, signed.
-    pub locked_change: Option<String>,
+    pub locked_change: Option<Cell>,
     /// Symbol of the order.
     pub symbol: Option<String>,
     /// `BUY` or `SELL`.
@@ -96,7 +96,7 @@ impl Activity {
     ) -> Result<(), Unmade> {
         for (place, line) in lines(event, user_id)?.into_iter().enumerate() {
             let line = Line {
-                occurred_at: prost_types::Timestamp::from(event.occurred_at()).to_string(),
+                at_ns,
                 event_id: event.id().to_string(),
                 event: event.topic().to_owned(),
                 ..line
@@ -106,9 +106,44 @@ impl Activity {
         Ok(())
     }
 
-    pub(super) fn into_lines(mut self) -> Vec<Line> {
+    /// The table, in order of occurrence. Lines of cash and of shares are not added up.
+    pub(super) fn into_section(mut self) -> Section {
         self.lines.sort_by_key(|(place, _)| *place);
-        self.lines.into_iter().map(|(_, line)| line).collect()
+        Section {
+            key: "activity",
+            title: "Activity",
+            columns: COLUMNS,
+            rows: self
+                .lines
+                .into_iter()
+                .map(|(_, line)| line.cells())
+                .collect(),
+            totals: None,
+        }
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn cells(self) -> Vec<Cell> {
+        let text = |text: Option<String>| text.map_or(Cell::Empty, Cell::text);
+        vec![
+            Cell::Time(self.at_ns),
+            Cell::text(self.event_id),
+            Cell::text(self.event),
+            Cell::text(self.reference),
+            text(self.asset),
+            self.available_change.unwrap_or(Cell::Empty),
+            self.locked_change.unwrap_or(Cell::Empty),
+            text(self.symbol),
+            text(self.side),
+            self.quantity.map_or(Cell::Empty, Cell::Count),
+            Cell::money(self.price),
+            Cell::money(self.amount),
+            Cell::money(self.fee),
+            Cell::text(self.detail),
+        ]
     }
 }
 
@@ -139,8 +174,8 @@ fn moved(movement: &Movement) -> Result<Vec<Line>, Unmade> {
         let mut line = Line {
             reference: movement.reference.clone(),
             asset: Some(change.asset.to_string()),
-            available_change: Some(change.asset.text(change.available)?),
-            locked_change: Some(change.asset.text(change.locked)?),
+            available_change: Some(change.asset.cell(change.available)?),
+            locked_change: Some(change.asset.cell(change.locked)?),
             detail: movement.detail.clone(),
             ..Line::default()
         };

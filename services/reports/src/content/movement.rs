@@ -4,14 +4,19 @@ use std::fmt;
 
 use outcry_contracts::funds::v1::{
     FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent,
+    FundsWithdrawnEvent, WithdrawalMethod,
 };
 use outcry_contracts::orders::v1::Side;
 use outcry_contracts::types::v1::{AssetAmount, asset_amount};
 use outcry_events::SealedEvent;
 use outcry_events::money::{Amount, CURRENCY};
+use uuid::Uuid;
 
+use super::document::Cell;
 use super::{Unmade, unreadable};
+
+/// What the ids of main portfolios are made in, by the portfolio service.
+const MAIN_PORTFOLIOS: Uuid = Uuid::from_u128(0x1b8e_5d2c_7a43_4d53_a1c6_90f3_5e27_6b04);
 
 /// What an account can hold. Cash comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +45,8 @@ pub struct Movement {
 pub enum Kind {
     /// Something came in.
     Deposit,
-    /// Something went out.
-    Withdrawal,
+    /// Something went out. Of a deposit taken back: the event of the deposit.
+    Withdrawal(Option<Uuid>),
     /// Something was set aside, or went back.
     Lock,
     /// A fill was settled.
@@ -65,6 +70,8 @@ pub struct Fill {
     pub fee: Amount,
     /// Id of the match.
     pub match_id: String,
+    /// Portfolio the order was for; empty for the main one.
+    pub portfolio: String,
 }
 
 /// A change of what is held of one asset, in its unit, signed.
@@ -100,8 +107,16 @@ fn own(event: &SealedEvent) -> Result<Option<Movement>, Unmade> {
         (reference, amount) = (deposited.reference, deposited.amount);
     } else if event.is::<FundsWithdrawnEvent>() {
         let withdrawn: FundsWithdrawnEvent = event.payload()?;
-        detail = format!("to account ending {}", withdrawn.destination_last4);
-        (kind, signs) = (Kind::Withdrawal, (0, -1));
+        (detail, signs) = match withdrawn.method() {
+            WithdrawalMethod::Unspecified | WithdrawalMethod::Payout => (
+                format!("to account ending {}", withdrawn.destination_last4),
+                (0, -1),
+            ),
+            WithdrawalMethod::Reversal => ("REVERSAL".to_owned(), (-1, 0)),
+            // Was never in the account.
+            WithdrawalMethod::SuspenseRefund => return Ok(None),
+        };
+        kind = Kind::Withdrawal(Uuid::parse_str(&withdrawn.reverses_event_id).ok());
         (reference, amount) = (withdrawn.withdrawal_id, withdrawn.amount);
     } else if event.is::<FundsLockedEvent>() {
         let locked: FundsLockedEvent = event.payload()?;
@@ -131,7 +146,7 @@ fn own(event: &SealedEvent) -> Result<Option<Movement>, Unmade> {
 }
 
 fn settled(event: &FundsSettledEvent, user_id: &str) -> Result<Vec<Movement>, Unmade> {
-    let fill = |side, fee: Option<&_>| {
+    let fill = |side, fee: Option<&_>, portfolio: &str| {
         Ok::<_, Unmade>(Fill {
             side,
             symbol: event.symbol.clone(),
@@ -140,18 +155,27 @@ fn settled(event: &FundsSettledEvent, user_id: &str) -> Result<Vec<Movement>, Un
             notional: Amount::from_required(event.notional.as_ref())?,
             fee: Amount::from_required(fee)?,
             match_id: event.match_id.clone(),
+            portfolio: named(portfolio, user_id),
         })
     };
     let mut movements = Vec::new();
     if event.buyer_user_id == user_id {
-        let fill = fill(Side::Buy, event.buyer_fee.as_ref())?;
+        let fill = fill(
+            Side::Buy,
+            event.buyer_fee.as_ref(),
+            &event.buyer_portfolio_id,
+        )?;
         let cost = fill.notional.checked_add(fill.fee);
         let cost = cost.ok_or(Unmade::TooLarge)?.raw();
         let changes = [(0, times(cost, -1)?), (event.quantity, 0)];
         movements.push(fill.movement(&event.buyer_order_id, changes));
     }
     if event.seller_user_id == user_id {
-        let fill = fill(Side::Sell, event.seller_fee.as_ref())?;
+        let fill = fill(
+            Side::Sell,
+            event.seller_fee.as_ref(),
+            &event.seller_portfolio_id,
+        )?;
         let proceeds = fill.notional.checked_sub(fill.fee);
         let proceeds = proceeds.ok_or(Unmade::TooLarge)?.raw();
         let changes = [(proceeds, 0), (0, times(event.quantity, -1)?)];
@@ -172,12 +196,21 @@ fn read(amount: Option<AssetAmount>) -> Result<(Asset, i64), Unmade> {
     }
 }
 
+/// A portfolio's id; empty for the main one, however an order named it.
+fn named(portfolio_id: &str, user_id: &str) -> String {
+    let main = Uuid::new_v5(&MAIN_PORTFOLIOS, user_id.as_bytes());
+    if Uuid::parse_str(portfolio_id).is_ok_and(|id| id == main) {
+        return String::new();
+    }
+    portfolio_id.to_owned()
+}
+
 fn times(amount: i64, sign: i64) -> Result<i64, Unmade> {
     amount.checked_mul(sign).ok_or(Unmade::TooLarge)
 }
 
 /// The name of a value without that of its type.
-pub(super) fn word(name: &str, prefix: &str) -> String {
+pub(crate) fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_owned()
 }
 
@@ -207,16 +240,14 @@ impl Fill {
 // === impl Asset ===
 
 impl Asset {
-    /// A number of it as text: money with its decimals, shares whole.
+    /// A number of it: money, or whole shares.
     ///
     /// # Errors
     /// [`Unmade::TooLarge`].
-    pub fn text(&self, number: i64) -> Result<String, Unmade> {
+    pub fn cell(&self, number: i64) -> Result<Cell, Unmade> {
         match self {
-            Asset::Cash => Amount::from_raw(number)
-                .map(|amount| amount.to_string())
-                .map_err(|_| Unmade::TooLarge),
-            Asset::Shares(_) => Ok(number.to_string()),
+            Asset::Cash => Cell::raw(i128::from(number)),
+            Asset::Shares(_) => Ok(Cell::Count(number)),
         }
     }
 }

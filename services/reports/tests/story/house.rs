@@ -6,13 +6,16 @@ use std::time::SystemTime;
 
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::{
-    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsSettledEvent, LockPurpose,
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent, LockPurpose, ReleaseReason, WithdrawalMethod,
 };
+use outcry_contracts::ledger::v1::GetAccountBalanceRequest;
+use outcry_contracts::ledger::v1::ledger_service_client::LedgerServiceClient;
 use outcry_contracts::reports::v1 as wire;
 use outcry_contracts::reports::v1::report_service_client::ReportServiceClient;
 use outcry_contracts::reports::v1::{Report, ReportFormat, ReportStatus, ReportType};
-use outcry_contracts::types::v1::AssetAmount;
-use outcry_contracts::types::v1::asset_amount;
+use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
+use outcry_contracts::users::v1::UserCreatedEvent;
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
 use outcry_reports::{Config, journal};
@@ -20,7 +23,7 @@ use outcry_service::testing::{Caller, FakeClock, Platform, eventually, found};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit};
 use tempfile::TempDir;
-use tonic::Status;
+use tonic::{Code, Status};
 
 pub type Client = ReportServiceClient<Caller>;
 
@@ -36,6 +39,7 @@ pub struct House {
     pub clock: Arc<FakeClock>,
     pub ctx: Context,
     config: Config,
+    has_ledger: bool,
     owners: BTreeMap<&'static str, Context>,
     sequences: Mutex<BTreeMap<String, u64>>,
 }
@@ -45,6 +49,13 @@ pub fn cash(units: i32) -> Option<AssetAmount> {
         asset: Some(asset_amount::Asset::Cash(
             Amount::from_units(units).to_money(),
         )),
+    })
+}
+
+pub fn shares(quantity: i64) -> Option<AssetAmount> {
+    let symbol = "ACME".to_owned();
+    Some(AssetAmount {
+        asset: Some(asset_amount::Asset::Shares(Shares { symbol, quantity })),
     })
 }
 
@@ -58,16 +69,33 @@ pub fn at_once() -> Config {
 
 impl House {
     pub async fn open(config: Config) -> House {
+        House::opened(config, false).await
+    }
+
+    /// With a ledger that books what funds says.
+    pub async fn open_with_ledger(config: Config) -> House {
+        House::opened(config, true).await
+    }
+
+    async fn opened(config: Config, has_ledger: bool) -> House {
         let clock = Arc::new(FakeClock::default());
         let folder = tempfile::tempdir().unwrap();
         let platform = Platform::open_at(folder.path(), clock.clone()).await;
-        House::running(folder, platform, clock, config, BTreeMap::new()).await
+        House::running(folder, platform, clock, config, has_ledger, BTreeMap::new()).await
     }
 
     pub async fn crash(self) -> House {
         let platform = self.platform.crash_and_restart().await;
         let sequences = self.sequences.into_inner().unwrap();
-        House::running(self.folder, platform, self.clock, self.config, sequences).await
+        House::running(
+            self.folder,
+            platform,
+            self.clock,
+            self.config,
+            self.has_ledger,
+            sequences,
+        )
+        .await
     }
 
     async fn running(
@@ -75,6 +103,7 @@ impl House {
         mut platform: Platform,
         clock: Arc<FakeClock>,
         config: Config,
+        has_ledger: bool,
         sequences: BTreeMap<String, u64>,
     ) -> House {
         let ctx = platform.context(outcry_reports::NAME).await;
@@ -83,10 +112,16 @@ impl House {
             .unwrap();
         let mut services = vec![(ctx.clone(), reports)];
         let mut owners = BTreeMap::new();
-        for owner in ["funds", "orders", "payments"] {
+        for owner in ["funds", "orders", "payments", "users"] {
             let owned = platform.context(owner).await;
             services.push((owned.clone(), Service::new(owner)));
             owners.insert(owner, owned);
+        }
+        if has_ledger {
+            let booking = platform.context(outcry_ledger::NAME).await;
+            let ledger =
+                outcry_ledger::service(booking.clone(), outcry_ledger::Config::default()).unwrap();
+            services.push((booking, ledger));
         }
         platform.start(services).await;
         House {
@@ -95,9 +130,98 @@ impl House {
             clock,
             ctx,
             config,
+            has_ledger,
             owners,
             sequences: Mutex::new(sequences),
         }
+    }
+
+    /// What an account of the ledger has, in its unit.
+    pub async fn booked(&self, account: &str) -> i64 {
+        let mut ledger = LedgerServiceClient::new(self.platform.admin(outcry_ledger::NAME));
+        let asked = GetAccountBalanceRequest {
+            account: account.to_owned(),
+            ..GetAccountBalanceRequest::default()
+        };
+        match ledger.get_account_balance(asked).await {
+            Ok(reply) => reply.into_inner().balance,
+            // Nothing was booked on it yet.
+            Err(status) if status.code() == Code::NotFound => 0,
+            Err(status) => panic!("{status}"),
+        }
+    }
+
+    pub async fn registered(&self, user: &str, name: &str, at: SystemTime) {
+        let created = UserCreatedEvent {
+            user_id: user.to_owned(),
+            display_name: name.to_owned(),
+            roles: Vec::new(),
+        };
+        self.say(&created, at).await;
+    }
+
+    pub async fn issued(&self, user: &str, quantity: i64, at: SystemTime) {
+        let deposited = FundsDepositedEvent {
+            user_id: user.to_owned(),
+            available: shares(quantity),
+            amount: shares(quantity),
+            method: DepositMethod::Issue.into(),
+            reference: format!("i-{quantity}"),
+            ..Default::default()
+        };
+        self.say(&deposited, at).await;
+    }
+
+    pub async fn locked_shares(&self, user: &str, order: &str, quantity: i64, at: SystemTime) {
+        self.locked_of(user, order, shares(quantity), LockPurpose::Order, at)
+            .await;
+    }
+
+    pub async fn released(&self, user: &str, order: &str, units: i32, at: SystemTime) {
+        let released = FundsReleasedEvent {
+            user_id: user.to_owned(),
+            lock_id: order.to_owned(),
+            purpose: LockPurpose::Order.into(),
+            amount: cash(units),
+            remaining: cash(0),
+            reason: ReleaseReason::Filled.into(),
+        };
+        self.say(&released, at).await;
+    }
+
+    /// Locks cash for a payout, and pays it out.
+    pub async fn paid_out(&self, user: &str, payout: &str, units: i32, at: SystemTime) {
+        self.locked_of(user, payout, cash(units), LockPurpose::Withdrawal, at)
+            .await;
+        let withdrawn = FundsWithdrawnEvent {
+            user_id: user.to_owned(),
+            withdrawal_id: payout.to_owned(),
+            amount: cash(units),
+            available: cash(0),
+            destination_last4: "1234".to_owned(),
+            method: WithdrawalMethod::Payout.into(),
+            ..Default::default()
+        };
+        self.say(&withdrawn, at).await;
+    }
+
+    async fn locked_of(
+        &self,
+        user: &str,
+        id: &str,
+        amount: Option<AssetAmount>,
+        purpose: LockPurpose,
+        at: SystemTime,
+    ) {
+        let locked = FundsLockedEvent {
+            user_id: user.to_owned(),
+            lock_id: id.to_owned(),
+            purpose: purpose.into(),
+            remaining: amount.clone(),
+            amount,
+            revision: 0,
+        };
+        self.say(&locked, at).await;
     }
 
     pub fn user(&self, id: &str) -> Client {
@@ -121,25 +245,23 @@ impl House {
     }
 
     pub async fn locked(&self, user: &str, order: &str, units: i32, at: SystemTime) {
-        let locked = FundsLockedEvent {
-            user_id: user.to_owned(),
-            lock_id: order.to_owned(),
-            purpose: LockPurpose::Order.into(),
-            remaining: cash(units),
-            amount: cash(units),
-            revision: 0,
-        };
-        self.say(&locked, at).await;
+        self.locked_of(user, order, cash(units), LockPurpose::Order, at)
+            .await;
     }
 
     pub async fn settled(&self, at: SystemTime) {
+        self.settled_at(1, 20, at).await;
+    }
+
+    /// Ten shares at a price in whole units.
+    pub async fn settled_at(&self, number: u64, price: i32, at: SystemTime) {
         let money = |units| Some(Amount::from_units(units).to_money());
         let settled = FundsSettledEvent {
-            match_id: "ACME-1".to_owned(),
+            match_id: format!("ACME-{number}"),
             symbol: "ACME".to_owned(),
             quantity: 10,
-            price: money(20),
-            notional: money(200),
+            price: money(price),
+            notional: money(10 * price),
             buyer_user_id: BUYER.to_owned(),
             buyer_order_id: BUY.to_owned(),
             buyer_fee: money(2),
@@ -213,7 +335,11 @@ impl House {
             let mut client = self.user(user);
             let got = client.get_report(wire::GetReportRequest { report_id });
             let report = got.await.unwrap().into_inner().report.unwrap();
-            (report.status() != ReportStatus::Requested).then_some(report)
+            let is_open = matches!(
+                report.status(),
+                ReportStatus::Requested | ReportStatus::Running
+            );
+            (!is_open).then_some(report)
         })
         .await
     }
@@ -232,15 +358,26 @@ pub async fn fetched(
     report_id: &str,
     offset: i64,
 ) -> Result<Vec<Vec<u8>>, Status> {
+    let pieces = pieces(client, report_id, offset, 0).await?;
+    Ok(pieces.into_iter().map(|piece| piece.content).collect())
+}
+
+/// Fetches a range of a report's content, piece by piece.
+pub async fn pieces(
+    client: &mut Client,
+    report_id: &str,
+    offset: i64,
+    length: i64,
+) -> Result<Vec<wire::DownloadReportResponse>, Status> {
     let request = wire::DownloadReportRequest {
         report_id: report_id.to_owned(),
         offset,
-        ..Default::default()
+        length,
     };
     let mut stream = client.download_report(request).await?.into_inner();
     let mut pieces = Vec::new();
     while let Some(piece) = stream.message().await? {
-        pieces.push(piece.content);
+        pieces.push(piece);
     }
     Ok(pieces)
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod house;
+mod opened;
 
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ use outcry_contracts::types::v1::PageRequest;
 use outcry_events::money::Amount;
 use outcry_reports::Config;
 use outcry_reports::journal::{BY_TIME, Entry, JOURNAL};
-use outcry_reports::views::PIECE_BYTES;
+use outcry_reports::views::{CONTENTS, PIECE_BYTES, REPORTS, ReportRow};
 use outcry_service::Clock;
-use outcry_store::{ReadAll, Scan};
+use outcry_service::testing::eventually;
+use outcry_store::{Commit, ReadAll, Scan, ViewWrite};
 use sha2::{Digest, Sha256};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::house::{BUY, BUYER, House, SELLER, at_once, fetched};
+use crate::house::{BUY, BUYER, House, SELLER, at_once, fetched, pieces};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -120,12 +122,16 @@ async fn the_same_account_gives_the_same_bytes_whatever_came_first_and_after_a_c
     let made = first.made(BUYER, statement(&first)).await;
     assert_eq!(made.status(), ReportStatus::Completed);
     let content = text(&first, BUYER, &made.report_id).await;
-    assert!(
-        content.contains("USD,790.00,8.00,798.00,1000.00,0.00,,200.00,,0.00,2.00"),
-        "{content}"
-    );
+    for line in [
+        "Closing balance,798.00,",
+        "of which available,790.00,",
+        "of which reserved,8.00,",
+    ] {
+        assert!(content.contains(line), "{content}");
+    }
     assert_eq!(made.sha256, format!("{:x}", Sha256::digest(&content)));
-    assert_eq!((made.size_bytes, made.rows), (content.len() as i64, 2));
+    // Nine of the summary, one holding, two movements of cash and one of shares.
+    assert_eq!((made.size_bytes, made.rows), (content.len() as i64, 13));
     assert_eq!(
         second.made(BUYER, statement(&second)).await.sha256,
         made.sha256
@@ -141,8 +147,8 @@ async fn the_same_account_gives_the_same_bytes_whatever_came_first_and_after_a_c
     let lines = text(&first, BUYER, &activity.report_id).await;
     let topics: Vec<&str> = lines
         .lines()
-        .skip(1)
-        .filter_map(|line| line.split(',').nth(2))
+        .filter(|line| line.starts_with("activity,row,"))
+        .filter_map(|line| line.split(',').nth(4))
         .collect();
     assert_eq!(
         topics,
@@ -166,7 +172,11 @@ async fn a_report_is_as_of_when_things_occurred_and_not_of_when_they_arrived() {
     house.kept(BUYER, 1).await;
     house.deposited(BUYER, 30, start).await;
     house.kept(BUYER, 2).await;
-    for (minutes, available) in [(0, "USD,30.00,"), (1, "USD,30.00,"), (2, "USD,100.00,")] {
+    for (minutes, available) in [
+        (0, "balance,30.00,"),
+        (1, "balance,30.00,"),
+        (2, "balance,100.00,"),
+    ] {
         let as_of = start + minutes * MINUTE;
         let request = house.request(ReportType::Statement, Some(as_of));
         let made = house.made(BUYER, request).await;
@@ -232,7 +242,7 @@ async fn a_report_waits_for_what_is_still_on_its_way_and_survives_a_crash_meanwh
     house.clock.advance(Duration::from_secs(1));
     house.ended(BUYER, &report_id).await;
     let content = text(&house, BUYER, &report_id).await;
-    assert!(content.contains("USD,5.00,"), "{content}");
+    assert!(content.contains("Closing balance,5.00,"), "{content}");
     house.platform.stop().await;
 }
 
@@ -347,7 +357,7 @@ async fn reports_are_listed_page_by_page_newest_first() {
 async fn a_long_report_comes_in_pieces_from_any_offset() {
     let house = House::open(at_once()).await;
     let now = house.clock.now();
-    // About 120 bytes a line: more than one piece.
+    // More than 120 bytes a line: more than one piece.
     let events = 2 * PIECE_BYTES / 200;
     for _ in 0..events {
         house.deposited(BUYER, 5, now).await;
@@ -363,10 +373,10 @@ async fn a_long_report_comes_in_pieces_from_any_offset() {
         (ReportStatus::Completed, events as i64)
     );
     let mut buyer = house.user(BUYER);
-    let pieces = fetched(&mut buyer, &made.report_id, 0).await.unwrap();
-    assert_eq!(pieces.len(), made.size_bytes as usize / PIECE_BYTES + 1);
-    assert!(pieces.len() > 1);
-    let whole = pieces.concat();
+    let all = fetched(&mut buyer, &made.report_id, 0).await.unwrap();
+    assert_eq!(all.len(), made.size_bytes as usize / PIECE_BYTES + 1);
+    assert!(all.len() > 1);
+    let whole = all.concat();
     assert_eq!(made.sha256, format!("{:x}", Sha256::digest(&whole)));
     for offset in [
         1,
@@ -375,10 +385,213 @@ async fn a_long_report_comes_in_pieces_from_any_offset() {
         PIECE_BYTES + 1,
         whole.len(),
     ] {
-        let rest = fetched(&mut buyer, &made.report_id, offset as i64).await;
-        assert_eq!(rest.unwrap().concat(), whole[offset..], "from {offset}");
+        for length in [0, 1, PIECE_BYTES, PIECE_BYTES + 5, 10 * PIECE_BYTES] {
+            let asked = (offset as i64, length as i64);
+            let range = pieces(&mut buyer, &made.report_id, asked.0, asked.1)
+                .await
+                .unwrap();
+            let end = if length == 0 {
+                whole.len()
+            } else {
+                whole.len().min(offset + length)
+            };
+            let mut place = offset;
+            for piece in &range {
+                assert_eq!(piece.offset, place as i64);
+                assert_eq!(piece.total_bytes, whole.len() as i64);
+                place += piece.content.len();
+            }
+            let content: Vec<u8> = range.into_iter().flat_map(|piece| piece.content).collect();
+            assert_eq!(content, whole[offset..end], "{length} from {offset}");
+        }
     }
     let beyond = fetched(&mut buyer, &made.report_id, whole.len() as i64 + 1).await;
     assert_eq!(beyond.unwrap_err().code(), Code::InvalidArgument);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn content_is_forgotten_after_a_month_and_the_same_can_be_made_again() {
+    let house = House::open(at_once()).await;
+    let now = house.clock.now();
+    house.deposited(BUYER, 5, now).await;
+    house.kept(BUYER, 1).await;
+    let made = house
+        .made(BUYER, house.request(ReportType::Statement, None))
+        .await;
+    let day = 24 * 60 * MINUTE;
+    assert_eq!(made.expires_at, Some((house.clock.now() + 30 * day).into()));
+    let mut buyer = house.user(BUYER);
+    house.clock.advance(30 * day - MINUTE);
+    assert_eq!(
+        fetched(&mut buyer, &made.report_id, 0).await.unwrap().len(),
+        1
+    );
+    let house = house.crash().await;
+    house.clock.advance(MINUTE);
+    let report_id = &made.report_id;
+    eventually("the content is forgotten", async || {
+        status(&house, report_id).await == ReportStatus::Expired
+    })
+    .await;
+    let mut buyer = house.user(BUYER);
+    let refused = fetched(&mut buyer, report_id, 0).await.unwrap_err();
+    assert_eq!(reason(&refused), "REPORT_EXPIRED");
+    let contents = house.ctx.store.scan(&Scan::new(CONTENTS)).await.unwrap();
+    assert_eq!(contents, []);
+    let again = wire::RequestReportRequest {
+        as_of: made.as_of,
+        as_of_position: made.as_of_position,
+        ..house.request(ReportType::Statement, None)
+    };
+    assert_eq!(house.made(BUYER, again).await.sha256, made.sha256);
+    house.platform.stop().await;
+}
+
+async fn status(house: &House, report_id: &str) -> ReportStatus {
+    let report_id = report_id.to_owned();
+    let get = wire::GetReportRequest { report_id };
+    let got = house.user(BUYER).get_report(get).await.unwrap();
+    got.into_inner().report.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_report_is_deleted_by_whose_it_is_and_by_nobody_else_and_stays_listed() {
+    let house = House::open(at_once()).await;
+    let made = house
+        .made(BUYER, house.request(ReportType::Statement, None))
+        .await;
+    let delete = wire::DeleteReportRequest {
+        report_id: made.report_id.clone(),
+    };
+    let refused = house.user(SELLER).delete_report(delete.clone()).await;
+    assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+    let mut buyer = house.user(BUYER);
+    for _ in 0..2 {
+        let deleted = buyer
+            .delete_report(delete.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        let deleted = deleted.report.unwrap();
+        assert_eq!(deleted.status(), ReportStatus::Expired);
+        assert_eq!(deleted.file_name, made.file_name);
+    }
+    let refused = fetched(&mut buyer, &made.report_id, 0).await.unwrap_err();
+    assert_eq!(reason(&refused), "REPORT_EXPIRED");
+    let listed = buyer
+        .list_reports(wire::ListReportsRequest::default())
+        .await;
+    assert_eq!(listed.unwrap().into_inner().reports.len(), 1);
+    let timers = house.ctx.store.next_timer().await.unwrap();
+    assert_eq!(timers, None, "nothing is left to be done");
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_as_of_a_place_in_the_journal_does_not_see_what_came_later() {
+    let house = House::open(at_once()).await;
+    let start = house.clock.now();
+    house.clock.set(start + 10 * MINUTE);
+    house.deposited(BUYER, 70, start + 2 * MINUTE).await;
+    house.kept(BUYER, 1).await;
+    let place = |as_of_position| wire::RequestReportRequest {
+        as_of_position,
+        ..house.request(ReportType::Statement, None)
+    };
+    let first = house.made(BUYER, place(1)).await;
+    assert_eq!(first.as_of, Some((start + 2 * MINUTE).into()));
+    // It occurred earlier and came later.
+    house.deposited(BUYER, 30, start).await;
+    house.kept(BUYER, 2).await;
+    let again = house.made(BUYER, place(1)).await;
+    assert_eq!((again.sha256, again.as_of_position), (first.sha256, 1));
+    let both = house.made(BUYER, place(2)).await;
+    let content = text(&house, BUYER, &both.report_id).await;
+    assert!(content.contains("Closing balance,100.00,"), "{content}");
+    let refused = house
+        .user(BUYER)
+        .request_report(place(3))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn holdings_are_worth_the_last_price_up_to_the_time_of_the_report_and_stay_so() {
+    let house = House::open(at_once()).await;
+    let start = house.clock.now();
+    house.clock.set(start + 10 * MINUTE);
+    for (number, price) in [(1, 20), (2, 30), (3, 40)] {
+        let at = start + u32::try_from(number).unwrap() * MINUTE;
+        house.settled_at(number, price, at).await;
+        house.kept(BUYER, number).await;
+    }
+    for (minutes, value) in [
+        (1, "20.00,200.00"),
+        (2, "30.00,600.00"),
+        (9, "40.00,1200.00"),
+    ] {
+        let request = house.request(ReportType::Holdings, Some(start + minutes * MINUTE));
+        let made = house.made(BUYER, request).await;
+        let content = text(&house, BUYER, &made.report_id).await;
+        assert!(content.contains(value), "{minutes}: {content}");
+    }
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_that_is_being_made_when_the_process_dies_is_made_after_it() {
+    let house = House::open(Config::default()).await;
+    house.deposited(BUYER, 5, house.clock.now()).await;
+    house.kept(BUYER, 1).await;
+    let mut buyer = house.user(BUYER);
+    let asked = buyer
+        .request_report(house.request(ReportType::Statement, None))
+        .await;
+    let report_id = asked.unwrap().into_inner().report.unwrap().report_id;
+    // As a process leaves it that dies while it makes the report.
+    let row = house
+        .ctx
+        .store
+        .view(REPORTS, &report_id)
+        .await
+        .unwrap()
+        .unwrap();
+    let running = ReportRow {
+        status: ReportStatus::Running.into(),
+        ..row.decode().unwrap()
+    };
+    let commit = Commit {
+        views: vec![ViewWrite::put(REPORTS, report_id.clone(), &running).unwrap()],
+        ..Commit::default()
+    };
+    house.ctx.store.commit(commit).await.unwrap();
+    let refused = fetched(&mut buyer, &report_id, 0).await.unwrap_err();
+    assert_eq!(reason(&refused), "REPORT_NOT_READY");
+    let delete = wire::DeleteReportRequest {
+        report_id: report_id.clone(),
+    };
+    let refused = buyer.delete_report(delete).await.unwrap_err();
+    assert_eq!(reason(&refused), "REPORT_NOT_READY");
+    let house = house.crash().await;
+    house.clock.advance(Duration::from_secs(1));
+    let made = house.ended(BUYER, &report_id).await;
+    assert_eq!(made.status(), ReportStatus::Completed);
+    let again = wire::RequestReportRequest {
+        as_of: made.as_of,
+        as_of_position: made.as_of_position,
+        ..house.request(ReportType::Statement, None)
+    };
+    let again = house
+        .user(BUYER)
+        .request_report(again)
+        .await
+        .unwrap()
+        .into_inner();
+    house.clock.advance(Duration::from_secs(1));
+    let again = house.ended(BUYER, &again.report.unwrap().report_id).await;
+    assert_eq!(again.sha256, made.sha256);
     house.platform.stop().await;
 }
