@@ -1,4 +1,5 @@
-//! The public edge: one port for gRPC, gRPC-Web, health, reflection and two plain pages.
+//! The public edge: one port for gRPC, gRPC-Web, health, reflection, two plain pages and the
+//! webhooks of payment providers.
 
 mod admission;
 mod connection;
@@ -7,6 +8,7 @@ mod framing;
 mod health;
 mod outcome;
 mod session;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use self::admission::Admission;
 use self::forward::Forwarder;
 use self::session::Sessions;
+use self::webhooks::Door;
 use crate::config::Config;
 use crate::event_log::Consumers;
 use crate::keys::Keys;
@@ -103,6 +106,12 @@ impl Edge {
             admission: Admission::new(&self.config),
             config: Arc::clone(&self.config),
         };
+        let door = Door {
+            directory: self.directory.clone(),
+            clock: Arc::clone(&self.clock),
+            admission: forwarder.admission.clone(),
+            deadline: self.config.call_deadline(),
+        };
         let grpc = with_reflection(health, self.config.reflection)?
             .into_axum_router()
             .fallback_service(forwarder.map_request(|request: Request| request.map(Body::new)));
@@ -110,6 +119,7 @@ impl Edge {
         let app = Router::new()
             .route("/.well-known/jwks.json", get(key_set))
             .route("/healthz", get(healthz))
+            .route(webhooks::PATH, webhooks::page(door))
             .fallback_service(grpc)
             .layer(axum::middleware::from_fn(explain_strangers))
             .with_state(Pages {
@@ -186,7 +196,8 @@ async fn healthz(State(pages): State<Pages>) -> Response {
 
 /// Answers those who come with something else than gRPC, instead of with an empty page.
 async fn explain_strangers(request: Request, next: Next) -> Response {
-    let is_page = matches!(request.uri().path(), "/.well-known/jwks.json" | "/healthz");
+    let path = request.uri().path();
+    let is_page = matches!(path, "/.well-known/jwks.json" | "/healthz") || webhooks::is_page(path);
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if is_page || is_grpc || request.method() == Method::OPTIONS {

@@ -6,7 +6,8 @@
 //!
 //! Rooms:
 //! - [`serve`] – the edge: every method the contract opens to the outside, forwarded by its path,
-//!   for the user its token names; gRPC and gRPC-Web, health, reflection, `/healthz` and the key set
+//!   for the user its token names; gRPC and gRPC-Web, health, reflection, `/healthz`, the key set
+//!   and the webhooks of payment providers
 //! - `keys`, `revocation` and `token_epochs` – which tokens count
 //! - `archive` and `event_log` – events live, from the past and as one flow
 //! - `reaction` – the one consumer that fills both
@@ -14,7 +15,8 @@
 //!
 //! Invariants:
 //! 1. Nothing from outside reaches a service except through a method the contract opens to the
-//!    outside, and nothing a client writes into metadata is taken for the platform's own word.
+//!    outside, or as a webhook, which payments believes only when signed; and nothing a client
+//!    writes into metadata is taken for the platform's own word.
 //! 2. A token counts only while its key is known, its time has not run out and its epoch is the
 //!    user's; streams end when it stops counting. Once the event that begins an epoch is archived,
 //!    it counts at every process within a second, as long as the store answers.

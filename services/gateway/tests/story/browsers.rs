@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::rig::{Rig, user};
 
 /// One HTTP/1.1 exchange: the head and the body as they came.
-async fn exchange(rig: &Rig, head: &str, body: &[u8]) -> (String, Vec<u8>) {
+pub async fn exchange(rig: &Rig, head: &str, body: &[u8]) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(rig.address).await.unwrap();
     let length = body.len();
     let head = head.trim_end().replace('\n', "\r\n");

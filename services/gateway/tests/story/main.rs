@@ -11,3 +11,4 @@ mod rig;
 mod running;
 mod streams;
 mod users;
+mod webhooks;
