@@ -32,10 +32,6 @@ pub(crate) trait Told: Event + 'static {
 macro_rules! facts {
     ($($variant:ident($event:ident)),* $(,)?) => {
         /// What an event says, if invariants speak of it.
-        #[expect(
-            clippy::large_enum_variant,
-            reason = "there is one per event in memory, and boxes would cost an allocation each"
-        )]
         pub(crate) enum Fact {
             $($variant($event),)*
             /// Nothing they speak of.

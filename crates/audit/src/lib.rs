@@ -33,6 +33,7 @@ mod lifecycle;
 mod matches;
 mod positions;
 mod streams;
+mod venue;
 
 #[cfg(test)]
 mod samples;
@@ -50,14 +51,23 @@ pub use stores::Stores;
 pub async fn examine(stores: &Stores) -> Result<(History, Findings), AuditError> {
     let history = History::read(stores).await?;
     let mut findings = Findings::default();
-    streams::check(&history, &mut findings);
-    lifecycle::check(&history, stores, &mut findings).await?;
-    matches::check(&history, &mut findings)?;
-    effects::check(&history, stores, &mut findings).await?;
-    custody::check(&history, stores, &mut findings).await?;
-    positions::check(&history, stores, &mut findings).await?;
-    delivery::check(&history, stores, &mut findings).await?;
+    check(&history, stores, &mut findings).await?;
     Ok((history, findings))
+}
+
+async fn check(
+    history: &History,
+    stores: &Stores,
+    findings: &mut Findings,
+) -> Result<(), AuditError> {
+    streams::check(history, findings);
+    lifecycle::check(history, stores, findings).await?;
+    matches::check(history, findings)?;
+    venue::check(history, findings)?;
+    effects::check(history, stores, findings).await?;
+    custody::check(history, stores, findings).await?;
+    positions::check(history, stores, findings).await?;
+    delivery::check(history, stores, findings).await
 }
 
 #[cfg(test)]

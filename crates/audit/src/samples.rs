@@ -1,23 +1,20 @@
-//! A small history to plant faults in: Alice pays 1,000 in and buys four of Bob's ten shares.
+//! Histories to plant faults in.
+//!
+//! - [`sale`]: Alice pays 1,000 in and buys four of Bob's ten shares
+//! - [`day`](day::day): then orders are filled in part, replaced, cancelled and woken, and money is paid out,
+//!   taken back and kept in suspense
+
+pub mod day;
+pub mod order;
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use outcry_contracts::funds::v1::{
-    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    LockPurpose, ReleaseReason,
-};
-use outcry_contracts::orders::v1::{
-    OrderCreatedEvent, OrderFilledEvent, OrderStatus, OrderTerms, OrderType, OrderValidatedEvent,
-    Side, TimeInForce,
-};
+use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent, ReleaseReason};
 use outcry_contracts::payments::v1::{PaymentCreatedEvent, PaymentSuccessEvent};
 use outcry_contracts::reports::v1::{
     ReportCompletedEvent, ReportFormat, ReportRequestedEvent, ReportType,
-};
-use outcry_contracts::trades::v1::{
-    Liquidity, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradePlacedEvent,
 };
 use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_contracts::types::v1::{AssetAmount, Money, Shares};
@@ -25,8 +22,10 @@ use outcry_contracts::users::v1::UserCreatedEvent;
 use outcry_events::{Amount, Cause, Event, SealedEvent, Stamp, seal};
 use uuid::Uuid;
 
+use self::order::{Fill, Order, settled};
 use crate::finding::Findings;
 use crate::history::{History, Recorded};
+use crate::stores::Stores;
 
 pub const ALICE: u128 = 1;
 pub const BOB: u128 = 2;
@@ -36,12 +35,18 @@ pub const BUY: u128 = 4;
 /// Bob's order.
 pub const SELL: u128 = 5;
 pub const REPORT: u128 = 6;
-pub const MATCH: &str = "ACME-7";
+pub const MATCH: &str = "ACME-3";
 
 /// Facts that can be changed until they are sealed.
 #[derive(Default)]
 pub struct Script {
-    facts: Vec<Box<dyn Fact>>,
+    facts: Vec<Entry>,
+}
+
+struct Entry {
+    fact: Box<dyn Fact>,
+    /// Other than usual: its flow, and what led to it.
+    cause: Option<Cause>,
 }
 
 trait Fact {
@@ -107,14 +112,32 @@ pub fn shares(quantity: i64) -> Option<AssetAmount> {
 impl Script {
     /// One more fact.
     pub fn then(mut self, fact: impl Event + 'static) -> Self {
-        self.facts.push(Box::new(fact));
+        self.facts.push(Entry {
+            fact: Box::new(fact),
+            cause: None,
+        });
+        self
+    }
+
+    /// All facts of another script.
+    pub fn and(mut self, other: Script) -> Self {
+        self.facts.extend(other.facts);
         self
     }
 
     /// Changes the `nth` fact of a type, from 0.
     pub fn edit<E: Event + 'static>(mut self, nth: usize, change: impl Fn(&mut E)) -> Self {
         let place = self.place::<E>(nth);
-        change(self.facts[place].any_mut().downcast_mut().unwrap());
+        change(self.facts[place].fact.any_mut().downcast_mut().unwrap());
+        self
+    }
+
+    /// Says that something else led to the `nth` fact of a type.
+    pub fn because<E: Event + 'static>(mut self, nth: usize, flow: u128, by: Option<Uuid>) -> Self {
+        let place = self.place::<E>(nth);
+        let mut cause = Cause::root(Uuid::from_u128(flow), "service:samples");
+        cause.causation_id = by;
+        self.facts[place].cause = Some(cause);
         self
     }
 
@@ -125,72 +148,105 @@ impl Script {
         self
     }
 
+    /// Moves the `nth` fact of a type in front of the fact before it.
+    pub fn earlier<E: Event + 'static>(mut self, nth: usize) -> Self {
+        let place = self.place::<E>(nth);
+        self.facts.swap(place - 1, place);
+        self
+    }
+
     /// Adds the `nth` fact of a type at the end once more.
     pub fn again<E: Event + Clone + 'static>(self, nth: usize) -> Self {
         let place = self.place::<E>(nth);
-        let fact: E = self.facts[place].any().downcast_ref::<E>().unwrap().clone();
+        let fact = self.facts[place].fact.any().downcast_ref::<E>();
+        let fact: E = fact.unwrap().clone();
         self.then(fact)
     }
 
     fn place<E: Event + 'static>(&self, nth: usize) -> usize {
         let places = self.facts.iter().enumerate();
-        let mut places = places.filter(|(_, fact)| fact.any().is::<E>());
+        let mut places = places.filter(|(_, entry)| entry.fact.any().is::<E>());
         places.nth(nth).unwrap().0
     }
 
-    /// Everything sealed, service by service.
+    /// Id of the event the `nth` fact of a type becomes.
+    pub fn event_id<E: Event + 'static>(&self, nth: usize) -> Uuid {
+        event_id(self.place::<E>(nth))
+    }
+
+    /// Everything sealed, service by service. All is one flow, in which everything follows from the
+    /// first fact.
     pub fn history(&self) -> History {
-        let cause = Cause::root(Uuid::from_u128(0xc0), "service:samples");
         let mut sequences: HashMap<String, u64> = HashMap::new();
         let mut events: Vec<Recorded> = Vec::new();
-        for (position, fact) in (1..).zip(&self.facts) {
+        for (place, entry) in self.facts.iter().enumerate() {
+            let fact = &entry.fact;
             let sequence = sequences.entry(fact.stream()).or_default();
             *sequence += 1;
-            let at = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + position);
+            let mut cause = Cause::root(Uuid::from_u128(FLOW), "service:samples");
+            cause.causation_id = (place > 0).then(|| event_id(0));
             let stamp = Stamp {
-                event_id: Uuid::from_u128(0xe000 + u128::from(position)),
+                event_id: event_id(place),
                 sequence: *sequence,
-                occurred_at: at,
-                recorded_at: at,
-                cause: &cause,
+                occurred_at: at(place),
+                recorded_at: at(place),
+                cause: entry.cause.as_ref().unwrap_or(&cause),
             };
             events.push(Recorded::new(fact.owner(), fact.seal(stamp)).unwrap());
         }
         events.sort_by_key(|recorded| recorded.service);
         History::new(events)
     }
+
+    /// What the whole audit finds in it, without any tables.
+    pub fn findings(&self) -> Findings {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let mut findings = Findings::default();
+        let history = self.history();
+        let stores = Stores::default();
+        let checked = crate::check(&history, &stores, &mut findings);
+        runtime.unwrap().block_on(checked).unwrap();
+        findings
+    }
+
+    /// The names of the invariants that are broken in it.
+    pub fn broken(&self) -> Vec<&'static str> {
+        broken(&self.findings())
+    }
+}
+
+/// The flow all facts are of.
+pub const FLOW: u128 = 0xc0;
+
+fn event_id(place: usize) -> Uuid {
+    Uuid::from_u128(0xe001 + place as u128)
+}
+
+/// Each fact is a second after the one before.
+pub fn at(place: usize) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000 + place as u64)
 }
 
 /// All that happens when Alice buys four shares for 99.00 each, which she would have paid 100.00
 /// for. She pays a fee of 0.40, Bob one of 0.30.
 pub fn sale() -> Script {
-    let (buy, sell) = (Party::alice(), Party::bob());
+    let buy = Order::buy(ALICE, BUY, 4, 1_000_000);
+    let sell = Order::sell(BOB, SELL, 4, 990_000);
+    let fill = Fill::of(3, 4, 990_000);
+    let (bought, sold) = (fill.taker(4_000), fill.maker(3_000));
     paid_in()
-        .then(sell.created())
-        .then(sell.locked(shares(4)))
-        .then(sell.validated(shares(4)))
-        .then(sell.received())
-        .then(sell.placed())
-        .then(buy.created())
-        .then(buy.locked(cash(4_010_000)))
-        .then(buy.validated(cash(4_010_000)))
-        .then(buy.received())
-        .then(buy.placed())
-        .then(buy.executed())
-        .then(sell.executed())
-        .then(buy.filled())
-        .then(sell.filled())
-        .then(settled())
-        .then(FundsReleasedEvent {
-            user_id: id(ALICE),
-            lock_id: id(BUY),
-            purpose: LockPurpose::Order.into(),
-            amount: cash(46_000),
-            remaining: cash(0),
-            reason: ReleaseReason::Filled.into(),
-        })
-        .then(buy.closed())
-        .then(sell.closed())
+        .and(sell.opened(shares(4)))
+        .then(sell.placed(1))
+        .and(buy.opened(cash(4_010_000)))
+        .then(buy.placed(2))
+        .then(buy.executed(bought))
+        .then(sell.executed(sold))
+        .then(buy.filled(bought))
+        .then(sell.filled(sold))
+        .then(settled(&buy, bought, &sell, sold))
+        .then(buy.released(cash(46_000), cash(0), ReleaseReason::Filled))
+        .then(buy.closed(4, 990_000))
+        .then(sell.closed(4, 990_000))
         .then(requested())
         .then(completed())
 }
@@ -241,23 +297,6 @@ pub fn user(number: u128) -> UserCreatedEvent {
     }
 }
 
-fn settled() -> FundsSettledEvent {
-    FundsSettledEvent {
-        match_id: MATCH.to_owned(),
-        symbol: "ACME".to_owned(),
-        quantity: 4,
-        price: money(990_000),
-        notional: money(3_960_000),
-        buyer_user_id: id(ALICE),
-        buyer_order_id: id(BUY),
-        buyer_fee: money(4_000),
-        seller_user_id: id(BOB),
-        seller_order_id: id(SELL),
-        seller_fee: money(3_000),
-        ..Default::default()
-    }
-}
-
 fn requested() -> ReportRequestedEvent {
     ReportRequestedEvent {
         report_id: id(REPORT),
@@ -278,167 +317,5 @@ fn completed() -> ReportCompletedEvent {
         size_bytes: 1,
         rows: 1,
         as_of_position: 1,
-    }
-}
-
-/// One side of the sale.
-struct Party {
-    user: u128,
-    order: u128,
-    side: Side,
-    limit: i64,
-    fee: i64,
-    liquidity: Liquidity,
-    execution: &'static str,
-}
-
-// === impl Party ===
-
-impl Party {
-    fn alice() -> Self {
-        Self {
-            user: ALICE,
-            order: BUY,
-            side: Side::Buy,
-            limit: 1_000_000,
-            fee: 4_000,
-            liquidity: Liquidity::Taker,
-            execution: "ACME-7-B",
-        }
-    }
-
-    fn bob() -> Self {
-        Self {
-            user: BOB,
-            order: SELL,
-            side: Side::Sell,
-            limit: 990_000,
-            fee: 3_000,
-            liquidity: Liquidity::Maker,
-            execution: "ACME-7-S",
-        }
-    }
-
-    fn terms(&self) -> Option<OrderTerms> {
-        Some(OrderTerms {
-            symbol: "ACME".to_owned(),
-            side: self.side.into(),
-            r#type: OrderType::Limit.into(),
-            quantity: 4,
-            limit_price: money(self.limit),
-            time_in_force: TimeInForce::Gtc.into(),
-            post_only: false,
-            ..Default::default()
-        })
-    }
-
-    /// The trade's id is the order's with a bit set.
-    fn trade(&self) -> String {
-        id(self.order | 0x100)
-    }
-
-    fn created(&self) -> OrderCreatedEvent {
-        OrderCreatedEvent {
-            order_id: id(self.order),
-            user_id: id(self.user),
-            client_order_id: String::new(),
-            terms: self.terms(),
-        }
-    }
-
-    fn locked(&self, amount: Option<AssetAmount>) -> FundsLockedEvent {
-        FundsLockedEvent {
-            user_id: id(self.user),
-            lock_id: id(self.order),
-            purpose: LockPurpose::Order.into(),
-            remaining: amount.clone(),
-            amount,
-            revision: 0,
-        }
-    }
-
-    fn validated(&self, locked: Option<AssetAmount>) -> OrderValidatedEvent {
-        OrderValidatedEvent {
-            order_id: id(self.order),
-            user_id: id(self.user),
-            terms: self.terms(),
-            locked,
-            protection_price: money(self.limit),
-        }
-    }
-
-    fn received(&self) -> TradeCreatedEvent {
-        TradeCreatedEvent {
-            trade_id: self.trade(),
-            order_id: id(self.order),
-            user_id: id(self.user),
-            symbol: "ACME".to_owned(),
-            terms: self.terms(),
-            protection_price: money(self.limit),
-        }
-    }
-
-    fn placed(&self) -> TradePlacedEvent {
-        TradePlacedEvent {
-            trade_id: self.trade(),
-            order_id: id(self.order),
-            user_id: id(self.user),
-            symbol: "ACME".to_owned(),
-            side: self.side.into(),
-            quantity: 4,
-            limit_price: money(self.limit),
-            leaves_quantity: 4,
-            revision: 0,
-            kept_priority: false,
-            venue_sequence: 1,
-            ..Default::default()
-        }
-    }
-
-    fn executed(&self) -> TradeExecutedEvent {
-        TradeExecutedEvent {
-            trade_id: self.trade(),
-            order_id: id(self.order),
-            user_id: id(self.user),
-            symbol: "ACME".to_owned(),
-            side: self.side.into(),
-            match_id: MATCH.to_owned(),
-            execution_id: self.execution.to_owned(),
-            last_quantity: 4,
-            last_price: money(990_000),
-            cumulative_quantity: 4,
-            leaves_quantity: 0,
-            liquidity: self.liquidity.into(),
-            fee: money(self.fee),
-            venue_sequence: 7,
-            ..Default::default()
-        }
-    }
-
-    fn filled(&self) -> OrderFilledEvent {
-        OrderFilledEvent {
-            order_id: id(self.order),
-            user_id: id(self.user),
-            symbol: "ACME".to_owned(),
-            side: self.side.into(),
-            last_quantity: 4,
-            last_price: money(990_000),
-            cumulative_quantity: 4,
-            leaves_quantity: 0,
-            average_price: money(990_000),
-            status: OrderStatus::Filled.into(),
-            execution_id: self.execution.to_owned(),
-        }
-    }
-
-    fn closed(&self) -> TradeClosedEvent {
-        TradeClosedEvent {
-            trade_id: self.trade(),
-            order_id: id(self.order),
-            user_id: id(self.user),
-            symbol: "ACME".to_owned(),
-            cumulative_quantity: 4,
-            average_price: money(990_000),
-        }
     }
 }

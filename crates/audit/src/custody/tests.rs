@@ -101,7 +101,7 @@ fn what_stays_locked_for_an_ended_order_is_due_when_all_is_settled() {
     let told = fold::custody(&history, &mut Findings::default()).unwrap();
     let ends = ends(&history);
     let end = ends.iter().find(|end| end.order_id == id(BUY)).unwrap();
-    assert_eq!(told.remaining(&end.order_id), 46_000);
+    assert_eq!(told.remaining(end.order_id), 46_000);
     assert!(end.is_due(&told));
 
     let script = script.without::<FundsSettledEvent>(0);

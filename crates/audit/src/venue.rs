@@ -1,0 +1,54 @@
+//! I10 and I11: every symbol's book rebuilt from what the venue told, decision by decision.
+//!
+//! - [`market`] – one symbol: the book, and what each decision must find in it
+//! - [`order`] – an order as its terms and events make it
+//! - [`ladder`] – one side of a book, in the order in which it trades
+
+mod ladder;
+mod market;
+mod order;
+
+use std::collections::BTreeMap;
+
+use crate::error::Outcome;
+use crate::fact::Fact;
+use crate::finding::Findings;
+use crate::history::History;
+use market::Market;
+
+pub fn check(history: &History, findings: &mut Findings) -> Outcome<()> {
+    let mut markets: BTreeMap<&str, Market<'_>> = BTreeMap::new();
+    for recorded in history.of("trades") {
+        let at = recorded.event.occurred_at();
+        match &recorded.fact {
+            Fact::TradeCreated(created) => {
+                let market = markets.entry(&created.symbol).or_default();
+                market.created(created)?;
+            }
+            Fact::TradePlaced(placed) => {
+                let market = markets.entry(&placed.symbol).or_default();
+                market.placed(placed, findings)?;
+            }
+            Fact::TradeExecuted(executed) => {
+                let market = markets.entry(&executed.symbol).or_default();
+                market.executed(executed, at, findings)?;
+            }
+            Fact::TradeCancelled(cancelled) => {
+                let market = markets.entry(&cancelled.symbol).or_default();
+                market.cancelled(cancelled, at, findings);
+            }
+            Fact::SessionChanged(changed) => {
+                let market = markets.entry(&changed.symbol).or_default();
+                market.session_changed(changed);
+            }
+            _ => {}
+        }
+    }
+    for (symbol, market) in &mut markets {
+        market.end(symbol, findings);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,413 @@
+//! One symbol: the book, and what each decision must find in it.
+//!
+//! An order that comes in, is woken or is repriced may stand across the other side until the
+//! decisions that follow resolve it. So what must hold of a book at rest is looked at when the next
+//! order comes in, and at the end.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use outcry_contracts::orders::v1::{CancelReason, Side};
+use outcry_contracts::trades::v1::{
+    Liquidity, SessionChangedEvent, SessionState, TradeCancelledEvent, TradeCreatedEvent,
+    TradeExecutedEvent, TradePlacedEvent, TradeStatus,
+};
+
+use super::ladder::Ladder;
+use super::order::{Order, Post};
+use crate::error::Outcome;
+use crate::fact::raw;
+use crate::finding::Findings;
+
+/// One symbol's market as the venue's events tell it.
+#[derive(Default)]
+pub(super) struct Market<'a> {
+    /// All that were ever received, by trade id.
+    orders: HashMap<&'a str, Order<'a>>,
+    bids: Ladder<'a>,
+    asks: Ladder<'a>,
+    /// Buys that wait for a rising price, the first to be reached first.
+    rising: Ladder<'a>,
+    /// Sells that wait for a falling price.
+    falling: Ladder<'a>,
+    arrivals: u64,
+    /// The order that came in last.
+    incoming: Option<&'a str>,
+    /// The side of a match that was told first.
+    half: Option<&'a TradeExecutedEvent>,
+    /// Number of the last decision.
+    sequence: u64,
+    /// In ten-thousandths.
+    last_price: Option<i128>,
+    /// None until it is told.
+    session: Option<SessionState>,
+}
+
+// === impl Market ===
+
+impl<'a> Market<'a> {
+    pub(super) fn created(&mut self, created: &'a TradeCreatedEvent) -> Outcome<()> {
+        let mut order = Order::created(created);
+        if let Some(stop) = created
+            .terms
+            .as_ref()
+            .and_then(|terms| terms.stop_price.as_ref())
+        {
+            order.stop = raw(Some(stop))?;
+        }
+        self.orders.insert(&created.trade_id, order);
+        Ok(())
+    }
+
+    pub(super) fn session_changed(&mut self, changed: &SessionChangedEvent) {
+        self.session = Some(changed.new_state());
+    }
+
+    pub(super) fn placed(
+        &mut self,
+        placed: &'a TradePlacedEvent,
+        findings: &mut Findings,
+    ) -> Outcome<()> {
+        let trade = placed.trade_id.as_str();
+        self.decided(placed.venue_sequence, trade, findings);
+        let price = match &placed.limit_price {
+            Some(price) => raw(Some(price))?,
+            None => self.orders.get(trade).map_or(0, |order| order.price),
+        };
+        let waits = placed.status() == TradeStatus::TriggerPending;
+        let post = self
+            .orders
+            .get(trade)
+            .map_or(Post::Nowhere, |order| order.post);
+        if waits {
+            return self.waiting(placed, price);
+        }
+        if post == Post::Book {
+            self.check_priority(placed, price, findings);
+            if placed.kept_priority {
+                self.resize(trade, placed.quantity);
+                return Ok(());
+            }
+        }
+        self.at_rest(trade, findings);
+        self.check_entry(placed, post, findings);
+        self.leave(trade);
+        let may_take = self.session.is_none_or(|state| state == SessionState::Open);
+        self.arrivals += 1;
+        let order = self.orders.entry(trade).or_default();
+        order.side = placed.side();
+        order.price = price;
+        order.quantity = placed.quantity;
+        order.arrival = self.arrivals;
+        order.may_take = may_take;
+        if order.leaves() > 0 {
+            order.post = Post::Book;
+            let (side, arrival) = (order.side, order.arrival);
+            self.side(side).insert(side, price, arrival, trade);
+        }
+        self.incoming = Some(trade);
+        Ok(())
+    }
+
+    /// A stop order begins to wait, or waits with new terms.
+    fn waiting(&mut self, placed: &'a TradePlacedEvent, price: i128) -> Outcome<()> {
+        let trade = placed.trade_id.as_str();
+        let last = self.last_price;
+        let kept = placed.kept_priority;
+        if !kept {
+            self.leave(trade);
+            self.arrivals += 1;
+        }
+        let arrival = self.arrivals;
+        let order = self.orders.entry(trade).or_default();
+        order.side = placed.side();
+        order.price = price;
+        order.quantity = placed.quantity;
+        if kept {
+            return Ok(());
+        }
+        if let Some(stop) = &placed.stop_price {
+            order.stop = raw(Some(stop))?;
+        }
+        order.arrival = arrival;
+        order.post = Post::Waits;
+        order.is_reached = last.is_some_and(|last| match order.side {
+            Side::Buy => last >= order.stop,
+            _ => last <= order.stop,
+        });
+        if !order.is_reached {
+            let (side, stop) = (order.side, order.stop);
+            let (ladder, rank) = self.triggers(side);
+            ladder.insert(rank, stop, arrival, trade);
+        }
+        Ok(())
+    }
+
+    /// One side of a match; with the other one, what it must have found.
+    pub(super) fn executed(
+        &mut self,
+        executed: &'a TradeExecutedEvent,
+        at: SystemTime,
+        findings: &mut Findings,
+    ) -> Outcome<()> {
+        let first = self
+            .half
+            .filter(|first| first.match_id == executed.match_id);
+        let Some(first) = first else {
+            self.decided(executed.venue_sequence, &executed.trade_id, findings);
+            self.half = Some(executed);
+            return Ok(());
+        };
+        self.half = None;
+        let (taker, maker) = match executed.liquidity() {
+            Liquidity::Taker => (executed, first),
+            _ => (first, executed),
+        };
+        let price = raw(maker.last_price.as_ref())?;
+        self.check_taker(taker, at, findings);
+        self.check_maker(taker, maker, price, at, findings);
+        for side in [taker, maker] {
+            let trade = side.trade_id.as_str();
+            let order = self.orders.entry(trade).or_default();
+            order.executed += side.last_quantity;
+            if order.leaves() <= 0 {
+                self.leave(trade);
+            }
+        }
+        self.last_price = Some(price);
+        self.reach(price);
+        Ok(())
+    }
+
+    pub(super) fn cancelled(
+        &mut self,
+        cancelled: &'a TradeCancelledEvent,
+        at: SystemTime,
+        findings: &mut Findings,
+    ) {
+        let trade = cancelled.trade_id.as_str();
+        self.decided(cancelled.venue_sequence, trade, findings);
+        if let Some(order) = self.orders.get(trade) {
+            findings.expect("I11", !order.is_whole || order.executed == 0, trade, || {
+                format!("all or nothing, and {} were filled", order.executed)
+            });
+            let ran_out = cancelled.reason() == CancelReason::Expired;
+            let early = ran_out && order.expires_at.is_some() && !order.is_due(at);
+            findings.expect("I11", !early, trade, || {
+                "it expired before its time".to_owned()
+            });
+        }
+        self.leave(trade);
+    }
+
+    /// Nothing more is known.
+    pub(super) fn end(&mut self, symbol: &str, findings: &mut Findings) {
+        // The last order may still be matching: one step of that is one commit.
+        let is_matching = self.must_leave() || self.incoming_crosses();
+        if is_matching {
+            findings.wait_for("an order that still matches");
+        } else {
+            self.at_rest(symbol, findings);
+        }
+    }
+
+    /// Decisions are numbered 1, 2, 3 …
+    fn decided(&mut self, sequence: u64, trade: &str, findings: &mut Findings) {
+        let expected = self.sequence + 1;
+        findings.expect("I10", sequence == expected, trade, || {
+            format!("decision {sequence} of its symbol stands where {expected} should")
+        });
+        self.sequence = sequence;
+        self.half = None;
+    }
+
+    /// What must hold before anybody else comes in: the book is not crossed, and who must not rest
+    /// does not.
+    fn at_rest(&mut self, subject: &str, findings: &mut Findings) {
+        let crossed = self.is_crossed();
+        findings.expect("I10", !crossed, subject, || {
+            "the book was left crossed before".to_owned()
+        });
+        let must_leave = self.must_leave();
+        let Some(incoming) = self.incoming.take() else {
+            return;
+        };
+        findings.expect("I11", !must_leave, incoming, || {
+            "it rests and must not".to_owned()
+        });
+    }
+
+    fn is_crossed(&self) -> bool {
+        let best = self.best(&self.bids).zip(self.best(&self.asks));
+        best.is_some_and(|(bid, ask)| bid >= ask)
+    }
+
+    /// Whether the order that came in last stands in the book, across the other side.
+    fn incoming_crosses(&self) -> bool {
+        let incoming = self.incoming.and_then(|trade| self.orders.get(trade));
+        incoming.is_some_and(|order| {
+            let other = match order.side {
+                Side::Buy => self.best(&self.asks).is_some_and(|ask| ask <= order.price),
+                _ => self.best(&self.bids).is_some_and(|bid| bid >= order.price),
+            };
+            order.post == Post::Book && other
+        })
+    }
+
+    fn best(&self, ladder: &Ladder<'a>) -> Option<i128> {
+        let best = ladder.iter().next()?;
+        self.orders.get(best).map(|order| order.price)
+    }
+
+    /// Whether the order that came in last still stands in the book and must not.
+    fn must_leave(&self) -> bool {
+        let incoming = self.incoming.and_then(|trade| self.orders.get(trade));
+        incoming.is_some_and(|order| order.is_immediate && order.post == Post::Book)
+    }
+
+    /// New terms keep the place in the queue if they ask for less at the same price, and only then.
+    fn check_priority(&self, placed: &TradePlacedEvent, price: i128, findings: &mut Findings) {
+        let Some(order) = self.orders.get(placed.trade_id.as_str()) else {
+            return;
+        };
+        let keeps = price == order.price && placed.quantity < order.quantity;
+        let subject = &placed.trade_id;
+        findings.expect("I10", placed.kept_priority == keeps, subject, || {
+            let (before, now) = (order.quantity, placed.quantity);
+            format!(
+                "{before} at {} became {now} at {price}, priority kept: {}",
+                order.price, placed.kept_priority
+            )
+        });
+    }
+
+    /// Whether an order may come into the book now.
+    fn check_entry(&self, placed: &TradePlacedEvent, post: Post, findings: &mut Findings) {
+        let trade = &placed.trade_id;
+        let open = [SessionState::Open, SessionState::PostOnly];
+        let may_enter = self.session.is_none_or(|state| open.contains(&state));
+        findings.expect("I11", may_enter, trade, || {
+            format!("it came into a market that is {:?}", self.session)
+        });
+        if post == Post::Waits {
+            let order = self.orders.get(trade.as_str());
+            let is_reached = order.is_some_and(|order| order.is_reached);
+            findings.expect("I10", is_reached, trade, || {
+                "it was woken although nobody traded at its stop price".to_owned()
+            });
+        }
+    }
+
+    fn check_taker(&self, taker: &TradeExecutedEvent, at: SystemTime, findings: &mut Findings) {
+        let trade = taker.trade_id.as_str();
+        let came_last = self.incoming == Some(trade);
+        findings.expect("I10", came_last, trade, || {
+            format!("it takes, but {:?} came in last", self.incoming)
+        });
+        let Some(order) = self.orders.get(trade) else {
+            return;
+        };
+        findings.expect("I11", !order.post_only, trade, || {
+            "it takes and must only rest".to_owned()
+        });
+        findings.expect("I11", order.may_take, trade, || {
+            "it takes, although the market did not allow it".to_owned()
+        });
+        check_in_time(order, trade, at, findings);
+    }
+
+    /// The maker is the first whom the taker may trade with, and its price is the price.
+    fn check_maker(
+        &self,
+        taker: &TradeExecutedEvent,
+        maker: &TradeExecutedEvent,
+        price: i128,
+        at: SystemTime,
+        findings: &mut Findings,
+    ) {
+        let trade = maker.trade_id.as_str();
+        let ladder = match maker.side() {
+            Side::Buy => &self.bids,
+            _ => &self.asks,
+        };
+        // Orders of the same owner and orders that are due never trade; they leave.
+        let first = ladder.iter().find(|id| {
+            let order = self.orders.get(id);
+            order.is_some_and(|order| order.owner != taker.user_id && !order.is_due(at))
+        });
+        findings.expect("I10", first == Some(trade), trade, || match first {
+            Some(first) => format!("it was filled before {first}, which was first"),
+            None => "it was filled, but stands in no book".to_owned(),
+        });
+        let Some(order) = self.orders.get(trade) else {
+            return;
+        };
+        findings.expect("I9", order.price == price, trade, || {
+            format!("it rested at {} and was filled at {price}", order.price)
+        });
+        check_in_time(order, trade, at, findings);
+    }
+
+    /// An order wants another number of shares where it stands.
+    fn resize(&mut self, trade: &'a str, quantity: i64) {
+        let order = self.orders.entry(trade).or_default();
+        order.quantity = quantity;
+        if order.leaves() <= 0 {
+            self.leave(trade);
+        }
+    }
+
+    /// An order is gone from wherever it stands.
+    fn leave(&mut self, trade: &str) {
+        let Some(order) = self.orders.get_mut(trade) else {
+            return;
+        };
+        let (side, arrival) = (order.side, order.arrival);
+        let (price, stop) = (order.price, order.stop);
+        match std::mem::take(&mut order.post) {
+            Post::Nowhere => {}
+            Post::Book => self.side(side).remove(side, price, arrival),
+            Post::Waits => {
+                let (ladder, rank) = self.triggers(side);
+                ladder.remove(rank, stop, arrival);
+            }
+        }
+    }
+
+    /// Somebody traded at this price: marks who waits for it.
+    fn reach(&mut self, price: i128) {
+        for side in [Side::Buy, Side::Sell] {
+            loop {
+                let (ladder, rank) = self.triggers(side);
+                let Some(trade) = ladder.pop_to(rank, price) else {
+                    break;
+                };
+                if let Some(order) = self.orders.get_mut(trade) {
+                    order.is_reached = true;
+                }
+            }
+        }
+    }
+
+    fn side(&mut self, side: Side) -> &mut Ladder<'a> {
+        match side {
+            Side::Buy => &mut self.bids,
+            _ => &mut self.asks,
+        }
+    }
+
+    /// Those of a side that wait, and the side whose order theirs is: a rising price reaches the
+    /// lowest stop of a buy first, as a buyer reaches the lowest offer.
+    fn triggers(&mut self, side: Side) -> (&mut Ladder<'a>, Side) {
+        match side {
+            Side::Buy => (&mut self.rising, Side::Sell),
+            _ => (&mut self.falling, Side::Buy),
+        }
+    }
+}
+
+fn check_in_time(order: &Order<'_>, trade: &str, at: SystemTime, findings: &mut Findings) {
+    findings.expect("I11", !order.is_due(at), trade, || {
+        "it was filled when its time had run out".to_owned()
+    });
+}

@@ -1,0 +1,282 @@
+use std::time::Duration;
+
+use outcry_contracts::orders::v1::{CancelReason, TimeInForce};
+use outcry_contracts::trades::v1::{
+    SessionChangedEvent, SessionState, TradeCreatedEvent, TradePlacedEvent,
+};
+
+use super::*;
+use crate::samples::day::{day, partial};
+use crate::samples::order::{Fill, Order};
+use crate::samples::{ALICE, BOB, Script, at, broken, money, sale};
+
+const CAROL: u128 = 0x20;
+const PRICE: i64 = 1_000_000;
+const NONE: [&str; 0] = [];
+
+fn judged(script: &Script) -> Vec<&'static str> {
+    let mut findings = Findings::default();
+    check(&script.history(), &mut findings).unwrap();
+    assert!(findings.pending.is_empty());
+    broken(&findings)
+}
+
+/// Received and placed.
+fn comes(order: &Order, sequence: u64) -> Script {
+    Script::default()
+        .then(order.received())
+        .then(order.placed(sequence))
+}
+
+/// The taker fills the maker, and neither had a fill before.
+fn meet(taker: &Order, maker: &Order, fill: Fill) -> Script {
+    let left = |order: &Order| order.terms.quantity - fill.quantity;
+    Script::default()
+        .then(taker.executed(fill.taker(0).leaving(left(taker))))
+        .then(maker.executed(fill.maker(0).leaving(left(maker))))
+}
+
+#[test]
+fn a_day_as_it_should_be_breaks_nothing() {
+    assert_eq!(judged(&day()), NONE);
+    assert_eq!(day().findings().breaches, []);
+}
+
+#[test]
+fn i10_an_order_that_is_filled_before_an_earlier_one_of_its_price_is_found() {
+    let (first, second) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::sell(CAROL, 2, 1, PRICE),
+    );
+    let buy = Order::buy(ALICE, 3, 1, PRICE);
+    let script = |maker| {
+        comes(&first, 1)
+            .and(comes(&second, 2))
+            .and(comes(&buy, 3))
+            .and(meet(&buy, maker, Fill::of(4, 1, PRICE)))
+    };
+    assert_eq!(judged(&script(&first)), NONE);
+    assert_eq!(judged(&script(&second)), ["I10"]);
+}
+
+#[test]
+fn i10_an_order_that_is_filled_before_a_better_one_is_found() {
+    let (dear, cheap) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::sell(CAROL, 2, 1, PRICE - 100),
+    );
+    let buy = Order::buy(ALICE, 3, 1, PRICE);
+    let script = |maker, price| {
+        comes(&dear, 1)
+            .and(comes(&cheap, 2))
+            .and(comes(&buy, 3))
+            .and(meet(&buy, maker, Fill::of(4, 1, price)))
+    };
+    assert_eq!(judged(&script(&cheap, PRICE - 100)), NONE);
+    assert_eq!(judged(&script(&dear, PRICE)), ["I10"]);
+}
+
+#[test]
+fn i10_orders_of_ones_own_that_were_cancelled_for_that_are_passed_over() {
+    let (own, other) = (
+        Order::sell(ALICE, 1, 1, PRICE),
+        Order::sell(BOB, 2, 1, PRICE),
+    );
+    let buy = Order::buy(ALICE, 3, 1, PRICE);
+    let cancelled = comes(&own, 1)
+        .and(comes(&other, 2))
+        .and(comes(&buy, 3))
+        .then(own.taken_off(4, 0, 1, CancelReason::SelfTrade))
+        .and(meet(&buy, &other, Fill::of(5, 1, PRICE)));
+    assert_eq!(judged(&cancelled), NONE);
+}
+
+#[test]
+fn i10_an_order_that_is_due_is_passed_over_but_no_other() {
+    let due = Order::sell(BOB, 1, 1, PRICE).until(at(3));
+    let other = Order::sell(CAROL, 2, 1, PRICE);
+    let buy = Order::buy(ALICE, 3, 1, PRICE);
+    let script = |due: &Order| {
+        comes(due, 1)
+            .and(comes(&other, 2))
+            .and(comes(&buy, 3))
+            .and(meet(&buy, &other, Fill::of(4, 1, PRICE)))
+    };
+    assert_eq!(judged(&script(&due)), NONE);
+    assert_eq!(judged(&script(&due.until(at(1_000)))), ["I10"]);
+}
+
+#[test]
+fn i10_a_book_left_crossed_is_found_when_the_next_order_comes() {
+    let (sell, buy) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::buy(ALICE, 2, 1, PRICE),
+    );
+    let next = Order::sell(CAROL, 3, 1, PRICE + 100);
+    let script = comes(&sell, 1).and(comes(&buy, 2)).and(comes(&next, 3));
+    assert_eq!(judged(&script), ["I10"]);
+}
+
+#[test]
+fn an_order_that_still_matches_at_the_end_is_pending_and_no_breach() {
+    let (sell, buy) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::buy(ALICE, 2, 1, PRICE),
+    );
+    let mut findings = Findings::default();
+    let history = comes(&sell, 1).and(comes(&buy, 2)).history();
+    check(&history, &mut findings).unwrap();
+    assert_eq!(findings.breaches, []);
+    assert_eq!(findings.pending["an order that still matches"], 1);
+}
+
+#[test]
+fn i10_an_order_that_takes_although_another_came_last_is_found() {
+    let (sell, buy) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::buy(ALICE, 2, 1, PRICE),
+    );
+    let script = comes(&sell, 1)
+        .and(comes(&buy, 2))
+        .and(meet(&sell, &buy, Fill::of(3, 1, PRICE)));
+    assert_eq!(judged(&script), ["I10"]);
+}
+
+#[test]
+fn i10_a_decision_that_is_missing_or_there_twice_is_found() {
+    let (sell, other) = (
+        Order::sell(BOB, 1, 1, PRICE),
+        Order::sell(CAROL, 2, 1, PRICE),
+    );
+    assert_eq!(judged(&comes(&sell, 1).and(comes(&other, 3))), ["I10"]);
+    assert_eq!(judged(&comes(&sell, 1).and(comes(&other, 1))), ["I10"]);
+}
+
+#[test]
+fn i10_priority_that_is_kept_for_more_or_lost_for_less_is_found() {
+    let change = |change: fn(&mut TradePlacedEvent)| sale().and(partial()).edit(4, change);
+    assert_eq!(judged(&sale().and(partial())), NONE);
+    let lost = |placed: &mut TradePlacedEvent| placed.kept_priority = false;
+    assert_eq!(judged(&change(lost)), ["I10"]);
+    let dearer = |placed: &mut TradePlacedEvent| placed.limit_price = money(PRICE + 100);
+    assert_eq!(judged(&change(dearer)), ["I10"]);
+    let more = |placed: &mut TradePlacedEvent| placed.quantity = 6;
+    assert_eq!(judged(&change(more)), ["I10"]);
+}
+
+#[test]
+fn i10_a_stop_order_that_nobody_reached_is_found_when_it_is_woken() {
+    let far = |placed: &mut TradePlacedEvent| placed.stop_price = money(930_000);
+    let waits = day()
+        .history()
+        .all::<TradePlacedEvent>()
+        .position(|(_, placed)| placed.stop_price.is_some());
+    assert_eq!(judged(&day().edit(waits.unwrap(), far)), ["I10"]);
+}
+
+#[test]
+fn i9_a_fill_at_another_price_than_the_makers_is_found() {
+    let (sell, buy) = (
+        Order::sell(BOB, 1, 1, PRICE - 100),
+        Order::buy(ALICE, 2, 1, PRICE),
+    );
+    let script = comes(&sell, 1)
+        .and(comes(&buy, 2))
+        .and(meet(&buy, &sell, Fill::of(3, 1, PRICE)));
+    assert_eq!(judged(&script), ["I9"]);
+}
+
+#[test]
+fn i11_an_order_that_rests_and_must_not_is_found() {
+    let next = Order::sell(BOB, 2, 1, PRICE);
+    let bid = Order::buy(ALICE, 1, 1, PRICE - 100);
+    let judge = |order: &Order| judged(&comes(order, 1).and(comes(&next, 2)));
+    assert_eq!(judge(&bid), NONE);
+    assert_eq!(judge(&bid.clone().good(TimeInForce::Day)), NONE);
+    assert_eq!(judge(&bid.clone().good(TimeInForce::Ioc)), ["I11"]);
+    assert_eq!(judge(&bid.clone().good(TimeInForce::Fok)), ["I11"]);
+    assert_eq!(judge(&bid.clone().market()), ["I11"]);
+}
+
+#[test]
+fn i11_all_or_nothing_that_is_filled_in_part_is_found() {
+    let sell = Order::sell(BOB, 1, 1, PRICE);
+    let buy = Order::buy(ALICE, 2, 2, PRICE);
+    let script = |time_in_force| {
+        let buy = buy.clone().good(time_in_force);
+        comes(&sell, 1)
+            .and(comes(&buy, 2))
+            .and(meet(&buy, &sell, Fill::of(3, 1, PRICE)))
+            .then(buy.taken_off(4, 1, 1, CancelReason::Ioc))
+    };
+    assert_eq!(judged(&script(TimeInForce::Ioc)), NONE);
+    assert_eq!(judged(&script(TimeInForce::Fok)), ["I11"]);
+}
+
+#[test]
+fn i11_a_post_only_order_that_takes_is_found() {
+    let sell = Order::sell(BOB, 1, 1, PRICE);
+    let buy = Order::buy(ALICE, 2, 1, PRICE);
+    let script = |sell: &Order, buy: &Order| {
+        comes(sell, 1)
+            .and(comes(buy, 2))
+            .and(meet(buy, sell, Fill::of(3, 1, PRICE)))
+    };
+    assert_eq!(judged(&script(&sell.clone().post_only(), &buy)), NONE);
+    assert_eq!(judged(&script(&sell, &buy.post_only())), ["I11"]);
+}
+
+#[test]
+fn i11_a_fill_at_or_after_the_end_of_an_order_and_an_end_before_it_are_found() {
+    let sell = Order::sell(BOB, 1, 1, PRICE);
+    let buy = Order::buy(ALICE, 2, 1, PRICE);
+    // The match is told at fact 5, by its second side.
+    let script = |expires_at| {
+        let buy = buy.clone().until(expires_at);
+        comes(&sell, 1)
+            .and(comes(&buy, 2))
+            .and(meet(&buy, &sell, Fill::of(3, 1, PRICE)))
+    };
+    assert_eq!(judged(&script(at(5) + Duration::from_nanos(1))), NONE);
+    assert_eq!(judged(&script(at(5))), ["I11"]);
+
+    let expires = |expires_at| {
+        let sell = sell.clone().until(expires_at);
+        comes(&sell, 1).then(sell.taken_off(2, 0, 1, CancelReason::Expired))
+    };
+    assert_eq!(judged(&expires(at(2))), NONE);
+    assert_eq!(judged(&expires(at(3))), ["I11"]);
+}
+
+#[test]
+fn i11_what_a_session_does_not_allow_is_found() {
+    let session = |state: SessionState| SessionChangedEvent {
+        symbol: "ACME".to_owned(),
+        old_state: SessionState::Open.into(),
+        new_state: state.into(),
+        reason: String::new(),
+        venue_sequence: 1,
+    };
+    let sell = Order::sell(BOB, 1, 1, PRICE);
+    let buy = Order::buy(ALICE, 2, 1, PRICE);
+    let comes_in = |state| {
+        let buy = Order::buy(ALICE, 2, 1, PRICE - 100);
+        judged(&comes(&sell, 1).then(session(state)).and(comes(&buy, 2)))
+    };
+    assert_eq!(comes_in(SessionState::Open), NONE);
+    assert_eq!(comes_in(SessionState::PostOnly), NONE);
+    assert_eq!(comes_in(SessionState::Halted), ["I11"]);
+    assert_eq!(comes_in(SessionState::Closed), ["I11"]);
+    let takes = |state| {
+        let script = comes(&sell, 1).then(session(state)).and(comes(&buy, 2));
+        judged(&script.and(meet(&buy, &sell, Fill::of(3, 1, PRICE))))
+    };
+    assert_eq!(takes(SessionState::Open), NONE);
+    assert_eq!(takes(SessionState::PostOnly), ["I11"]);
+}
+
+#[test]
+fn orders_the_venue_never_received_are_followed_all_the_same() {
+    let script = day().without::<TradeCreatedEvent>(0);
+    assert_eq!(judged(&script), NONE);
+}
