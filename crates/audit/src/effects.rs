@@ -14,9 +14,8 @@ use outcry_contracts::reports::v1::{
 use outcry_contracts::trades::v1::{
     TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradeFailedEvent,
 };
-use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
+use outcry_contracts::users::v1::UserCreatedEvent;
 use outcry_events::SealedEvent;
-use serde_json::Value;
 
 use crate::error::Outcome;
 use crate::fact::{Fact, Told};
@@ -50,35 +49,10 @@ pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) 
             continue;
         };
         effects.extend(for_users(history, consumer, what, &rows));
-        if consumer == "funds" {
-            check_standings(history, stores, &rows, findings).await?;
-        }
     }
     for effect in effects {
         let handled = effect.times > 0 || effect.all_handled(stores).await?;
         effect.judge(handled, findings);
-    }
-    Ok(())
-}
-
-/// Funds knows the newest status of every user.
-async fn check_standings(
-    history: &History,
-    stores: &Stores,
-    accounts: &Rows,
-    findings: &mut Findings,
-) -> Outcome<()> {
-    for (user, (event, status)) in standings(history) {
-        let kept = accounts.get(user).map(|row| &row["standing"]);
-        if kept.and_then(Value::as_str) == Some(standing(status)) {
-            findings.expect("I14", true, user, String::new);
-        } else if stores.handled("funds", event).await? {
-            findings.expect("I14", false, user, || {
-                format!("the user is {status:?}, the account is kept as {kept:?}")
-            });
-        } else {
-            findings.wait_for("funds");
-        }
     }
     Ok(())
 }
@@ -289,24 +263,6 @@ fn for_users<'a>(
         let times = usize::from(rows.contains_key(&created.user_id));
         Some((created.user_id.as_str(), times))
     })
-}
-
-/// The newest status of each user whose status ever changed, with the event that tells it.
-fn standings(history: &History) -> BTreeMap<&str, (&SealedEvent, UserStatus)> {
-    history
-        .all::<UserStatusChangedEvent>()
-        .map(|(event, changed)| (changed.user_id.as_str(), (event, changed.new_status())))
-        .collect()
-}
-
-/// What funds calls a status.
-fn standing(status: UserStatus) -> &'static str {
-    match status {
-        UserStatus::Unspecified => "",
-        UserStatus::Active => "active",
-        UserStatus::Suspended => "suspended",
-        UserStatus::Closed => "closed",
-    }
 }
 
 /// An effect for each event of a type: its subject, and how often it is there.

@@ -25,6 +25,8 @@ pub mod history;
 pub mod report;
 pub mod stores;
 
+mod causes;
+mod credits;
 mod custody;
 mod delivery;
 mod effects;
@@ -32,6 +34,7 @@ mod fact;
 mod lifecycle;
 mod matches;
 mod positions;
+mod standing;
 mod streams;
 mod venue;
 
@@ -61,10 +64,13 @@ async fn check(
     findings: &mut Findings,
 ) -> Result<(), AuditError> {
     streams::check(history, findings);
+    causes::check(history, findings);
     lifecycle::check(history, stores, findings).await?;
     matches::check(history, findings)?;
     venue::check(history, findings)?;
     effects::check(history, stores, findings).await?;
+    standing::check(history, stores, findings).await?;
+    credits::check(history, findings);
     custody::check(history, stores, findings).await?;
     positions::check(history, stores, findings).await?;
     delivery::check(history, stores, findings).await
