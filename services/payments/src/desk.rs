@@ -9,7 +9,7 @@ use outcry_store::{Answer, Commit, CommitError, StoreError, Timer, TimerWrite};
 
 use crate::config::Config;
 use crate::domain::{Command, Payment, Rejection};
-use crate::provider::{Capture, Provider, Standing, Unanswered};
+use crate::provider::{Capture, MESSAGE_CHARS_MAX, Provider, Standing, Unanswered};
 use crate::reconcile;
 use crate::sandbox::Sandbox;
 use crate::secret::SecretError;
@@ -141,7 +141,7 @@ impl Desk {
             }
             Standing::Captured(capture) => Command::Capture(capture.clone()),
             Standing::Declined { message } => Command::Decline {
-                message: message.clone(),
+                message: message.chars().take(MESSAGE_CHARS_MAX).collect(),
             },
         };
         let created = self.created(id).await?;

@@ -14,6 +14,9 @@ use outcry_events::Amount;
 /// Bytes of an id or reference of a provider at most: what the contract's fields hold.
 pub(crate) const REFERENCE_BYTES_MAX: usize = 128;
 
+/// Characters of a reason in words at most: what the contract's fields hold.
+pub(crate) const MESSAGE_CHARS_MAX: usize = 256;
+
 /// A payment provider.
 ///
 /// All ids are ours and make every call repeatable. Nothing here takes longer than the caller
@@ -107,7 +110,7 @@ pub enum Standing {
 pub struct Capture {
     /// How much, in whatever currency.
     pub money: Money,
-    /// The provider's id of the capture.
+    /// The provider's id of the capture, 1 to 128 bytes: money told of again has the same.
     pub reference: String,
 }
 

@@ -42,10 +42,15 @@ impl Timers {
         row.ok_or_else(|| Fault::discard("there is no such payment"))
     }
 
-    /// Tells the provider of a payment, until it has heard.
+    /// Tells the provider of a payment, until it has heard or the payment has ended: nobody is to
+    /// be asked for money that is not wanted any more.
     async fn submit(&self, payment_id: &str) -> Result<Commit, Fault> {
         let desk = &self.desk;
-        let charge = self.row(payment_id).await?.charge();
+        let row = self.row(payment_id).await?;
+        if !row.is_pending() {
+            return Ok(Commit::default());
+        }
+        let charge = row.charge();
         let standing = in_time(desk.provider.create(&charge))
             .await
             .map_err(Fault::retry)?;

@@ -94,6 +94,11 @@ impl PaymentRow {
         Ok(write.index(UNCAPTURED, format!("{:020}", self.expires_ns.max(0))))
     }
 
+    /// Whether nothing has been decided about it.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.status == contract::PaymentStatus::Pending as i32
+    }
+
     /// Whether its money has been captured, so that nothing can happen to it any more.
     pub fn is_captured(&self) -> bool {
         self.status == contract::PaymentStatus::Success as i32

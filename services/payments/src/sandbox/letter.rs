@@ -15,9 +15,6 @@ const CAPTURED: &str = "payment.captured";
 const DECLINED: &str = "payment.declined";
 const OPEN: &str = "payment.open";
 
-/// Characters of a message at most: what the contract's field holds.
-const MESSAGE_CHARS_MAX: usize = 256;
-
 #[derive(Debug, Serialize, Deserialize)]
 struct Letter {
     id: String,
@@ -84,7 +81,7 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
             })
         }
         DECLINED => Standing::Declined {
-            message: letter.message.chars().take(MESSAGE_CHARS_MAX).collect(),
+            message: letter.message,
         },
         _ => Standing::Open,
     };

@@ -152,6 +152,18 @@ async fn only_the_gateway_hands_in_webhooks() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_any_length_is_a_refusal() {
+    let rig = Rig::start().await;
+    let payment = rig.pay("100.00").await;
+    let message = "é".repeat(1000);
+    let declined = rig.signed(body(&payment, "evt-1", Standing::Declined { message }));
+    rig.send(declined).await.unwrap();
+    let failed = rig.failure(&payment).await;
+    assert_eq!(failed.message, "é".repeat(256));
+    rig.platform.stop().await;
+}
+
+#[tokio::test]
 async fn money_that_fits_no_payment_is_taken_note_of_for_a_person() {
     let rig = Rig::start().await;
     let paid = rig.pay("100.00").await;
