@@ -1,23 +1,31 @@
 //! The gRPC methods: parse, ask the venue or the read models, reply.
 
+mod days;
 mod desks;
 mod requests;
+
+use std::sync::Arc;
 
 use outcry_contracts::options::v1::Role;
 use outcry_contracts::trades::v1::trade_service_server::TradeService;
 use outcry_contracts::trades::v1::{
-    CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse, GetTradeRequest,
-    GetTradeResponse, HaltSymbolRequest, HaltSymbolResponse, Instrument, ListExecutionsRequest,
-    ListExecutionsResponse, ListInstrumentsRequest, ListInstrumentsResponse, ListTradesRequest,
-    ListTradesResponse, ReplaceTradeRequest, ReplaceTradeResponse, ResumeSymbolRequest,
-    ResumeSymbolResponse, SubmitOrderRequest, SubmitOrderResponse, Trade as ShownTrade,
-    TradeStatus,
+    CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse, GetCalendarRequest,
+    GetCalendarResponse, GetTradeRequest, GetTradeResponse, HaltSymbolRequest, HaltSymbolResponse,
+    Instrument, ListExecutionsRequest, ListExecutionsResponse, ListInstrumentsRequest,
+    ListInstrumentsResponse, ListTradesRequest, ListTradesResponse, ReplaceTradeRequest,
+    ReplaceTradeResponse, ResumeSymbolRequest, ResumeSymbolResponse, SessionState,
+    SetSessionRequest, SetSessionResponse, StreamBookRequest, StreamBookResponse,
+    StreamTapeRequest, StreamTapeResponse, SubmitOrderRequest, SubmitOrderResponse,
+    Trade as ShownTrade, TradeStatus,
 };
+use outcry_events::Amount;
 use outcry_mesh::{cause, identity, refusal, subject};
 use outcry_service::{Context, Page, store_failure};
+use tonic::codegen::BoxStream;
 use tonic::{Code, Request, Response, Status};
 
-use crate::trade::{Trade, trade_id};
+use crate::streams::{BookFeed, Streams, TapeFeed};
+use crate::trade::{Trade, amount, trade_id};
 use crate::venue::Venue;
 use crate::views;
 
@@ -33,6 +41,7 @@ const MATCHES_MAX: usize = 1_000;
 pub(crate) struct Api {
     pub(crate) ctx: Context,
     pub(crate) venue: Venue,
+    pub(crate) streams: Streams,
 }
 
 #[tonic::async_trait]
@@ -141,8 +150,7 @@ impl TradeService for Api {
         &self,
         request: Request<ListExecutionsRequest>,
     ) -> Result<Response<ListExecutionsResponse>, Status> {
-        let user = identity(&request).user.as_ref();
-        let with_orders = user.is_some_and(|user| user.has(Role::Admin));
+        let with_orders = sees_orders(&request);
         let body = request.get_ref();
         self.venue.check_symbol(&body.symbol).await?;
         let size = bounded(body.size, MATCHES, MATCHES_MAX);
@@ -161,13 +169,21 @@ impl TradeService for Api {
         _request: Request<ListInstrumentsRequest>,
     ) -> Result<Response<ListInstrumentsResponse>, Status> {
         let traded = self.venue.instruments().await?;
-        let instruments = traded.into_iter().map(|(instrument, halted)| Instrument {
-            symbol: instrument.symbol.clone(),
-            name: instrument.name.clone(),
-            tick: Some(instrument.tick.to_money()),
-            lot: instrument.lot,
-            halted,
-            ..Default::default()
+        let instruments = traded.into_iter().map(|(instrument, row)| {
+            let last = row.last_price.map(amount);
+            let reference = last.or(instrument.listing_price);
+            Instrument {
+                symbol: instrument.symbol.clone(),
+                name: instrument.name.clone(),
+                tick: Some(instrument.tick.to_money()),
+                lot: instrument.lot,
+                halted: row.state() == SessionState::Halted,
+                session: row.state().into(),
+                band_bps: instrument.band_bps.unwrap_or_default(),
+                reference_price: reference.map(Amount::to_money),
+                max_order_value: Some(instrument.max_order_value.to_money()),
+                max_order_quantity: instrument.max_order_quantity,
+            }
         });
         Ok(Response::new(ListInstrumentsResponse {
             instruments: instruments.collect(),
@@ -186,7 +202,8 @@ impl TradeService for Api {
             reason = body.reason,
             "halting"
         );
-        self.venue.halt(&body.symbol, body.reason, cause).await?;
+        let halt = requests::halt(body.reason);
+        self.venue.set_session(&body.symbol, halt, cause).await?;
         Ok(Response::new(HaltSymbolResponse {}))
     }
 
@@ -201,37 +218,72 @@ impl TradeService for Api {
         Ok(Response::new(ResumeSymbolResponse {}))
     }
 
-    type StreamBookStream =
-        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamBookResponse>;
-    type StreamTapeStream =
-        tonic::codegen::BoxStream<outcry_contracts::trades::v1::StreamTapeResponse>;
+    type StreamBookStream = BoxStream<StreamBookResponse>;
+    type StreamTapeStream = BoxStream<StreamTapeResponse>;
 
     async fn set_session(
         &self,
-        _request: Request<outcry_contracts::trades::v1::SetSessionRequest>,
-    ) -> Result<Response<outcry_contracts::trades::v1::SetSessionResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<SetSessionRequest>,
+    ) -> Result<Response<SetSessionResponse>, Status> {
+        let cause = cause(&request);
+        let body = request.into_inner();
+        let asked = requests::session(&body)?;
+        tracing::warn!(
+            symbol = body.symbol,
+            by = cause.actor,
+            session = ?asked.session,
+            reason = body.reason,
+            "setting the session"
+        );
+        let state = self.venue.set_session(&body.symbol, asked, cause).await?;
+        let state = state.into();
+        Ok(Response::new(SetSessionResponse { state }))
     }
 
     async fn get_calendar(
         &self,
-        _request: Request<outcry_contracts::trades::v1::GetCalendarRequest>,
-    ) -> Result<Response<outcry_contracts::trades::v1::GetCalendarResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<GetCalendarRequest>,
+    ) -> Result<Response<GetCalendarResponse>, Status> {
+        let now = self.ctx.clock.now();
+        let days = days::shown(&self.venue.schedule(), now, request.get_ref())?;
+        Ok(Response::new(days))
     }
 
     async fn stream_book(
         &self,
-        _request: Request<outcry_contracts::trades::v1::StreamBookRequest>,
+        request: Request<StreamBookRequest>,
     ) -> Result<Response<Self::StreamBookStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let cause = cause(&request);
+        let body = request.into_inner();
+        self.venue.check_symbol(&body.symbol).await?;
+        let feed = BookFeed {
+            store: Arc::clone(&self.ctx.store),
+            venue: self.venue.clone(),
+            symbol: body.symbol,
+            depth: body.depth,
+            after: body.after_venue_sequence,
+            cause,
+        };
+        let stream = self.streams.open(|listener| feed.run(listener))?;
+        Ok(Response::new(stream))
     }
 
     async fn stream_tape(
         &self,
-        _request: Request<outcry_contracts::trades::v1::StreamTapeRequest>,
+        request: Request<StreamTapeRequest>,
     ) -> Result<Response<Self::StreamTapeStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let with_orders = sees_orders(&request);
+        let body = request.into_inner();
+        self.venue.check_symbol(&body.symbol).await?;
+        let feed = TapeFeed {
+            store: Arc::clone(&self.ctx.store),
+            venue: self.venue.clone(),
+            symbol: body.symbol,
+            after: body.after_venue_sequence,
+            with_orders,
+        };
+        let stream = self.streams.open(|listener| feed.run(listener))?;
+        Ok(Response::new(stream))
     }
 }
 
@@ -241,6 +293,12 @@ impl Api {
             .await
             .map_err(store_failure)
     }
+}
+
+/// Whose orders met is for administrators only.
+fn sees_orders<T>(request: &Request<T>) -> bool {
+    let user = identity(request).user.as_ref();
+    user.is_some_and(|user| user.has(Role::Admin))
 }
 
 /// Customers see their own trades, operators and services all.

@@ -7,11 +7,15 @@ use outcry_events::money::CURRENCY;
 use serde::{Deserialize, Serialize};
 
 use crate::book::{FeeSchedule, Rules};
+use crate::calendar::{Calendar, CalendarError, Schedule};
 use crate::desk::STEP_MAX;
 use crate::session::SessionEnd;
 
 /// Basis points in one: no fee and no band is wider.
 const BASIS_POINTS: u32 = 10_000;
+
+/// Most shares of one order, as the contract has it.
+const ORDER_QUANTITY_MAX: i64 = 1_000_000_000;
 
 /// Longest symbol, in characters.
 const SYMBOL_MAX: usize = 12;
@@ -20,8 +24,11 @@ const SYMBOL_MAX: usize = 12;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// When a session ends and day orders expire, UTC, `HH:MM:SS`.
+    /// When a session ends and day orders expire, UTC, `HH:MM:SS`; where the calendar has trading
+    /// hours, their end counts instead.
     pub session_end: SessionEnd,
+    /// When the venue trades.
+    pub calendar: Calendar,
     /// What the venue charges.
     pub fees: Fees,
     /// What can be traded.
@@ -63,9 +70,15 @@ pub struct Instrument {
     /// How far from the last price an order may be, in basis points of it; no limit if left out.
     #[serde(default)]
     pub band_bps: Option<u32>,
+    /// What the band is measured from before the first match; no limit until then if left out.
+    #[serde(default)]
+    pub listing_price: Option<Amount>,
     /// What one order may be worth at its limit.
     #[serde(default = "max_order_value")]
     pub max_order_value: Amount,
+    /// How many shares one order may have.
+    #[serde(default = "max_order_quantity")]
+    pub max_order_quantity: i64,
 }
 
 /// A configuration the venue cannot run with.
@@ -85,6 +98,9 @@ pub enum ConfigError {
         /// What is wrong.
         what: &'static str,
     },
+    /// A calendar the venue cannot trade by.
+    #[error("calendar: {0}")]
+    Calendar(#[from] CalendarError),
     /// A fee above the traded value.
     #[error("fees are at most {BASIS_POINTS} basis points")]
     Fee,
@@ -110,6 +126,11 @@ fn max_order_value() -> Amount {
     Amount::from_units(10_000_000)
 }
 
+/// What an order may have as the contract has it.
+fn max_order_quantity() -> i64 {
+    ORDER_QUANTITY_MAX
+}
+
 // === impl Config ===
 
 impl Default for Config {
@@ -121,7 +142,9 @@ impl Default for Config {
             tick: tick(),
             lot: lot(),
             band_bps: None,
+            listing_price: None,
             max_order_value: max_order_value(),
+            max_order_quantity: max_order_quantity(),
         };
         let instruments = [
             ("AAPL", "Apple Inc."),
@@ -132,6 +155,7 @@ impl Default for Config {
         ];
         Config {
             session_end: SessionEnd::default(),
+            calendar: Calendar::default(),
             fees: Fees::default(),
             instruments: instruments.map(instrument).into(),
         }
@@ -148,6 +172,14 @@ impl Default for Fees {
 }
 
 impl Config {
+    /// When the venue trades and its days end.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            calendar: self.calendar.clone(),
+            session_end: self.session_end,
+        }
+    }
+
     /// Whether a symbol can be traded.
     pub(crate) fn lists(&self, symbol: &str) -> bool {
         self.instruments.iter().any(|one| one.symbol == symbol)
@@ -164,6 +196,7 @@ impl Config {
         if self.fees.maker_bps.max(self.fees.taker_bps) > BASIS_POINTS {
             return Err(ConfigError::Fee);
         }
+        self.calendar.check()?;
         let mut seen = HashSet::new();
         for instrument in &self.instruments {
             instrument.check()?;
@@ -194,6 +227,12 @@ impl Instrument {
         if !self.tick.is_positive() || self.lot <= 0 || !self.max_order_value.is_positive() {
             return wrong("tick, lot and max_order_value must be positive");
         }
+        if !(1..=ORDER_QUANTITY_MAX).contains(&self.max_order_quantity) {
+            return wrong("max_order_quantity must be between 1 and 1000000000");
+        }
+        if self.listing_price.is_some_and(|price| !price.is_positive()) {
+            return wrong("listing_price must be positive");
+        }
         if self
             .band_bps
             .is_some_and(|bps| bps == 0 || bps > BASIS_POINTS)
@@ -209,7 +248,9 @@ impl Instrument {
             tick: self.tick.raw(),
             lot: self.lot,
             band_bps: self.band_bps,
+            listing_price: self.listing_price.map(Amount::raw),
             max_order_value: self.max_order_value.raw(),
+            max_order_quantity: self.max_order_quantity,
             fees: FeeSchedule {
                 maker_bps: fees.maker_bps,
                 taker_bps: fees.taker_bps,

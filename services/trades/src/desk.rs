@@ -14,6 +14,8 @@
 mod apply;
 mod ask;
 mod batch;
+mod checkpoint;
+mod hours;
 mod pen;
 mod recent;
 mod replay;
@@ -21,6 +23,7 @@ mod snapshot;
 mod writer;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use outcry_contracts::trades::v1::{FailureReason, TradeCreatedEvent};
@@ -28,19 +31,21 @@ use outcry_events::Cause;
 use outcry_store::{Commit, Timer, timer};
 use uuid::Uuid;
 
-use crate::book::{Book, BookEvent, Command, Refusal, Rejection, Replacement, Rules, Side};
-use crate::session::SessionEnd;
+use crate::book::{Book, BookEvent, Command, Rejection, Replacement, Rules, Side};
+use crate::calendar::Schedule;
 use crate::trade::{Trade, id};
 use crate::views::{self, SymbolRow};
 
 pub(crate) use apply::failed;
-pub(crate) use ask::{Ask, Cancel, Lack, NoEffect, Replace, Told, Verdict};
+pub(crate) use ask::{Ask, Cancel, Lack, NoEffect, Replace, SetSession, Told, Verdict};
 pub(crate) use batch::Batch;
+pub(crate) use hours::{session_of, state_of};
 pub(crate) use pen::{Pen, Unwritable};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Answer, DeskHandle, Ended, STEP_MAX, open};
 
 use apply::Why;
+use checkpoint::Kept;
 use recent::Recent;
 use snapshot::LEVELS_MAX;
 
@@ -52,16 +57,18 @@ const EXPIRY_TIMER: &str = "expire/";
 pub(crate) struct Market {
     pub(crate) symbol: String,
     pub(crate) rules: Rules,
-    pub(crate) session: SessionEnd,
+    pub(crate) schedule: Arc<Schedule>,
     /// Whether the symbol is still configured. If not, its orders can only leave.
     pub(crate) listed: bool,
+    /// Events after which the desk is kept as a whole.
+    pub(crate) checkpoint_events: usize,
 }
 
 /// One symbol's book and trades.
 pub(crate) struct Desk {
     market: Market,
     book: Book,
-    /// Trades in the book, by order.
+    /// Trades in the book or waiting beside it, by order.
     trades: HashMap<Uuid, Trade>,
     /// Orders that may not come in.
     barred: HashSet<Uuid>,
@@ -69,10 +76,16 @@ pub(crate) struct Desk {
     /// The symbol's row, and how often it was written.
     row: SymbolRow,
     version: u64,
-    /// Expiries with a timer.
+    /// How often the session has changed.
+    sessions: u64,
+    /// Expiries, openings and closings with a timer.
     armed: BTreeSet<SystemTime>,
-    /// Expiries that need one.
+    /// Those that need one.
     unarmed: BTreeSet<SystemTime>,
+    /// The checkpoint there is.
+    kept: Option<Kept>,
+    /// Events since then.
+    unkept: usize,
     /// When the last event happened that the desk was loaded from.
     latest: SystemTime,
 }
@@ -86,7 +99,7 @@ impl Desk {
             asks: self.book.depth(Side::Sell, LEVELS_MAX),
             last_price: self.book.last_price(),
             venue_seq: self.book.venue_seq(),
-            halted: self.book.is_halted(),
+            session: self.book.session(),
         }
     }
 
@@ -126,7 +139,11 @@ impl Desk {
                 Some(trade) if asked.quantity <= trade.executed => Lack::Settled(asked.order_id),
                 _ => Lack::Nothing,
             },
-            Ask::Submit(_) | Ask::Cancel(_) | Ask::Wake | Ask::Halt { .. } | Ask::Resume => {
+            Ask::SetSession(SetSession {
+                request_id: Some(request_id),
+                ..
+            }) => Lack::Request(*request_id),
+            Ask::Submit(_) | Ask::Cancel(_) | Ask::Wake | Ask::SetSession(_) | Ask::Resume => {
                 Lack::Nothing
             }
         }
@@ -173,9 +190,8 @@ impl Desk {
                 self.replace(*asked, told, pen)
             }
             Ask::Wake => Ok(Ok(None)),
-            Ask::Halt { reason } => Ok(self.halt(Command::Halt, reason, pen)),
-            Ask::Resume if !self.market.listed => Ok(Err(NoEffect::Terms(Refusal::Halted))),
-            Ask::Resume => Ok(self.halt(Command::Resume, "", pen)),
+            Ask::SetSession(asked) => self.set_session(asked, cause, told, pen),
+            Ask::Resume => self.resume(cause, pen),
         }
     }
 
@@ -197,7 +213,7 @@ impl Desk {
             self.refuse(trade, FailureReason::CancelledBeforeVenue, why, pen)?;
             return Ok(Ok(Some(order_id)));
         }
-        match trade.book_terms(self.market.session, self.market.rules.tick) {
+        match trade.book_terms(&self.market.schedule, self.market.rules.tick) {
             Err(why) => {
                 self.refuse(trade, FailureReason::BadTerms, &why.to_string(), pen)?;
             }
@@ -283,11 +299,14 @@ impl Desk {
         if asked.revision <= trade.revision {
             return Ok(Ok(Some(order_id)));
         }
-        let (quantity, price) = (asked.quantity, asked.price);
+        let tick = self.market.rules.tick;
+        let (quantity, stop) = (asked.quantity, asked.stop);
+        let price = trade.price_in_tick(asked.price, tick);
         let command = Command::Replace {
             order_id,
             quantity,
             price,
+            stop,
         };
         let events = match self.book.decide(pen.at, &command) {
             // Terms as they are already are accepted as well: the revision is a fact of its own.
@@ -295,6 +314,7 @@ impl Desk {
                 order_id,
                 quantity,
                 price,
+                stop: self.book.order(order_id).and_then(|order| order.stop),
                 keeps_priority: true,
             })],
             Ok(events) => events,
@@ -302,6 +322,7 @@ impl Desk {
             Err(Rejection::NotInBook) => return Err(Unwritable::Stray(order_id)),
         };
         let why = Why::Changed {
+            order_id,
             revision: asked.revision,
             settled: told.settled,
         };
@@ -309,18 +330,6 @@ impl Desk {
             self.apply(event, pen, why)?;
         }
         Ok(Ok(Some(order_id)))
-    }
-
-    fn halt(&mut self, command: Command, reason: &str, pen: &mut Pen<'_>) -> Verdict {
-        for event in self.book.decide(pen.at, &command).unwrap_or_default() {
-            self.book.evolve(&event);
-            self.row = SymbolRow {
-                halted: self.book.is_halted(),
-                reason: reason.to_owned(),
-            };
-            pen.batch.row_changed();
-        }
-        Ok(None)
     }
 
     /// Everything a batch changes, as a commit; `None` if nothing.
@@ -333,14 +342,19 @@ impl Desk {
         if batch.is_empty() {
             return Ok(None);
         }
+        self.row.last_price = self.book.last_price();
         let row = views::write_symbol(&self.market.symbol, &self.row)?;
         batch.view(row.expect(self.version));
         self.version += 1;
+        self.unkept += batch.events();
         Ok(Some(batch.take_commit(&self.trades)?))
     }
 
-    /// Sets timers for the expiries that have none.
+    /// Sets timers for what comes by time and has none.
     fn arm(&mut self, at: SystemTime, batch: &mut Batch) {
+        let change = self.market.schedule.change_after(at);
+        let change = change.filter(|due| self.market.listed && !self.armed.contains(due));
+        self.unarmed.extend(change);
         for due in &self.unarmed {
             let nanos = timer::nanos(*due).unwrap_or_default();
             batch.timer(Timer {

@@ -48,6 +48,8 @@ pub(crate) enum Place {
 pub(crate) struct Floor {
     posts: RwLock<BTreeMap<u32, Post>>,
     changes: watch::Sender<()>,
+    /// A book has changed.
+    news: watch::Sender<()>,
 }
 
 /// One post.
@@ -72,6 +74,7 @@ impl Floor {
         Floor {
             posts: RwLock::default(),
             changes: watch::Sender::new(()),
+            news: watch::Sender::new(()),
         }
     }
 
@@ -91,6 +94,11 @@ impl Floor {
     /// Tells when something has changed.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Tells when some book here has changed.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     fn change(&self, alter: impl FnOnce(&mut BTreeMap<u32, Post>)) {
@@ -119,6 +127,11 @@ impl Tenure {
     fn expect<'a>(&self, symbols: impl Iterator<Item = &'a str>) {
         let opening = symbols.map(|symbol| (symbol.to_owned(), Place::Opening));
         self.change(|post| post.desks = Some(opening.collect()));
+    }
+
+    /// How desks say that their book has changed.
+    fn news(&self) -> watch::Sender<()> {
+        self.floor.news.clone()
     }
 
     /// Says where the desk of one of the post's symbols is.

@@ -192,6 +192,7 @@ impl Routing {
             .channel_at(self.ctx.service, self.ctx.service, address);
         let mut desk = DeskServiceClient::new(peer);
         let answered = tokio::select! {
+            biased;
             answered = desk.ask_desk(errand.request(symbol, cause)) => answered,
             () = self.replaced(post, &holder) => return Ok(Found::Moved),
         };
@@ -259,7 +260,9 @@ fn passed(status: Status) -> VenueError {
     let (code, reason) = (status.code(), reason(&status));
     match code {
         Code::Unavailable => VenueError::Passed(Box::new(status)),
-        Code::NotFound | Code::FailedPrecondition if is_no_effect(&reason) => {
+        Code::NotFound | Code::FailedPrecondition | Code::InvalidArgument
+            if is_no_effect(&reason) =>
+        {
             VenueError::Passed(Box::new(status))
         }
         Code::Internal => VenueError::Broken,
@@ -287,7 +290,8 @@ mod tests {
     #[test]
     fn what_the_desk_says_reaches_the_caller_as_it_is() {
         let halted = NoEffect::Terms(book::Refusal::Halted);
-        for error in [NoEffect::NoSuchOrder, halted].map(VenueError::from) {
+        let reused = NoEffect::RequestReused;
+        for error in [NoEffect::NoSuchOrder, halted, reused].map(VenueError::from) {
             let (code, reason) = (error.code(), error.reason());
             let status = Status::from(passed(error.into()));
             assert_eq!(

@@ -7,17 +7,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// The time of day, UTC, at which a session ends and the next one begins; written `HH:MM:SS`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SessionEnd {
+/// A time of day, written `HH:MM:SS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayTime {
     second_of_day: u64,
 }
+
+/// The time of day, UTC, at which a session ends and the next one begins, where the venue has no
+/// trading hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct SessionEnd(DayTime);
 
 impl SessionEnd {
     /// The end of the session that runs at `now`; always later than `now`.
     pub fn after(self, now: SystemTime) -> SystemTime {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let today = seconds - seconds % SECONDS_PER_DAY + self.second_of_day;
+        let today = seconds - seconds % SECONDS_PER_DAY + self.0.second_of_day;
         let end = if today > seconds {
             today
         } else {
@@ -27,15 +33,30 @@ impl SessionEnd {
     }
 }
 
-/// A session end that is not a time of day.
-#[derive(Debug, thiserror::Error)]
-#[error("a session end is a time of day as HH:MM:SS, not {0:?}")]
-pub struct NotATimeOfDay(String);
-
 impl FromStr for SessionEnd {
     type Err = NotATimeOfDay;
 
     fn from_str(text: &str) -> Result<SessionEnd, NotATimeOfDay> {
+        Ok(SessionEnd(text.parse()?))
+    }
+}
+
+impl DayTime {
+    /// Seconds since midnight.
+    pub(crate) fn second(self) -> u64 {
+        self.second_of_day
+    }
+}
+
+/// Text that is not a time of day.
+#[derive(Debug, thiserror::Error)]
+#[error("a time of day is written HH:MM:SS, not {0:?}")]
+pub struct NotATimeOfDay(String);
+
+impl FromStr for DayTime {
+    type Err = NotATimeOfDay;
+
+    fn from_str(text: &str) -> Result<DayTime, NotATimeOfDay> {
         let refuse = || NotATimeOfDay(text.to_owned());
         let parts: Vec<&str> = text.split(':').collect();
         let [hours, minutes, seconds] = parts[..] else {
@@ -47,7 +68,7 @@ impl FromStr for SessionEnd {
             (value < below).then_some(value)
         };
         match (part(hours, 24), part(minutes, 60), part(seconds, 60)) {
-            (Some(hours), Some(minutes), Some(seconds)) => Ok(SessionEnd {
+            (Some(hours), Some(minutes), Some(seconds)) => Ok(DayTime {
                 second_of_day: hours * 3600 + minutes * 60 + seconds,
             }),
             _ => Err(refuse()),
@@ -55,22 +76,22 @@ impl FromStr for SessionEnd {
     }
 }
 
-impl std::fmt::Display for SessionEnd {
+impl std::fmt::Display for DayTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = self.second_of_day;
         write!(f, "{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
     }
 }
 
-impl<'de> Deserialize<'de> for SessionEnd {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SessionEnd, D::Error> {
+impl<'de> Deserialize<'de> for DayTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DayTime, D::Error> {
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)
     }
 }
 
-impl Serialize for SessionEnd {
+impl Serialize for DayTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -98,9 +119,9 @@ mod tests {
         for text in [
             "", "24:00:00", "12:60:00", "12:00", "1:00:00", "aa:00:00", "+1:00:00",
         ] {
-            assert!(text.parse::<SessionEnd>().is_err(), "{text}");
+            assert!(text.parse::<DayTime>().is_err(), "{text}");
         }
-        let end: SessionEnd = "09:05:07".parse().unwrap();
+        let end: DayTime = "09:05:07".parse().unwrap();
         assert_eq!(end.to_string(), "09:05:07");
     }
 }

@@ -4,7 +4,9 @@ mod terms;
 
 use std::time::SystemTime;
 
-use outcry_contracts::orders::v1::{CancelReason, OrderTerms, OrderType, Side, TimeInForce};
+use outcry_contracts::orders::v1::{
+    CancelReason, OrderTerms, OrderType, SelfTradePrevention, Side, TimeInForce,
+};
 use outcry_contracts::trades::v1::{
     FailureReason, TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent,
     TradeFailedEvent, TradePlacedEvent, TradeStatus,
@@ -66,6 +68,15 @@ pub(crate) struct Trade {
     pub(crate) quantity: i64,
     limit_price: Option<i64>,
     protection_price: Option<i64>,
+    #[serde(default)]
+    stop_price: Option<i64>,
+    /// Nanoseconds since 1970.
+    #[serde(default)]
+    expires_ns: Option<i64>,
+    #[serde(default)]
+    self_trade_prevention: i32,
+    #[serde(default)]
+    pub(crate) portfolio_id: String,
     status: i32,
     pub(crate) executed: i64,
     pub(crate) leaves: i64,
@@ -154,6 +165,13 @@ impl Trade {
             quantity: terms.quantity,
             limit_price: price(terms.limit_price.as_ref()),
             protection_price: price(event.protection_price.as_ref()),
+            stop_price: price(terms.stop_price.as_ref()),
+            // A time that cannot be kept is none; the order is refused then.
+            expires_ns: terms
+                .expires_at
+                .and_then(|at| timer::nanos(SystemTime::try_from(at).ok()?)),
+            self_trade_prevention: terms.self_trade_prevention,
+            portfolio_id: terms.portfolio_id.clone(),
             status: TradeStatus::Created.into(),
             executed: 0,
             leaves: terms.quantity,
@@ -211,13 +229,28 @@ impl Trade {
 
     fn placed(&mut self, event: &TradePlacedEvent) -> Result<(), Unreadable> {
         if event.revision > 0 {
-            self.limit_price = Some(Amount::from_required(event.limit_price.as_ref())?.raw());
+            let price = Some(Amount::from_required(event.limit_price.as_ref())?.raw());
+            match self.order_type() {
+                OrderType::Market | OrderType::Stop => self.protection_price = price,
+                OrderType::Limit | OrderType::StopLimit | OrderType::Unspecified => {
+                    self.limit_price = price;
+                }
+            }
+            if let Some(stop) = &event.stop_price {
+                self.stop_price = Some(Amount::from_money(stop)?.raw());
+            }
         }
         self.quantity = event.quantity;
         self.leaves = event.leaves_quantity;
+        // Whether the last change kept the place in the queue, whatever came after it.
+        if event.revision > self.revision {
+            self.kept_priority = event.kept_priority;
+        }
         self.revision = event.revision;
-        self.kept_priority = event.kept_priority;
-        self.set(self.open_status());
+        self.set(match event.status() {
+            TradeStatus::TriggerPending => TradeStatus::TriggerPending,
+            _ => self.open_status(),
+        });
         Ok(())
     }
 
@@ -270,6 +303,11 @@ impl Trade {
         Side::try_from(self.side).unwrap_or_default()
     }
 
+    /// The price it waits for or has waited for, in ten-thousandths.
+    pub(crate) fn stop_price(&self) -> Option<i64> {
+        self.stop_price
+    }
+
     /// When the venue received it.
     pub(crate) fn created_at(&self) -> SystemTime {
         timer::time_of(self.created_ns)
@@ -291,7 +329,10 @@ impl Trade {
             limit_price: self.limit_price.map(|raw| amount(raw).to_money()),
             time_in_force: self.time_in_force,
             post_only: self.post_only,
-            ..Default::default()
+            stop_price: self.stop_price.map(|raw| amount(raw).to_money()),
+            expires_at: self.expires_ns.map(|nanos| timer::time_of(nanos).into()),
+            self_trade_prevention: self.self_trade_prevention,
+            portfolio_id: self.portfolio_id.clone(),
         }
     }
 
@@ -336,6 +377,10 @@ impl Trade {
 
     fn order_type(&self) -> OrderType {
         OrderType::try_from(self.order_type).unwrap_or_default()
+    }
+
+    fn self_trade_prevention(&self) -> SelfTradePrevention {
+        SelfTradePrevention::try_from(self.self_trade_prevention).unwrap_or_default()
     }
 
     fn time_in_force(&self) -> TimeInForce {

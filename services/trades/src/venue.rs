@@ -3,22 +3,26 @@
 use std::sync::Arc;
 
 use outcry_contracts::orders::v1::OrderTerms;
-use outcry_contracts::trades::v1::{FailureReason, GetBookResponse, TradeCreatedEvent};
+use outcry_contracts::trades::v1::{
+    FailureReason, GetBookResponse, SessionState, TradeCreatedEvent,
+};
 use outcry_contracts::types::v1::Money;
 use outcry_events::Cause;
 use outcry_mesh::refusal::{self, Refusal};
 use outcry_service::Context;
 use outcry_store::{CommitError, StoreError};
+use tokio::sync::watch;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::book;
+use crate::calendar::Schedule;
 use crate::config::{Config, Instrument};
-use crate::desk::{self, Ask, Batch, Cancel, NoEffect, Pen, Replace, Unwritable};
+use crate::desk::{self, Ask, Batch, Cancel, NoEffect, Pen, Replace, SetSession, Unwritable};
 use crate::floor::Floor;
 use crate::routing::{Errand, Reply, Routing};
 use crate::trade::{Trade, TradeEvent, trade_id};
-use crate::views;
+use crate::views::{self, SymbolRow};
 
 /// When a symbol that moves is worth asking for again: after a replica is gone, its symbols come up
 /// elsewhere within a few of these.
@@ -71,6 +75,7 @@ pub(crate) struct Venue {
 struct Inner {
     ctx: Context,
     config: Arc<Config>,
+    floor: Arc<Floor>,
     routing: Routing,
 }
 
@@ -79,10 +84,11 @@ struct Inner {
 impl Venue {
     /// The venue, of which the desks on `floor` are here.
     pub(crate) fn new(ctx: Context, config: Arc<Config>, floor: Arc<Floor>) -> Venue {
-        let routing = Routing::new(ctx.clone(), Arc::clone(&config), floor);
+        let routing = Routing::new(ctx.clone(), Arc::clone(&config), Arc::clone(&floor));
         let inner = Arc::new(Inner {
             ctx,
             config,
+            floor,
             routing,
         });
         Venue { inner }
@@ -141,18 +147,19 @@ impl Venue {
         trade.ok_or(VenueError::Broken)
     }
 
-    /// Stops trading in a symbol.
-    pub(crate) async fn halt(
+    /// Changes what the market of a symbol allows; what it allows then.
+    pub(crate) async fn set_session(
         &self,
         symbol: &str,
-        reason: String,
+        asked: SetSession,
         cause: Cause,
-    ) -> Result<(), VenueError> {
-        self.carry(symbol, Ask::Halt { reason }, cause).await?;
-        Ok(())
+    ) -> Result<SessionState, VenueError> {
+        self.carry(symbol, Ask::SetSession(asked), cause).await?;
+        let (row, _) = views::symbol(self.store(), symbol).await?;
+        Ok(row.state())
     }
 
-    /// Lets trading in a symbol go on.
+    /// Gives the market of a symbol back to its hours.
     pub(crate) async fn resume(&self, symbol: &str, cause: Cause) -> Result<(), VenueError> {
         self.carry(symbol, Ask::Resume, cause).await?;
         Ok(())
@@ -188,14 +195,24 @@ impl Venue {
         self.inner.routing.receive(symbol, errand, cause).await
     }
 
-    /// What can be traded, and whether it is halted.
-    pub(crate) async fn instruments(&self) -> Result<Vec<(&Instrument, bool)>, VenueError> {
+    /// What can be traded, and how it stands.
+    pub(crate) async fn instruments(&self) -> Result<Vec<(&Instrument, SymbolRow)>, VenueError> {
         let mut instruments = Vec::new();
         for instrument in &self.inner.config.instruments {
             let (row, _) = views::symbol(self.store(), &instrument.symbol).await?;
-            instruments.push((instrument, row.halted));
+            instruments.push((instrument, row));
         }
         Ok(instruments)
+    }
+
+    /// When the venue trades.
+    pub(crate) fn schedule(&self) -> Schedule {
+        self.inner.config.schedule()
+    }
+
+    /// Tells when some book here has changed.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.inner.floor.news()
     }
 
     /// Fails unless the venue trades a symbol, or has traded it.
@@ -314,6 +331,7 @@ impl Refusal for VenueError {
                 Code::NotFound
             }
             VenueError::NoEffect(NoEffect::Terms(_)) => Code::FailedPrecondition,
+            VenueError::NoEffect(NoEffect::RequestReused) => Code::InvalidArgument,
             VenueError::Store(_)
             | VenueError::Unavailable
             | VenueError::Moving(_)
@@ -328,6 +346,7 @@ impl Refusal for VenueError {
             VenueError::UnknownSymbol(_) => "UNKNOWN_SYMBOL",
             VenueError::NoEffect(NoEffect::NoSuchOrder) => "NO_SUCH_ORDER",
             VenueError::NoEffect(NoEffect::Terms(refusal)) => terms_reason(*refusal),
+            VenueError::NoEffect(NoEffect::RequestReused) => "REQUEST_ID_REUSED",
             VenueError::Store(_) => "STORE_UNAVAILABLE",
             VenueError::Unavailable => "VENUE_UNAVAILABLE",
             VenueError::Moving(_) => "SYMBOL_MOVING",
@@ -343,30 +362,40 @@ impl Refusal for VenueError {
 pub(crate) fn is_no_effect(reason: &str) -> bool {
     let terms = [
         book::Refusal::Halted,
+        book::Refusal::CancelOnly,
+        book::Refusal::Closed,
+        book::Refusal::RestingOnly,
         book::Refusal::PriceOffTick,
         book::Refusal::PriceOutsideBand,
         book::Refusal::QuantityOffLot,
+        book::Refusal::QuantityTooLarge,
         book::Refusal::ValueTooLarge,
         book::Refusal::PostOnlyCannotRest,
         book::Refusal::PostOnlyWouldTake,
         book::Refusal::AlreadyExpired,
         book::Refusal::NoLiquidity,
+        book::Refusal::NotWaiting,
     ];
     let no_effects = terms.map(NoEffect::Terms).into_iter();
     no_effects
-        .chain([NoEffect::NoSuchOrder])
+        .chain([NoEffect::NoSuchOrder, NoEffect::RequestReused])
         .any(|no_effect| VenueError::NoEffect(no_effect).reason() == reason)
 }
 
 fn terms_reason(refusal: book::Refusal) -> &'static str {
     match refusal {
-        book::Refusal::Halted => "SYMBOL_HALTED",
+        book::Refusal::Halted | book::Refusal::CancelOnly => "SYMBOL_HALTED",
+        book::Refusal::Closed => "SYMBOL_CLOSED",
         book::Refusal::PriceOffTick => "BAD_TICK",
         book::Refusal::PriceOutsideBand => "PRICE_BAND",
         book::Refusal::QuantityOffLot => "BAD_LOT",
+        book::Refusal::QuantityTooLarge => "QUANTITY_LIMIT",
         book::Refusal::ValueTooLarge => "VALUE_LIMIT",
-        book::Refusal::PostOnlyCannotRest | book::Refusal::PostOnlyWouldTake => "WOULD_TAKE",
+        book::Refusal::PostOnlyCannotRest
+        | book::Refusal::PostOnlyWouldTake
+        | book::Refusal::RestingOnly => "WOULD_TAKE",
         book::Refusal::AlreadyExpired => "EXPIRED",
         book::Refusal::NoLiquidity => "NO_LIQUIDITY",
+        book::Refusal::NotWaiting => "NOT_WAITING",
     }
 }

@@ -10,6 +10,8 @@ use outcry_store::{Scan, Store, StoreError, ViewWrite, timer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::book::Session;
+use crate::calendar::Phase;
 use crate::trade::{Trade, amount, trade_id};
 
 pub(crate) use tape::{TapeRow, match_id, tape_after, tape_latest};
@@ -20,6 +22,8 @@ pub(crate) const TRADES: &str = "trades";
 const SETTLED: &str = "settled";
 /// Symbols the venue has written for; written anew with every commit of their desks.
 const SYMBOLS: &str = "symbols";
+/// Requests to change sessions that were carried out, by request id.
+const SESSION_REQUESTS: &str = "session_requests";
 /// Orders that were cancelled before they came, by order id.
 const BARRED: &str = "barred";
 
@@ -46,6 +50,32 @@ pub(crate) struct SymbolRow {
     /// Whether trading is halted.
     pub(crate) halted: bool,
     /// Why, in words.
+    pub(crate) reason: String,
+    /// The contract's session state; unspecified in rows of before there were sessions.
+    #[serde(default)]
+    pub(crate) session: i32,
+    /// Price of the last match, in ten-thousandths.
+    #[serde(default)]
+    pub(crate) last_price: Option<i64>,
+    /// What the trading hours made of it last.
+    #[serde(default)]
+    pub(crate) phase: Option<PhaseRow>,
+}
+
+/// Opened or closed by trading hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PhaseRow {
+    open: bool,
+    /// Nanoseconds since 1970.
+    since_ns: i64,
+}
+
+/// A request to change a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionRequest {
+    pub(crate) symbol: String,
+    /// The contract's session state.
+    pub(crate) state: i32,
     pub(crate) reason: String,
 }
 
@@ -181,6 +211,53 @@ pub(crate) async fn is_known(store: &dyn Store, symbol: &str) -> Result<bool, St
 /// The row of a symbol.
 pub(crate) fn write_symbol(symbol: &str, row: &SymbolRow) -> Result<ViewWrite, StoreError> {
     ViewWrite::put(SYMBOLS, symbol, row)
+}
+
+impl SymbolRow {
+    /// What its market allows.
+    pub(crate) fn state(&self) -> contract::SessionState {
+        match contract::SessionState::try_from(self.session).unwrap_or_default() {
+            contract::SessionState::Unspecified if self.halted => contract::SessionState::Halted,
+            contract::SessionState::Unspecified => contract::SessionState::Open,
+            state => state,
+        }
+    }
+}
+
+impl From<Phase> for PhaseRow {
+    fn from(phase: Phase) -> PhaseRow {
+        PhaseRow {
+            open: phase.session == Session::Open,
+            since_ns: timer::nanos(phase.since).unwrap_or_default(),
+        }
+    }
+}
+
+impl PhaseRow {
+    /// What the market is by it.
+    pub(crate) fn session(self) -> Session {
+        match self.open {
+            true => Session::Open,
+            false => Session::Closed,
+        }
+    }
+}
+
+impl SessionRequest {
+    pub(crate) fn write(&self, request_id: Uuid) -> Result<ViewWrite, StoreError> {
+        ViewWrite::put(SESSION_REQUESTS, request_id, self)
+    }
+}
+
+/// What was asked for under a request id, if it was carried out.
+pub(crate) async fn session_request(
+    store: &dyn Store,
+    request_id: Uuid,
+) -> Result<Option<SessionRequest>, StoreError> {
+    let row = store
+        .view(SESSION_REQUESTS, &request_id.to_string())
+        .await?;
+    row.map(|row| row.decode()).transpose()
 }
 
 // === Barred orders ===

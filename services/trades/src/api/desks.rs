@@ -47,11 +47,9 @@ fn errand(ask: Wire) -> Result<Errand, Status> {
         Wire::Submit(body) => requests::submission(body)?.into_ask(),
         Wire::Cancel(body) => Ask::Cancel(requests::cancel(&body)?),
         Wire::Replace(body) => Ask::Replace(requests::replace(&body)?),
-        Wire::Halt(body) => Ask::Halt {
-            reason: body.reason,
-        },
+        Wire::Halt(body) => Ask::SetSession(requests::halt(body.reason)),
+        Wire::SetSession(body) => Ask::SetSession(requests::session(&body)?),
         Wire::Resume(_) => Ask::Resume,
-        Wire::SetSession(_) => return Err(Status::unimplemented("not served yet")),
         Wire::Wake(_) => Ask::Wake,
     }))
 }

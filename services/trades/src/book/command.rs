@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::event::CancelReason;
 
 /// Which way an order trades.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Side {
     /// Takes shares for cash.
     Buy,
@@ -31,6 +32,45 @@ impl Side {
             Side::Sell => price >= limit,
         }
     }
+
+    /// Whether a trade at `price` wakes an order of this side that waits for `stop`.
+    pub fn wakes(self, stop: i64, price: i64) -> bool {
+        match self {
+            Side::Buy => price >= stop,
+            Side::Sell => price <= stop,
+        }
+    }
+}
+
+/// What happens instead when an incoming order would trade with one of the same owner. The
+/// incoming order's choice counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SelfTrade {
+    /// What is left of the incoming order is cancelled.
+    #[default]
+    CancelNewest,
+    /// The resting order is cancelled, and the incoming one goes on.
+    CancelOldest,
+    /// Both are cancelled.
+    CancelBoth,
+    /// Both lose the smaller quantity; what is used up by that is cancelled.
+    Decrement,
+}
+
+/// What the market allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Session {
+    /// Everything.
+    #[default]
+    Open,
+    /// Nothing trades and nothing comes in; orders may leave.
+    Halted,
+    /// Orders may leave, no more.
+    CancelOnly,
+    /// Orders that rest may come in; nothing takes, and no stop order is woken.
+    PostOnly,
+    /// Outside of trading hours; orders may leave.
+    Closed,
 }
 
 /// What an order says about its price, in ten-thousandths.
@@ -69,12 +109,16 @@ pub struct Terms {
     pub side: Side,
     /// At what price.
     pub pricing: Pricing,
+    /// It waits for a trade at this price or beyond, in ten-thousandths.
+    pub stop: Option<i64>,
     /// How many shares.
     pub quantity: i64,
     /// How long it stays.
     pub time_in_force: TimeInForce,
     /// It must rest first: refused when it would trade at once.
     pub post_only: bool,
+    /// What happens when it meets orders of its owner.
+    pub self_trade: SelfTrade,
 }
 
 impl Terms {
@@ -117,14 +161,16 @@ pub enum Command {
         /// Which order.
         order_id: Uuid,
     },
-    /// Changes quantity or price of a resting order.
+    /// Changes quantity or prices of an order.
     Replace {
         /// Which order.
         order_id: Uuid,
         /// The new total quantity, what is executed already included.
         quantity: i64,
-        /// The new limit, in ten-thousandths.
+        /// The new limit, or collar of an order without one, in ten-thousandths.
         price: i64,
+        /// The new price it waits for, in ten-thousandths; `None` keeps it.
+        stop: Option<i64>,
     },
     /// Takes out orders whose time has come. Backlog: see [`Book::backlog`](super::Book::backlog).
     Expire,
@@ -133,8 +179,8 @@ pub enum Command {
         /// Which order.
         order_id: Uuid,
     },
-    /// Stops trading: no new orders, no replacements.
-    Halt,
-    /// Lets trading go on.
-    Resume,
+    /// Lets the next stop order go whose price has been reached. Backlog as well.
+    Trigger,
+    /// Changes what the market allows.
+    SetSession(Session),
 }

@@ -4,9 +4,19 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::command::{Command, Pricing, Terms, TimeInForce};
-use super::event::{BookEvent, CancelReason, Match, Refusal, Rejection, Replacement};
+use super::command::{Command, Pricing, Session, Terms};
+use super::event::{BookEvent, CancelReason, Refusal, Rejection, Replacement};
+use super::walk::{Walk, cancelled};
 use super::{Book, Order};
+
+/// New terms of an order the book holds.
+#[derive(Clone, Copy)]
+struct Change {
+    order_id: Uuid,
+    quantity: i64,
+    price: i64,
+    stop: Option<i64>,
+}
 
 impl Book {
     /// What happens at time `at` when this is asked, in order; nothing when it is so already.
@@ -23,51 +33,66 @@ impl Book {
                 order_id,
                 quantity,
                 price,
-            } => self.change(at, *order_id, *quantity, *price),
+                stop,
+            } => {
+                let change = Change {
+                    order_id: *order_id,
+                    quantity: *quantity,
+                    price: *price,
+                    stop: *stop,
+                };
+                self.change(at, change)
+            }
             Command::Expire => Ok(self.expire(at)),
             Command::Continue { order_id } => self.resume_matching(at, *order_id),
-            Command::Halt if self.halted => Ok(Vec::new()),
-            Command::Halt => Ok(vec![BookEvent::Halted]),
-            Command::Resume if self.halted => Ok(vec![BookEvent::Resumed]),
-            Command::Resume => Ok(Vec::new()),
+            Command::Trigger => Ok(self.trigger(at)),
+            Command::SetSession(session) if *session == self.session => Ok(Vec::new()),
+            Command::SetSession(session) => Ok(vec![BookEvent::SessionChanged(*session)]),
         }
     }
 
     /// What is left to do at time `at` before the book takes the next command: orders that are
-    /// due leave, and an order that has more to match goes on. Deciding and evolving it, again
-    /// and again, comes to an end.
+    /// due leave, an order that has more to match goes on, and then stop orders whose price was
+    /// reached go, one after the other. Deciding and evolving it, again and again, comes to an
+    /// end.
     pub fn backlog(&self, at: SystemTime) -> Option<Command> {
         if self.next_expiry().is_some_and(|due| due <= at) {
             return Some(Command::Expire);
         }
-        let order = self.order(self.incoming?)?;
-        let best = self.best_price(order.side.opposite());
-        let crosses = best.is_some_and(|best| order.side.accepts(order.price, best));
-        (crosses || order.immediate.is_some()).then_some(Command::Continue {
-            order_id: order.order_id,
-        })
+        if let Some(order) = self.incoming.and_then(|order_id| self.resting(order_id)) {
+            let best = self.best_price(order.side.opposite());
+            let crosses = best.is_some_and(|best| order.side.accepts(order.price, best));
+            if crosses || order.immediate.is_some() {
+                return Some(Command::Continue {
+                    order_id: order.order_id,
+                });
+            }
+        }
+        let is_woken = self.triggers.woken().next().is_some();
+        (self.session == Session::Open && is_woken).then_some(Command::Trigger)
     }
 
     fn submit(&self, at: SystemTime, terms: &Terms) -> Vec<BookEvent> {
         let order_id = terms.order_id;
-        if self.places.contains_key(&order_id) {
+        if self.order(order_id).is_some() {
             return Vec::new();
         }
         match self.admit(at, terms) {
             Err(refusal) => vec![BookEvent::Refused { order_id, refusal }],
-            Ok((terms, walk)) => {
-                let mut events = vec![BookEvent::Placed(terms.clone())];
-                events.extend(walk.into_events(&Order::placed(&terms)));
+            Ok(terms) => {
+                let order = Order::placed(&terms);
+                let mut events = vec![BookEvent::Placed(terms)];
+                if order.stop.is_none() {
+                    events.extend(self.enter(at, &order).into_events(&order));
+                }
                 events
             }
         }
     }
 
-    /// The terms as accepted, and the matches they lead to.
-    fn admit(&self, at: SystemTime, terms: &Terms) -> Result<(Terms, Walk), Refusal> {
-        if self.halted {
-            return Err(Refusal::Halted);
-        }
+    /// The terms as accepted.
+    fn admit(&self, at: SystemTime, terms: &Terms) -> Result<Terms, Refusal> {
+        self.check_session()?;
         self.rules.check(terms.limit(), terms.quantity)?;
         if terms
             .expires_at()
@@ -78,44 +103,60 @@ impl Book {
         if terms.post_only && terms.immediate().is_some() {
             return Err(Refusal::PostOnlyCannotRest);
         }
-        let terms = Terms {
-            pricing: self.within_band(terms)?,
-            ..terms.clone()
-        };
-        let order = Order::placed(&terms);
-        let mut walk = self.walk(at, &order);
-        if terms.post_only && walk.meets_somebody() {
+        // A waiting order trades around its stop price, wherever the last price is now.
+        if let Some(stop) = terms.stop {
+            self.rules.check_price(stop)?;
+            return self.within_band(terms, Some(stop));
+        }
+        let terms = self.within_band(terms, self.reference_price())?;
+        let meets_somebody = self.meets_somebody(at, &Order::placed(&terms));
+        if terms.post_only && meets_somebody {
             return Err(Refusal::PostOnlyWouldTake);
         }
-        if matches!(terms.pricing, Pricing::Market { .. }) && !walk.meets_somebody() {
+        if self.session == Session::PostOnly && (meets_somebody || terms.immediate().is_some()) {
+            return Err(Refusal::RestingOnly);
+        }
+        if matches!(terms.pricing, Pricing::Market { .. }) && !meets_somebody {
             return Err(Refusal::NoLiquidity);
         }
-        if terms.time_in_force == TimeInForce::FillOrKill
-            && let Some(reason) = self.shortfall(at, &order)
-        {
-            walk = Walk {
-                matches: Vec::new(),
-                leaves: order.quantity,
-                end: End::Killed(reason),
-            };
-        }
-        Ok((terms, walk))
+        Ok(terms)
     }
 
-    /// A limit outside the band is refused; a market order's collar is drawn in to the band.
-    fn within_band(&self, terms: &Terms) -> Result<Pricing, Refusal> {
-        let Some((lowest, highest)) = self.rules.band(self.last_price) else {
-            return Ok(terms.pricing);
-        };
-        match terms.pricing {
-            Pricing::Limit(price) if price < lowest || price > highest => {
-                Err(Refusal::PriceOutsideBand)
-            }
-            Pricing::Limit(price) => Ok(Pricing::Limit(price)),
-            Pricing::Market { collar } => Ok(Pricing::Market {
-                collar: collar.clamp(lowest, highest),
-            }),
+    /// What an accepted order does when it comes into the book.
+    fn enter(&self, at: SystemTime, order: &Order) -> Walk {
+        if order.immediate == Some(CancelReason::FillOrKill)
+            && let Some(reason) = self.shortfall(at, order)
+        {
+            return Walk::never(order, reason);
         }
+        self.walk(at, order)
+    }
+
+    fn check_session(&self) -> Result<(), Refusal> {
+        match self.session {
+            Session::Open | Session::PostOnly => Ok(()),
+            Session::Halted => Err(Refusal::Halted),
+            Session::CancelOnly => Err(Refusal::CancelOnly),
+            Session::Closed => Err(Refusal::Closed),
+        }
+    }
+
+    /// A limit outside the band is refused; a market order's collar is drawn in to it.
+    fn within_band(&self, terms: &Terms, around: Option<i64>) -> Result<Terms, Refusal> {
+        let mut terms = terms.clone();
+        if let Some(band) = self.rules.band(around) {
+            match terms.pricing {
+                Pricing::Limit(price) if !band.holds(price) => {
+                    return Err(Refusal::PriceOutsideBand);
+                }
+                Pricing::Limit(_) => {}
+                Pricing::Market { collar } => {
+                    let collar = band.draw_in(terms.side, collar);
+                    terms.pricing = Pricing::Market { collar };
+                }
+            }
+        }
+        Ok(terms)
     }
 
     fn cancel(&self, order_id: Uuid) -> Result<Vec<BookEvent>, Rejection> {
@@ -123,55 +164,127 @@ impl Book {
         Ok(vec![cancelled(order, CancelReason::Requested)])
     }
 
-    fn change(
-        &self,
-        at: SystemTime,
-        order_id: Uuid,
-        quantity: i64,
-        price: i64,
-    ) -> Result<Vec<BookEvent>, Rejection> {
-        let order = self.order(order_id).ok_or(Rejection::NotInBook)?;
-        if (quantity, price) == (order.quantity, order.price) {
+    fn change(&self, at: SystemTime, change: Change) -> Result<Vec<BookEvent>, Rejection> {
+        let order = self.order(change.order_id).ok_or(Rejection::NotInBook)?;
+        if change.stop.is_some() && order.stop.is_none() {
+            return Err(Refusal::NotWaiting.into());
+        }
+        let stop = change.stop.or(order.stop);
+        if (change.quantity, change.price, stop) == (order.quantity, order.price, order.stop) {
             return Ok(Vec::new());
         }
-        if self.halted {
-            return Err(Refusal::Halted.into());
+        self.check_session()?;
+        if let Some(stop) = stop {
+            return Ok(self.change_waiting(order, stop, change)?);
         }
+        Ok(self.change_resting(at, order, change)?)
+    }
+
+    fn change_waiting(
+        &self,
+        order: &Order,
+        stop: i64,
+        change: Change,
+    ) -> Result<Vec<BookEvent>, Refusal> {
+        self.rules.check(change.price, change.quantity)?;
+        self.rules.check_price(stop)?;
+        let mut price = change.price;
+        if let Some(band) = self.rules.band(Some(stop)) {
+            if order.collared {
+                price = band.draw_in(order.side, price);
+            } else if !band.holds(price) {
+                return Err(Refusal::PriceOutsideBand);
+            }
+        }
+        Ok(vec![BookEvent::Replaced(Replacement {
+            order_id: order.order_id,
+            quantity: change.quantity,
+            price,
+            stop: Some(stop),
+            keeps_priority: order.stop == Some(stop) && change.quantity <= order.quantity,
+        })])
+    }
+
+    fn change_resting(
+        &self,
+        at: SystemTime,
+        order: &Order,
+        change: Change,
+    ) -> Result<Vec<BookEvent>, Refusal> {
+        let Change {
+            order_id,
+            quantity,
+            price,
+            ..
+        } = change;
         if order.executed > 0 && quantity <= order.executed {
             return Ok(vec![BookEvent::Replaced(Replacement {
                 order_id,
                 quantity: order.executed,
                 price: order.price,
+                stop: None,
                 keeps_priority: true,
             })]);
         }
         self.rules.check(price, quantity)?;
-        let band = self.rules.band(self.last_price);
-        if price != order.price && band.is_some_and(|(low, high)| price < low || price > high) {
-            return Err(Refusal::PriceOutsideBand.into());
+        let band = self.rules.band(self.reference_price());
+        if price != order.price && band.is_some_and(|band| !band.holds(price)) {
+            return Err(Refusal::PriceOutsideBand);
         }
         let moved = Order {
             price,
             quantity,
             ..order.clone()
         };
-        let walk = self.walk(at, &moved);
-        if order.post_only && walk.meets_somebody() {
-            return Err(Refusal::PostOnlyWouldTake.into());
+        if self.meets_somebody(at, &moved) {
+            if order.post_only {
+                return Err(Refusal::PostOnlyWouldTake);
+            }
+            if self.session == Session::PostOnly {
+                return Err(Refusal::RestingOnly);
+            }
         }
         let mut events = vec![BookEvent::Replaced(Replacement {
             order_id,
             quantity,
             price,
+            stop: None,
             keeps_priority: price == order.price && quantity < order.quantity,
         })];
-        events.extend(walk.into_events(&moved));
+        events.extend(self.walk(at, &moved).into_events(&moved));
         Ok(events)
     }
 
     fn resume_matching(&self, at: SystemTime, order_id: Uuid) -> Result<Vec<BookEvent>, Rejection> {
-        let order = self.order(order_id).ok_or(Rejection::NotInBook)?;
+        let order = self.resting(order_id).ok_or(Rejection::NotInBook)?;
         Ok(self.walk(at, order).into_events(order))
+    }
+
+    /// The first order whose stop price was reached comes into the book.
+    fn trigger(&self, at: SystemTime) -> Vec<BookEvent> {
+        let Some((_, waiting)) = self.triggers.woken().next() else {
+            return Vec::new();
+        };
+        let band = self.rules.band(self.last_price);
+        let price = match band.filter(|_| waiting.collared) {
+            Some(band) => band.draw_in(waiting.side, waiting.price),
+            None => waiting.price,
+        };
+        let order = Order {
+            price,
+            stop: None,
+            ..waiting.clone()
+        };
+        let walk = match order.post_only && self.meets_somebody(at, &order) {
+            true => Walk::never(&order, CancelReason::PostOnly),
+            false => self.enter(at, &order),
+        };
+        let mut events = vec![BookEvent::Triggered {
+            order_id: order.order_id,
+            price,
+        }];
+        events.extend(walk.into_events(&order));
+        events
     }
 
     /// The orders whose time has come, soonest first, as many as one decision holds.
@@ -183,121 +296,5 @@ impl Book {
             .filter_map(|(_, order_id)| self.order(*order_id))
             .map(|order| cancelled(order, CancelReason::Expired))
             .collect()
-    }
-
-    /// The orders this one may trade with, first those it would trade with first. Orders that are
-    /// due trade no more, even if they have not left yet.
-    fn counterparts(&self, at: SystemTime, order: &Order) -> impl Iterator<Item = &Order> {
-        let (side, limit) = (order.side, order.price);
-        self.orders(side.opposite())
-            .take_while(move |resting| side.accepts(limit, resting.price))
-            .filter(move |resting| !resting.is_due(at))
-    }
-
-    /// Why not everything the order wants can be had at once; `None` if it can.
-    fn shortfall(&self, at: SystemTime, order: &Order) -> Option<CancelReason> {
-        let mut missing = order.leaves();
-        for resting in self.counterparts(at, order) {
-            if resting.owner == order.owner {
-                return Some(CancelReason::SelfTrade);
-            }
-            missing -= resting.leaves();
-            if missing <= 0 {
-                return None;
-            }
-        }
-        Some(CancelReason::FillOrKill)
-    }
-
-    /// Goes along the other side, best order first, as far as the order's limit and quantity
-    /// reach and one decision holds. An order of the same owner ends the way: what is beyond it
-    /// has no right to trade before it.
-    fn walk(&self, at: SystemTime, order: &Order) -> Walk {
-        let mut incoming = order.clone();
-        let mut walk = Walk {
-            matches: Vec::new(),
-            leaves: incoming.leaves(),
-            end: End::Through,
-        };
-        for resting in self.counterparts(at, order) {
-            if walk.leaves == 0 {
-                break;
-            }
-            if resting.owner == order.owner {
-                walk.end = End::OwnOrder;
-                break;
-            }
-            if walk.matches.len() == self.rules.step {
-                walk.end = End::Step;
-                break;
-            }
-            let quantity = walk.leaves.min(resting.leaves());
-            let fees = self.rules.fees;
-            let taker = incoming.execution(resting.price, quantity, fees.taker_bps);
-            let maker = resting.execution(resting.price, quantity, fees.maker_bps);
-            incoming.execute(&taker, fees.taker_bps);
-            walk.leaves = taker.leaves;
-            walk.matches.push(Match {
-                price: resting.price,
-                quantity,
-                taker,
-                maker,
-            });
-        }
-        walk
-    }
-}
-
-fn cancelled(order: &Order, reason: CancelReason) -> BookEvent {
-    BookEvent::Cancelled {
-        order_id: order.order_id,
-        leaves: order.leaves(),
-        reason,
-    }
-}
-
-/// What an order meets on the other side.
-struct Walk {
-    matches: Vec<Match>,
-    /// Shares it still has after the matches.
-    leaves: i64,
-    end: End,
-}
-
-/// Why a walk ended.
-#[derive(PartialEq, Eq)]
-enum End {
-    /// Nothing more to get, or to want.
-    Through,
-    /// An order of the same owner is next.
-    OwnOrder,
-    /// One decision holds no more; the walk goes on in the next.
-    Step,
-    /// It must fill completely and cannot, so it was not gone at all.
-    Killed(CancelReason),
-}
-
-impl Walk {
-    fn meets_somebody(&self) -> bool {
-        self.end == End::OwnOrder || !self.matches.is_empty()
-    }
-
-    /// The matches, and what becomes of the rest.
-    fn into_events(self, order: &Order) -> Vec<BookEvent> {
-        let reason = match self.end {
-            End::OwnOrder => Some(CancelReason::SelfTrade),
-            End::Through => order.immediate,
-            End::Step => None,
-            End::Killed(reason) => Some(reason),
-        };
-        let mut events: Vec<_> = self.matches.into_iter().map(BookEvent::Matched).collect();
-        if let Some(reason) = reason.filter(|_| self.leaves > 0) {
-            events.push(BookEvent::Cancelled {
-                order_id: order.order_id,
-                leaves: self.leaves,
-                reason,
-            });
-        }
-        events
     }
 }

@@ -14,12 +14,19 @@ impl Book {
         let mut hash = Sha256::new();
         hash.update(self.venue_seq.to_be_bytes());
         hash.update(self.last_price.unwrap_or(0).to_be_bytes());
-        hash.update([u8::from(self.halted)]);
+        hash.update([self.session as u8]);
         for side in [Side::Buy, Side::Sell] {
             for order in self.orders(side) {
                 add_order(&mut hash, order);
             }
             hash.update([0xff]);
+            for order in self.waiting(side) {
+                add_order(&mut hash, order);
+            }
+            hash.update([0xfe]);
+        }
+        for order in self.woken() {
+            add_order(&mut hash, order);
         }
         let mut text = String::with_capacity(64);
         for byte in hash.finalize() {
@@ -31,7 +38,10 @@ impl Book {
 }
 
 fn add_order(hash: &mut Sha256, order: &Order) {
-    hash.update([u8::from(order.post_only)]);
+    hash.update([u8::from(order.post_only), u8::from(order.collared)]);
+    hash.update([order.self_trade as u8]);
+    hash.update([order.immediate.map_or(0, |reason| 1 + reason as u8)]);
+    hash.update(order.stop.unwrap_or(0).to_be_bytes());
     hash.update(order.order_id.as_bytes());
     hash.update(order.owner.as_bytes());
     hash.update(order.price.to_be_bytes());

@@ -1,16 +1,25 @@
 //! What can happen in a book.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::command::Terms;
+use super::command::{Session, Terms};
 
 /// One change of a book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BookEvent {
-    /// The order was accepted and stands in the book at its price. While a command is being
-    /// decided it may stand across the other side: the events that follow resolve that.
+    /// The order was accepted and stands in the book at its price; a stop order waits beside the
+    /// book for its price. While a command is being decided an order may stand across the other
+    /// side: the events that follow resolve that.
     Placed(Terms),
+    /// A stop order's price was reached: it stands in the book now, as if it had just come.
+    Triggered {
+        /// Which order.
+        order_id: Uuid,
+        /// Its limit or collar, in ten-thousandths.
+        price: i64,
+    },
     /// The order was refused and never stood in the book.
     Refused {
         /// Which order.
@@ -31,10 +40,8 @@ pub enum BookEvent {
         /// Why.
         reason: CancelReason,
     },
-    /// Trading stopped.
-    Halted,
-    /// Trading goes on.
-    Resumed,
+    /// The market allows something else from now on.
+    SessionChanged(Session),
 }
 
 impl BookEvent {
@@ -43,10 +50,11 @@ impl BookEvent {
     pub fn is_numbered(&self) -> bool {
         match self {
             BookEvent::Placed(_)
+            | BookEvent::Triggered { .. }
             | BookEvent::Matched(_)
             | BookEvent::Replaced(_)
             | BookEvent::Cancelled { .. } => true,
-            BookEvent::Refused { .. } | BookEvent::Halted | BookEvent::Resumed => false,
+            BookEvent::Refused { .. } | BookEvent::SessionChanged(_) => false,
         }
     }
 }
@@ -79,7 +87,7 @@ pub struct Execution {
     pub fee: i64,
 }
 
-/// New terms of a resting order.
+/// New terms of an order in the book, or beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// Which order.
@@ -87,14 +95,16 @@ pub struct Replacement {
     /// Its total quantity from now on. Equal to what it has executed when the request asked for
     /// no more than that: the order is then filled.
     pub quantity: i64,
-    /// Its limit from now on, in ten-thousandths.
+    /// Its limit or collar from now on, in ten-thousandths.
     pub price: i64,
+    /// The price it waits for from now on, if it waits, in ten-thousandths.
+    pub stop: Option<i64>,
     /// Whether it keeps its place in the queue.
     pub keeps_priority: bool,
 }
 
 /// Why an order left with shares unfilled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CancelReason {
     /// Somebody asked.
     Requested,
@@ -106,8 +116,10 @@ pub enum CancelReason {
     FillOrKill,
     /// A market order with nothing left to trade with inside its collar.
     NoLiquidity,
-    /// The next order to trade with belongs to the same owner.
+    /// It and the order it would trade with belong to the same owner.
     SelfTrade,
+    /// A post-only order that was woken and would have traded at once.
+    PostOnly,
 }
 
 /// Why a new order is not let in.
@@ -116,7 +128,16 @@ pub enum Refusal {
     /// Trading is halted.
     #[error("trading is halted")]
     Halted,
-    /// The price is not positive or not a multiple of the tick.
+    /// Orders may only leave.
+    #[error("orders may only be cancelled at the moment")]
+    CancelOnly,
+    /// Outside of trading hours.
+    #[error("the market is closed")]
+    Closed,
+    /// The market takes only orders that rest, and this one would trade at once or cannot rest.
+    #[error("the market takes only orders that rest at the moment")]
+    RestingOnly,
+    /// A price is not positive or not a multiple of the tick.
     #[error("price is not a positive multiple of the tick")]
     PriceOffTick,
     /// The price is too far from the last one.
@@ -125,6 +146,9 @@ pub enum Refusal {
     /// The quantity is not positive or not a multiple of the lot.
     #[error("quantity is not a positive multiple of the lot")]
     QuantityOffLot,
+    /// More shares than one order may have.
+    #[error("order quantity is above the limit")]
+    QuantityTooLarge,
     /// Price × quantity is above what one order may be worth.
     #[error("order value is above the limit")]
     ValueTooLarge,
@@ -140,12 +164,15 @@ pub enum Refusal {
     /// A market order with nothing to trade with inside its collar.
     #[error("nothing to trade with")]
     NoLiquidity,
+    /// A stop price for an order that waits for none (any more).
+    #[error("the order does not wait for a stop price")]
+    NotWaiting,
 }
 
 /// Why a request about an existing order, or about the book, changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// The book holds no such order (any more).
+    /// The book knows no such order (any more).
     #[error("order is not in the book")]
     NotInBook,
     /// The new terms are not acceptable; the order stays as it is.

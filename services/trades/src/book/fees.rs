@@ -1,10 +1,12 @@
 //! Fees on cumulative notional: the total never depends on how an order was sliced.
 
+use serde::{Deserialize, Serialize};
+
 /// Basis points in one.
 const BASIS_POINTS: i128 = 10_000;
 
 /// What the venue charges, in basis points of the notional.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeeSchedule {
     /// For the order that was resting.
     pub maker_bps: u32,
@@ -16,7 +18,7 @@ pub struct FeeSchedule {
 ///
 /// `due` is kept unrounded, so that the sum of all fees of an order is its exact fee rounded up
 /// once; rounding each fill up could charge more than was reserved for the order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FeeAccount {
     /// Σ basis points × notional.
     due: i128,

@@ -52,6 +52,13 @@ impl Ladder {
         self.orders.values()
     }
 
+    /// The same, each with the number of its arrival.
+    pub(super) fn standings(&self) -> impl Iterator<Item = (u64, &Order)> {
+        self.orders
+            .iter()
+            .map(|(place, order)| (place.arrival, order))
+    }
+
     pub(super) fn best_price(&self) -> Option<i64> {
         self.levels.values().next().map(|level| level.price)
     }

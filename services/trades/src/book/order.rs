@@ -1,15 +1,16 @@
-//! One resting order.
+//! One order the book holds.
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::command::{Side, Terms};
+use super::command::{Pricing, SelfTrade, Side, Terms};
 use super::event::{CancelReason, Execution};
 use super::fees::FeeAccount;
 
-/// An order while it stands in the book.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An order while it stands in the book, or waits beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Id of the order.
     pub order_id: Uuid,
@@ -17,8 +18,10 @@ pub struct Order {
     pub owner: Uuid,
     /// Which way it trades.
     pub side: Side,
-    /// Its limit, in ten-thousandths.
+    /// Its limit or collar, in ten-thousandths.
     pub price: i64,
+    /// The price it waits for, in ten-thousandths; `None` once it stands in the book.
+    pub stop: Option<i64>,
     /// Total shares wanted.
     pub quantity: i64,
     /// Shares traded so far.
@@ -29,6 +32,10 @@ pub struct Order {
     pub expires_at: Option<SystemTime>,
     /// It must never take.
     pub post_only: bool,
+    /// What happens when it comes in and meets orders of its owner.
+    pub self_trade: SelfTrade,
+    /// Its price is a collar, not a limit.
+    pub(super) collared: bool,
     /// Why what does not fill at once cannot stay; `None` if it rests.
     pub(super) immediate: Option<CancelReason>,
     pub(super) fees: FeeAccount,
@@ -41,11 +48,14 @@ impl Order {
             owner: terms.owner,
             side: terms.side,
             price: terms.limit(),
+            stop: terms.stop,
             quantity: terms.quantity,
             executed: 0,
             notional: 0,
             expires_at: terms.expires_at(),
             post_only: terms.post_only,
+            self_trade: terms.self_trade,
+            collared: matches!(terms.pricing, Pricing::Market { .. }),
             immediate: terms.immediate(),
             fees: FeeAccount::default(),
         }

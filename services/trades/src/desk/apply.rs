@@ -3,7 +3,7 @@
 use outcry_contracts::orders::v1::{CancelReason, Side};
 use outcry_contracts::trades::v1::{
     FailureReason, Liquidity, TradeCancelledEvent, TradeExecutedEvent, TradeFailedEvent,
-    TradePlacedEvent,
+    TradePlacedEvent, TradeStatus,
 };
 use outcry_store::timer;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ pub(super) enum Why {
     Asked(CancelReason),
     /// The change of an order they come from.
     Changed {
+        order_id: Uuid,
         revision: u32,
         /// What is settled of its trade, if the change may fill it.
         settled: Settled,
@@ -42,11 +43,23 @@ impl Desk {
             BookEvent::Placed(terms) => {
                 self.unarmed
                     .extend(terms.expires_at().filter(|due| !self.armed.contains(due)));
+                let place = Place {
+                    quantity: terms.quantity,
+                    price: terms.limit(),
+                    stop: terms.stop,
+                };
                 self.change(terms.order_id, pen, |trade| {
-                    let price = terms.limit();
-                    TradeEvent::Placed(placed(trade, terms.quantity, price, venue_seq))
+                    TradeEvent::Placed(placed(trade, place, venue_seq))
                 })
             }
+            BookEvent::Triggered { order_id, price } => self.change(order_id, pen, |trade| {
+                let place = Place {
+                    quantity: trade.quantity,
+                    price,
+                    stop: None,
+                };
+                TradeEvent::Placed(placed(trade, place, venue_seq))
+            }),
             BookEvent::Refused { order_id, refusal } => {
                 let trade = self
                     .trades
@@ -72,7 +85,8 @@ impl Desk {
                     venue_sequence: venue_seq,
                 })
             }),
-            BookEvent::Halted | BookEvent::Resumed => Ok(()),
+            // Written down where it is asked for.
+            BookEvent::SessionChanged(_) => Ok(()),
         }
     }
 
@@ -158,14 +172,26 @@ impl Desk {
             .trades
             .get_mut(&order_id)
             .ok_or(Unwritable::Stray(order_id))?;
+        // What an order loses because it met its owner's is no change somebody asked for.
         let (revision, settled) = match why {
-            Why::Changed { revision, settled } => (revision, settled),
-            Why::Venue | Why::Asked(_) => (trade.revision + 1, Settled::default()),
+            Why::Changed {
+                order_id: asked,
+                revision,
+                settled,
+            } if asked == order_id => (revision, settled),
+            Why::Changed { .. } | Why::Venue | Why::Asked(_) => {
+                (trade.revision, Settled::default())
+            }
+        };
+        let place = Place {
+            quantity: replacement.quantity,
+            price: replacement.price,
+            stop: replacement.stop,
         };
         let event = TradePlacedEvent {
             revision,
             kept_priority: replacement.keeps_priority,
-            ..placed(trade, replacement.quantity, replacement.price, venue_seq)
+            ..placed(trade, place, venue_seq)
         };
         pen.write(trade, &TradeEvent::Placed(event))?;
         if trade.is_open() {
@@ -187,21 +213,35 @@ impl Desk {
     }
 }
 
+/// Where an order stands from now on.
+struct Place {
+    quantity: i64,
+    price: i64,
+    /// What it waits for.
+    stop: Option<i64>,
+}
+
 /// The order was placed; a change adds its revision.
-fn placed(trade: &Trade, quantity: i64, price: i64, venue_seq: u64) -> TradePlacedEvent {
+fn placed(trade: &Trade, place: Place, venue_seq: u64) -> TradePlacedEvent {
+    let status = match place.stop {
+        Some(_) => TradeStatus::TriggerPending,
+        None => TradeStatus::Placed,
+    };
+    let stop = place.stop.or(trade.stop_price());
     TradePlacedEvent {
         trade_id: trade.trade_id.to_string(),
         order_id: trade.order_id.to_string(),
         user_id: trade.user_id.to_string(),
         symbol: trade.symbol.clone(),
         side: trade.side().into(),
-        quantity,
-        limit_price: Some(amount(price).to_money()),
-        leaves_quantity: quantity - trade.executed,
-        revision: 0,
+        quantity: place.quantity,
+        limit_price: Some(amount(place.price).to_money()),
+        leaves_quantity: place.quantity - trade.executed,
+        revision: trade.revision,
         kept_priority: false,
         venue_sequence: venue_seq,
-        ..Default::default()
+        status: status.into(),
+        stop_price: stop.map(|raw| amount(raw).to_money()),
     }
 }
 
@@ -232,7 +272,7 @@ fn executed(
         liquidity: liquidity.into(),
         fee: Some(amount(execution.fee).to_money()),
         venue_sequence: venue_seq,
-        ..Default::default()
+        portfolio_id: trade.portfolio_id.clone(),
     }
 }
 
@@ -250,15 +290,18 @@ pub(crate) fn failed(trade: &Trade, reason: FailureReason, message: &str) -> Tra
 
 fn failure(refusal: Refusal) -> FailureReason {
     match refusal {
-        Refusal::Halted => FailureReason::SymbolHalted,
+        Refusal::Halted | Refusal::CancelOnly => FailureReason::SymbolHalted,
+        Refusal::Closed => FailureReason::SymbolClosed,
         Refusal::NoLiquidity => FailureReason::NoLiquidity,
-        Refusal::PostOnlyWouldTake => FailureReason::WouldTake,
+        Refusal::PostOnlyWouldTake | Refusal::RestingOnly => FailureReason::WouldTake,
+        Refusal::PriceOutsideBand => FailureReason::PriceBand,
+        Refusal::AlreadyExpired => FailureReason::AlreadyExpired,
         Refusal::PriceOffTick
-        | Refusal::PriceOutsideBand
         | Refusal::QuantityOffLot
+        | Refusal::QuantityTooLarge
         | Refusal::ValueTooLarge
         | Refusal::PostOnlyCannotRest
-        | Refusal::AlreadyExpired => FailureReason::BadTerms,
+        | Refusal::NotWaiting => FailureReason::BadTerms,
     }
 }
 
@@ -273,5 +316,6 @@ fn cancel_reason(reason: book::CancelReason, why: Why) -> CancelReason {
         book::CancelReason::FillOrKill => CancelReason::Fok,
         book::CancelReason::NoLiquidity => CancelReason::NoLiquidity,
         book::CancelReason::SelfTrade => CancelReason::SelfTrade,
+        book::CancelReason::PostOnly => CancelReason::PostOnly,
     }
 }

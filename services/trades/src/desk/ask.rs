@@ -4,8 +4,8 @@ use outcry_contracts::orders::v1::CancelReason;
 use outcry_contracts::trades::v1::TradeCreatedEvent;
 use uuid::Uuid;
 
-use crate::book::Refusal;
-use crate::views::Settled;
+use crate::book::{Refusal, Session};
+use crate::views::{SessionRequest, Settled};
 
 /// A request to a desk.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ pub(crate) enum Ask {
     Replace(Replace),
     /// Does what is due.
     Wake,
-    /// Stops trading.
-    Halt { reason: String },
-    /// Lets trading go on.
+    /// Changes what the market allows.
+    SetSession(SetSession),
+    /// Gives the market back to its hours.
     Resume,
 }
 
@@ -32,7 +32,7 @@ impl Ask {
             Ask::Cancel(Cancel { order_id, .. }) | Ask::Replace(Replace { order_id, .. }) => {
                 Some(*order_id)
             }
-            Ask::Wake | Ask::Halt { .. } | Ask::Resume => None,
+            Ask::Wake | Ask::SetSession(_) | Ask::Resume => None,
         }
     }
 }
@@ -53,8 +53,20 @@ pub(crate) struct Replace {
     pub(crate) revision: u32,
     /// Total shares, those filled included.
     pub(crate) quantity: i64,
-    /// Ten-thousandths.
+    /// Limit or collar, in ten-thousandths.
     pub(crate) price: i64,
+    /// Ten-thousandths; `None` keeps it.
+    pub(crate) stop: Option<i64>,
+}
+
+/// What the market is to allow.
+#[derive(Clone, Debug)]
+pub(crate) struct SetSession {
+    /// Whoever repeats a request with an id is answered and nothing else.
+    pub(crate) request_id: Option<Uuid>,
+    pub(crate) session: Session,
+    /// Why, in words.
+    pub(crate) reason: String,
 }
 
 /// What a desk has to be told before it can decide.
@@ -65,14 +77,18 @@ pub(crate) enum Lack {
     Trade(Uuid),
     /// How much of this order's trade is settled.
     Settled(Uuid),
+    /// What was asked for under this request id before.
+    Request(Uuid),
 }
 
 /// What it is told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     /// The owner of the order's trade, if there is one that is in the book no more.
     pub(crate) finished_owner: Option<Uuid>,
     pub(crate) settled: Settled,
+    /// What was asked for under the same request id before.
+    pub(crate) request: Option<SessionRequest>,
 }
 
 /// Why a request has no effect.
@@ -84,6 +100,9 @@ pub(crate) enum NoEffect {
     /// The new terms are not acceptable.
     #[error("the venue does not accept these terms: {0}")]
     Terms(#[from] Refusal),
+    /// Something else was asked for under the same request id.
+    #[error("this request id was used for another request; use a new one")]
+    RequestReused,
 }
 
 /// The order whose trade is the answer; none where there is no trade to show.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::pen::Unwritable;
 use crate::trade::Trade;
-use crate::views::{self, TapeRow};
+use crate::views::{self, SessionRequest, TapeRow};
 
 /// The changes of a batch, in the order in which they happened.
 #[derive(Default)]
@@ -21,6 +21,10 @@ pub(crate) struct Batch {
     touched: BTreeSet<Uuid>,
     /// Trades that left the book, by order.
     finished: BTreeMap<Uuid, Trade>,
+    /// Requests with an id that were carried out.
+    requests: BTreeMap<Uuid, SessionRequest>,
+    /// Stream and sequence of the last event.
+    last: Option<(String, u64)>,
 }
 
 impl Batch {
@@ -33,6 +37,7 @@ impl Batch {
     pub(crate) fn append(&mut self, sealed: SealedEvent) {
         self.events += 1;
         let stream = sealed.stream();
+        self.last = Some((stream.clone(), sealed.sequence()));
         match self.commit.appends.last_mut() {
             Some(last) if last.stream == stream => last.events.push(sealed),
             _ => self.commit.appends.push(Append {
@@ -57,6 +62,27 @@ impl Batch {
     /// The trade of an order, if it left the book in this batch.
     pub(crate) fn finished(&self, order_id: Uuid) -> Option<&Trade> {
         self.finished.get(&order_id)
+    }
+
+    /// The request with this id, if it was carried out in this batch.
+    pub(crate) fn request(&self, request_id: Uuid) -> Option<&SessionRequest> {
+        self.requests.get(&request_id)
+    }
+
+    /// A request with an id is carried out.
+    pub(crate) fn note_request(
+        &mut self,
+        request_id: Uuid,
+        request: SessionRequest,
+    ) -> Result<(), Unwritable> {
+        self.commit.views.push(request.write(request_id)?);
+        self.requests.insert(request_id, request);
+        Ok(())
+    }
+
+    /// Stream and sequence of the last event, if there is one.
+    pub(crate) fn last(&self) -> Option<&(String, u64)> {
+        self.last.as_ref()
     }
 
     /// Adds a match to the tape.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use outcry_contracts::trades::v1::TradeCreatedEvent;
+use outcry_contracts::trades::v1::{SessionChangedEvent, TradeCreatedEvent};
 use outcry_events::{Cause, EventSet, SealError, SealedEvent, Stamp, seal};
 use outcry_service::Clock;
 use outcry_store::StoreError;
@@ -78,6 +78,18 @@ impl Pen<'_> {
         };
         let sealed: SealedEvent = event.seal(self.stamp(trade.sequence + 1, &cause))?;
         trade.apply(&sealed, event)?;
+        self.batch.append(sealed);
+        Ok(())
+    }
+
+    /// Writes a change of the session, the so manieth of its symbol.
+    pub(crate) fn write_session(
+        &mut self,
+        changed: &SessionChangedEvent,
+        sequence: u64,
+        cause: &Cause,
+    ) -> Result<(), Unwritable> {
+        let sealed = seal(changed, self.stamp(sequence, cause))?;
         self.batch.append(sealed);
         Ok(())
     }

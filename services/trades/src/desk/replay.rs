@@ -1,20 +1,23 @@
 //! A desk from the store: the book is rebuilt from the symbol's events, in the order in which the
-//! venue decided them.
+//! venue decided them, beginning with what its checkpoint holds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outcry_contracts::trades::v1::{
-    Liquidity, TradeCancelledEvent, TradeCreatedEvent, TradeExecutedEvent, TradePlacedEvent,
+    Liquidity, SessionChangedEvent, TradeCancelledEvent, TradeCreatedEvent, TradeExecutedEvent,
+    TradePlacedEvent, TradeStatus,
 };
 use outcry_events::{Amount, EventSet, SealedEvent};
-use outcry_store::{ReadAll, Store, StoreError};
+use outcry_store::{ReadAll, Store, StoreError, timer};
 use uuid::Uuid;
 
+use super::checkpoint::{self, Checkpoint};
+use super::hours::session_of;
 use super::recent::Recent;
 use super::{Desk, Market};
 use crate::book::{
-    Book, BookEvent, CancelReason, Execution, Match, Pricing, Replacement, Side, Terms,
+    Book, BookEvent, CancelReason, Execution, Match, Pricing, Replacement, Session, Side, Terms,
 };
 use crate::trade::{Trade, TradeEvent, Unreadable, id};
 use crate::views::{self, SymbolRow};
@@ -79,7 +82,13 @@ struct Replay<'a> {
     trades: HashMap<Uuid, Trade>,
     /// The first side of a match whose second comes next.
     half: Option<TradeExecutedEvent>,
+    /// How often the session has changed.
+    sessions: u64,
     latest: SystemTime,
+    /// Position of the last event.
+    position: u64,
+    /// Events applied one by one.
+    events: usize,
 }
 
 /// Loads a symbol's desk as the store has it.
@@ -91,47 +100,86 @@ pub(super) async fn load(store: &dyn Store, market: &Market) -> Result<Desk, Loa
     };
     // Before the events: should somebody write meanwhile, the version is too old, not the book.
     let (row, version) = views::symbol(store, symbol).await.map_err(failed)?;
-    let mut replay = Replay {
-        market,
-        book: Book::new(market.rules),
-        trades: HashMap::new(),
-        half: None,
-        latest: UNIX_EPOCH,
+    let (kept, checkpoint) = checkpoint::read(store, market).await.map_err(failed)?;
+    let mut replay = match checkpoint {
+        Some(checkpoint) => Replay::resumed(market, checkpoint),
+        None => Replay::begun(market),
     };
-    let mut filter = ReadAll {
-        after: 0,
-        partition_key: Some(symbol.clone()),
-        limit: PAGE,
-    };
-    loop {
-        let page = store.read_all(&filter).await.map_err(failed)?;
-        for stored in &page {
-            replay
-                .apply(&stored.event)
-                .map_err(|source| LoadError::Broken {
-                    symbol: symbol.clone(),
-                    event_id: stored.event.id(),
-                    source,
-                })?;
-            filter.after = stored.position;
-        }
-        if page.len() < PAGE {
-            break;
-        }
-    }
+    replay.read(store).await?;
     let barred = views::barred(store, symbol).await.map_err(failed)?;
-    if !market.listed || row.halted {
-        replay.book.evolve(&BookEvent::Halted);
+    // Halts of before sessions were events are only in the row.
+    if !market.listed || (row.halted && replay.sessions == 0) {
+        let halted = BookEvent::SessionChanged(Session::Halted);
+        replay.book.evolve(&halted);
     }
     let mut desk = replay.into_desk(barred.into_iter().collect());
-    (desk.row, desk.version) = (row, version);
+    (desk.row, desk.version, desk.kept) = (row, version, kept);
     Ok(desk)
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    fn begun(market: &'a Market) -> Replay<'a> {
+        Replay {
+            market,
+            book: Book::new(market.rules),
+            trades: HashMap::new(),
+            half: None,
+            sessions: 0,
+            latest: UNIX_EPOCH,
+            position: 0,
+            events: 0,
+        }
+    }
+
+    fn resumed(market: &'a Market, checkpoint: Checkpoint) -> Replay<'a> {
+        let (standings, trades): (Vec<_>, Vec<_>) = checkpoint.orders.into_iter().unzip();
+        Replay {
+            book: Book::restore(market.rules, checkpoint.head, standings),
+            trades: trades
+                .into_iter()
+                .map(|trade| (trade.order_id, trade))
+                .collect(),
+            sessions: checkpoint.sessions,
+            latest: timer::time_of(checkpoint.latest_ns),
+            position: checkpoint.position,
+            ..Replay::begun(market)
+        }
+    }
+
+    /// Applies all events that are behind those it knows.
+    async fn read(&mut self, store: &dyn Store) -> Result<(), LoadError> {
+        let symbol = &self.market.symbol;
+        loop {
+            let filter = ReadAll {
+                after: self.position,
+                partition_key: Some(symbol.clone()),
+                limit: PAGE,
+            };
+            let page = store.read_all(&filter).await;
+            let page = page.map_err(|source| LoadError::Store {
+                symbol: symbol.clone(),
+                source,
+            })?;
+            for stored in &page {
+                self.apply(&stored.event)
+                    .map_err(|source| LoadError::Broken {
+                        symbol: symbol.clone(),
+                        event_id: stored.event.id(),
+                        source,
+                    })?;
+                self.position = stored.position;
+                self.events += 1;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
     fn into_desk(self, barred: HashSet<Uuid>) -> Desk {
-        let sides = [Side::Buy, Side::Sell];
-        let orders = sides.into_iter().flat_map(|side| self.book.orders(side));
+        let sides = [Side::Buy, Side::Sell].into_iter();
+        let standing = sides.flat_map(|side| self.book.orders(side).chain(self.book.waiting(side)));
+        let orders = standing.chain(self.book.woken());
         let unarmed: BTreeSet<_> = orders.filter_map(|order| order.expires_at).collect();
         Desk {
             market: self.market.clone(),
@@ -141,15 +189,22 @@ impl Replay<'_> {
             recent: Recent::default(),
             row: SymbolRow::default(),
             version: 0,
+            sessions: self.sessions,
             armed: BTreeSet::new(),
             unarmed,
+            kept: None,
+            unkept: self.events,
             latest: self.latest,
         }
     }
 
     fn apply(&mut self, sealed: &SealedEvent) -> Result<(), Misfit> {
-        let event = TradeEvent::open(sealed).map_err(Unreadable::from)?;
         self.latest = self.latest.max(sealed.occurred_at());
+        if sealed.is::<SessionChangedEvent>() {
+            let changed = sealed.payload().map_err(Unreadable::from)?;
+            return self.session_changed(sealed, &changed);
+        }
+        let event = TradeEvent::open(sealed).map_err(Unreadable::from)?;
         if self.half.is_some() && !matches!(event, TradeEvent::Executed(_)) {
             return Err(Misfit::HalfMatch);
         }
@@ -172,6 +227,20 @@ impl Replay<'_> {
         Ok(())
     }
 
+    fn session_changed(
+        &mut self,
+        sealed: &SealedEvent,
+        event: &SessionChangedEvent,
+    ) -> Result<(), Misfit> {
+        let session = session_of(event.new_state()).ok_or(Misfit::Terms)?;
+        self.book.evolve(&BookEvent::SessionChanged(session));
+        self.sessions = sealed.sequence();
+        match self.half {
+            Some(_) => Err(Misfit::HalfMatch),
+            None => Ok(()),
+        }
+    }
+
     fn created(&mut self, sealed: &SealedEvent, event: &TradeCreatedEvent) -> Result<(), Misfit> {
         let trade = Trade::born(sealed, event)?;
         self.trades.insert(trade.order_id, trade);
@@ -183,15 +252,19 @@ impl Replay<'_> {
         let price = Amount::from_required(event.limit_price.as_ref())
             .map_err(Unreadable::from)?
             .raw();
-        let happened = if event.revision == 0 {
-            BookEvent::Placed(self.terms(order_id, price)?)
-        } else {
-            BookEvent::Replaced(Replacement {
+        let trade = self.trades.get(&order_id);
+        let status = trade.ok_or(Misfit::NotInBook(order_id))?.status();
+        let waits = event.status() == TradeStatus::TriggerPending;
+        let happened = match status {
+            TradeStatus::Created => BookEvent::Placed(self.terms(order_id, price)?),
+            TradeStatus::TriggerPending if !waits => BookEvent::Triggered { order_id, price },
+            _ => BookEvent::Replaced(Replacement {
                 order_id,
                 quantity: event.quantity,
                 price,
+                stop: stop_of(event)?.filter(|_| waits),
                 keeps_priority: event.kept_priority,
-            })
+            }),
         };
         self.evolve(&happened, event.venue_sequence)
     }
@@ -202,8 +275,10 @@ impl Replay<'_> {
             .trades
             .get(&order_id)
             .ok_or(Misfit::NotInBook(order_id))?;
-        let (session, tick) = (self.market.session, self.market.rules.tick);
-        let terms = trade.book_terms(session, tick).map_err(|_| Misfit::Terms)?;
+        let (schedule, tick) = (&self.market.schedule, self.market.rules.tick);
+        let terms = trade
+            .book_terms(schedule, tick)
+            .map_err(|_| Misfit::Terms)?;
         let pricing = match terms.pricing {
             Pricing::Limit(_) => Pricing::Limit(price),
             Pricing::Market { .. } => Pricing::Market { collar: price },
@@ -274,6 +349,11 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+fn stop_of(event: &TradePlacedEvent) -> Result<Option<i64>, Unreadable> {
+    let stop = event.stop_price.as_ref().map(Amount::from_money);
+    Ok(stop.transpose()?.map(Amount::raw))
 }
 
 fn order_of(event: &TradeEvent) -> Result<Uuid, Unreadable> {

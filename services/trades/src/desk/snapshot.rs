@@ -2,7 +2,8 @@
 
 use outcry_contracts::trades::v1::{BookLevel, GetBookResponse};
 
-use crate::book::DepthLevel;
+use super::hours::state_of;
+use crate::book::{DepthLevel, Session};
 use crate::trade::amount;
 
 /// Levels of each side that are shown outside of the desk.
@@ -19,7 +20,7 @@ pub(crate) struct Snapshot {
     /// Ten-thousandths.
     pub(crate) last_price: Option<i64>,
     pub(crate) venue_seq: u64,
-    pub(crate) halted: bool,
+    pub(crate) session: Session,
 }
 
 // === impl Snapshot ===
@@ -37,8 +38,8 @@ impl Snapshot {
             asks: self.asks.iter().take(levels).map(level).collect(),
             last_price: self.last_price.map(|raw| amount(raw).to_money()),
             venue_sequence: self.venue_seq,
-            halted: self.halted,
-            ..Default::default()
+            halted: self.session == Session::Halted,
+            session: state_of(self.session).into(),
         }
     }
 }

@@ -10,7 +10,7 @@ use outcry_events::Cause;
 use outcry_service::Context;
 use outcry_service::backoff::Backoff;
 use outcry_store::limits::COMMIT_EVENTS_MAX;
-use outcry_store::{CommitError, Conflict, Fence, StoreError};
+use outcry_store::{Commit, CommitError, Conflict, Fence, StoreError, timer};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -94,7 +94,10 @@ pub(crate) struct Writer {
     stale: bool,
     inbox: mpsc::Receiver<Job>,
     shown: watch::Sender<Arc<Snapshot>>,
-    /// The clock's last answer; the venue's time never goes back.
+    /// Tells whoever shows books that there is something new to show.
+    news: watch::Sender<()>,
+    /// The clock's last answer; the venue's time never goes back. While there is backlog it stands
+    /// still: what a command leads to happens at its time.
     now: SystemTime,
 }
 
@@ -126,11 +129,13 @@ enum Carried {
 /// A job that was carried out in the batch and waits for the commit.
 type Done = (Job, Verdict);
 
-/// Loads the desk of a market; the writer must then be run. It writes as long as `fence` holds.
+/// Loads the desk of a market; the writer must then be run. It writes as long as `fence` holds,
+/// and tells `news` whenever the book has changed.
 pub(crate) async fn open(
     ctx: &Context,
     market: Market,
     fence: Fence,
+    news: watch::Sender<()>,
 ) -> Result<(DeskHandle, Writer), LoadError> {
     let desk = load(ctx.store.as_ref(), &market).await?;
     info!(
@@ -145,11 +150,12 @@ pub(crate) async fn open(
         ctx: ctx.clone(),
         market,
         fence,
-        now: ctx.clock.now().max(desk.latest()),
+        now: desk.latest(),
         desk,
         stale: false,
         inbox,
         shown,
+        news,
     };
     let handle = DeskHandle {
         inbox: sender,
@@ -198,12 +204,14 @@ impl Writer {
             jobs = Vec::new();
             while jobs.is_empty() {
                 tokio::select! {
+                    // First: under load there is always a request, and the desk must end.
+                    biased;
+                    () = stop.cancelled(), if !self.inbox.is_closed() => self.inbox.close(),
                     received = self.inbox.recv_many(&mut jobs, BATCH_MAX) => {
                         if received == 0 {
                             return Ended::Told;
                         }
                     }
-                    () = stop.cancelled(), if !self.inbox.is_closed() => self.inbox.close(),
                 }
             }
         }
@@ -224,6 +232,7 @@ impl Writer {
                         continue;
                     }
                     self.answer_all(done, &batch).await;
+                    self.keep(&batch).await;
                     if waiting.is_empty() {
                         return Carried::Out;
                     }
@@ -270,10 +279,7 @@ impl Writer {
         }
         let mut batch = Batch::default();
         while batch.events() + STEP_EVENTS_MAX <= COMMIT_EVENTS_MAX {
-            self.now = self.now.max(self.ctx.clock.now());
-            if let Some(command) = self.desk.backlog(self.now) {
-                let mut pen = pen(&self.ctx, self.now, &mut batch);
-                self.desk.work_off(&command, &mut pen)?;
+            if self.work_off(&mut batch)? {
                 continue;
             }
             let Some(job) = waiting.pop_front() else {
@@ -304,8 +310,68 @@ impl Writer {
             commit.fence = Some(self.fence.clone());
             self.ctx.store.commit(commit).await?;
             self.shown.send_replace(Arc::new(self.desk.snapshot()));
+            self.news.send_replace(());
         }
         Ok(batch)
+    }
+
+    /// Does what comes before the next request, if there is something: what is left of the last
+    /// one, then what the time has brought.
+    fn work_off(&mut self, batch: &mut Batch) -> Result<bool, Failure> {
+        let mut backlog = self.desk.backlog(self.now);
+        if backlog.is_none() {
+            self.now = self.now.max(self.ctx.clock.now());
+            backlog = self.desk.backlog(self.now);
+        }
+        let mut pen = pen(&self.ctx, self.now, batch);
+        match backlog {
+            Some(command) => {
+                self.desk.work_off(&command, &mut pen)?;
+                Ok(true)
+            }
+            None => Ok(self.desk.keep_hours(&mut pen)?),
+        }
+    }
+
+    /// Keeps the desk as a whole when it is time for that. Without it the desk is loaded more
+    /// slowly and is the same, so a failure is only told of.
+    async fn keep(&mut self, batch: &Batch) {
+        let Some((stream, sequence)) = batch.last() else {
+            return;
+        };
+        if self.desk.wants_checkpoint()
+            && let Err(error) = self.keep_at(stream, *sequence).await
+        {
+            warn!(
+                symbol = self.market.symbol,
+                error = &error as &dyn Error,
+                "checkpoint not written"
+            );
+        }
+    }
+
+    /// Writes a checkpoint of the desk as this event left it.
+    async fn keep_at(&mut self, stream: &str, sequence: u64) -> Result<(), Failure> {
+        let store = self.ctx.store.as_ref();
+        let last = store.read_stream(stream, sequence - 1, 1).await?;
+        let Some(last) = last.first() else {
+            return Ok(());
+        };
+        let latest = timer::nanos(self.now).unwrap_or_default();
+        let (kept, views) = self.desk.checkpoint(last.position, latest)?;
+        let commit = Commit {
+            fence: Some(self.fence.clone()),
+            views,
+            ..Commit::default()
+        };
+        store.commit(commit).await?;
+        self.desk.note_checkpoint(kept);
+        info!(
+            symbol = self.market.symbol,
+            position = last.position,
+            "checkpoint written"
+        );
+        Ok(())
     }
 
     /// What the desk has to know about a request that only the store knows.
@@ -321,6 +387,10 @@ impl Writer {
             },
             Lack::Settled(order_id) => Told {
                 settled: views::settled(store, trade_id(order_id)).await?,
+                ..Told::default()
+            },
+            Lack::Request(request_id) => Told {
+                request: views::session_request(store, request_id).await?,
                 ..Told::default()
             },
         })
@@ -384,6 +454,7 @@ fn pen<'a>(ctx: &'a Context, at: SystemTime, batch: &'a mut Batch) -> Pen<'a> {
 /// Waits before the next try, not beyond `stop`.
 async fn wait(attempt: u32, stop: &CancellationToken) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = tokio::time::sleep(RETRY_BACKOFF.after(attempt)) => {}
     }
@@ -397,7 +468,8 @@ pub(super) struct Bench {
 
 #[cfg(test)]
 pub(super) async fn testing(ctx: &Context, market: Market, fence: Fence) -> Bench {
-    let (_, writer) = open(ctx, market, fence).await.unwrap();
+    let news = watch::Sender::new(());
+    let (_, writer) = open(ctx, market, fence, news).await.unwrap();
     Bench { writer }
 }
 

@@ -24,12 +24,17 @@ const STORE_BACKOFF: Backoff = Backoff {
     most: Duration::from_secs(2),
 };
 
+/// Events after which a desk is kept as a whole: loading it takes a fraction of a second then.
+const CHECKPOINT_EVENTS: usize = 2_000;
+
 /// The rules of a symbol that takes no orders any more.
 const UNLISTED: Rules = Rules {
     tick: 1,
     lot: 1,
     band_bps: None,
+    listing_price: None,
     max_order_value: 0,
+    max_order_quantity: 0,
     fees: FeeSchedule {
         maker_bps: 0,
         taker_bps: 0,
@@ -70,6 +75,7 @@ impl Slots for Posts {
         }
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 Some(left) = desks.join_next() => match left {
                     Ok(Ended::Told) => {}
@@ -123,7 +129,7 @@ async fn attend(
         let opened = tokio::select! {
             biased;
             () = stop.cancelled() => return Ended::Told,
-            opened = desk::open(&ctx, market.clone(), fence.clone()) => opened,
+            opened = desk::open(&ctx, market.clone(), fence.clone(), tenure.news()) => opened,
         };
         match opened {
             Ok(opened) => break opened,
@@ -162,11 +168,13 @@ async fn attend(
 }
 
 fn markets(config: &Config, known: &[String]) -> Vec<Market> {
+    let schedule = Arc::new(config.schedule());
     let listed = config.instruments.iter().map(|instrument| Market {
         symbol: instrument.symbol.clone(),
         rules: instrument.rules(config.fees),
-        session: config.session_end,
+        schedule: Arc::clone(&schedule),
         listed: true,
+        checkpoint_events: CHECKPOINT_EVENTS,
     });
     let delisted = known
         .iter()
@@ -174,8 +182,9 @@ fn markets(config: &Config, known: &[String]) -> Vec<Market> {
         .map(|symbol| Market {
             symbol: symbol.clone(),
             rules: UNLISTED,
-            session: config.session_end,
+            schedule: Arc::clone(&schedule),
             listed: false,
+            checkpoint_events: CHECKPOINT_EVENTS,
         });
     listed.chain(delisted).collect()
 }

@@ -4,14 +4,14 @@ use outcry_contracts::trades::v1::ask_desk_request::Ask as Wire;
 use outcry_contracts::trades::v1::{
     AskDeskRequest, AskDeskResponse, CancelTradeRequest, DeskOutcome, GetBookRequest,
     GetBookResponse, HaltSymbolRequest, ReplaceTradeRequest, ResumeSymbolRequest,
-    SubmitOrderRequest, WakeDesk,
+    SetSessionRequest, SubmitOrderRequest, WakeDesk,
 };
 use outcry_events::Cause;
 use outcry_mesh::{correlate, deadline};
 use tonic::Request;
 use uuid::Uuid;
 
-use crate::desk::Ask;
+use crate::desk::{Ask, state_of};
 use crate::trade::{Trade, amount};
 
 /// Something for a desk to see to.
@@ -82,12 +82,21 @@ impl Errand {
                 revision: asked.revision,
                 quantity: asked.quantity,
                 limit_price: Some(amount(asked.price).to_money()),
-                ..Default::default()
+                stop_price: asked.stop.map(|raw| amount(raw).to_money()),
             }),
-            Errand::Carry(Ask::Halt { reason }) => Wire::Halt(HaltSymbolRequest {
-                symbol,
-                reason: reason.clone(),
-            }),
+            // Without a request id there are only halts.
+            Errand::Carry(Ask::SetSession(asked)) => match asked.request_id {
+                None => Wire::Halt(HaltSymbolRequest {
+                    symbol,
+                    reason: asked.reason.clone(),
+                }),
+                Some(request_id) => Wire::SetSession(SetSessionRequest {
+                    request_id: request_id.to_string(),
+                    symbol,
+                    state: state_of(asked.session).into(),
+                    reason: asked.reason.clone(),
+                }),
+            },
             Errand::Carry(Ask::Resume) => Wire::Resume(ResumeSymbolRequest { symbol }),
             Errand::Carry(Ask::Wake) => Wire::Wake(WakeDesk {}),
         }

@@ -61,6 +61,7 @@ impl Patience {
         self.looks = self.looks.saturating_add(1);
         let look = now + LOOK_BACKOFF.after(self.looks);
         tokio::select! {
+            biased;
             // The floor outlives whoever waits for it.
             _ = changes.changed() => {}
             () = tokio::time::sleep_until(look.min(end)) => {}

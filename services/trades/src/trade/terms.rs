@@ -1,10 +1,11 @@
 //! What a trade's terms mean to the book.
 
-use outcry_contracts::orders::v1::{OrderType, Side, TimeInForce};
+use outcry_contracts::orders::v1::{OrderType, SelfTradePrevention, Side, TimeInForce};
+use outcry_store::timer;
 
 use super::Trade;
-use crate::book;
-use crate::session::SessionEnd;
+use crate::book::{self, SelfTrade};
+use crate::calendar::Schedule;
 
 /// Terms the book has no meaning for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,13 +19,28 @@ pub(crate) enum BadTerms {
     /// A market order that could pay any price.
     #[error("a market buy needs a protection price")]
     NoProtection,
+    /// A stop order without a usable stop price.
+    #[error("a stop order needs a stop price with at most four decimals")]
+    NoStop,
+    /// A stop price for an order that does not wait.
+    #[error("only a stop order has a stop price")]
+    StrayStop,
+    /// A good-till-date order without a date.
+    #[error("a good-till-date order needs the time at which it expires")]
+    NoExpiry,
+    /// A date for an order with another end.
+    #[error("only a good-till-date order has a time at which it expires")]
+    StrayExpiry,
+    /// A day order of a venue that never opens.
+    #[error("there is no session that a day order could be good for")]
+    NoSession,
 }
 
 impl Trade {
     /// Its terms as the book takes them. `tick` is the least price step, in ten-thousandths.
     pub(crate) fn book_terms(
         &self,
-        session: SessionEnd,
+        schedule: &Schedule,
         tick: i64,
     ) -> Result<book::Terms, BadTerms> {
         let side = match self.side() {
@@ -32,45 +48,96 @@ impl Trade {
             Side::Sell => book::Side::Sell,
             Side::Unspecified => return Err(BadTerms::Incomplete),
         };
-        let pricing = match self.order_type() {
-            OrderType::Limit => book::Pricing::Limit(self.limit_price.ok_or(BadTerms::NoLimit)?),
-            OrderType::Market => book::Pricing::Market {
-                collar: self.collar(side, tick).ok_or(BadTerms::NoProtection)?,
-            },
-            OrderType::Unspecified | OrderType::Stop | OrderType::StopLimit => {
-                return Err(BadTerms::Incomplete);
-            }
+        let (is_limit, waits) = match self.order_type() {
+            OrderType::Limit => (true, false),
+            OrderType::StopLimit => (true, true),
+            OrderType::Market => (false, false),
+            OrderType::Stop => (false, true),
+            OrderType::Unspecified => return Err(BadTerms::Incomplete),
         };
-        let time_in_force = match self.time_in_force() {
-            TimeInForce::Day => book::TimeInForce::GoodUntil(session.after(self.created_at())),
-            TimeInForce::Gtc => book::TimeInForce::GoodTillCancel,
-            TimeInForce::Ioc => book::TimeInForce::ImmediateOrCancel,
-            TimeInForce::Fok => book::TimeInForce::FillOrKill,
-            TimeInForce::Unspecified | TimeInForce::Gtd => return Err(BadTerms::Incomplete),
+        let pricing = if is_limit {
+            book::Pricing::Limit(self.limit_price.ok_or(BadTerms::NoLimit)?)
+        } else {
+            let collar = self.collar(side, tick).ok_or(BadTerms::NoProtection)?;
+            book::Pricing::Market { collar }
+        };
+        let stop = match (waits, self.stop_price) {
+            (true, None) => return Err(BadTerms::NoStop),
+            (false, Some(_)) => return Err(BadTerms::StrayStop),
+            (_, stop) => stop,
         };
         Ok(book::Terms {
             order_id: self.order_id,
             owner: self.user_id,
             side,
             pricing,
+            stop,
             quantity: self.quantity,
-            time_in_force,
+            time_in_force: self.book_time_in_force(schedule)?,
             post_only: self.post_only,
+            self_trade: match self.self_trade_prevention() {
+                SelfTradePrevention::Unspecified | SelfTradePrevention::CancelNewest => {
+                    SelfTrade::CancelNewest
+                }
+                SelfTradePrevention::CancelOldest => SelfTrade::CancelOldest,
+                SelfTradePrevention::CancelBoth => SelfTrade::CancelBoth,
+                SelfTradePrevention::Decrement => SelfTrade::Decrement,
+            },
+        })
+    }
+
+    fn book_time_in_force(&self, schedule: &Schedule) -> Result<book::TimeInForce, BadTerms> {
+        let time_in_force = self.time_in_force();
+        if self.expires_ns.is_some() && time_in_force != TimeInForce::Gtd {
+            return Err(BadTerms::StrayExpiry);
+        }
+        Ok(match time_in_force {
+            TimeInForce::Day => {
+                let close = schedule.close_after(self.created_at());
+                book::TimeInForce::GoodUntil(close.ok_or(BadTerms::NoSession)?)
+            }
+            TimeInForce::Gtd => {
+                let expires = self.expires_ns.ok_or(BadTerms::NoExpiry)?;
+                book::TimeInForce::GoodUntil(timer::time_of(expires))
+            }
+            TimeInForce::Gtc => book::TimeInForce::GoodTillCancel,
+            TimeInForce::Ioc => book::TimeInForce::ImmediateOrCancel,
+            TimeInForce::Fok => book::TimeInForce::FillOrKill,
+            TimeInForce::Unspecified => return Err(BadTerms::Incomplete),
         })
     }
 
     /// The worst price a market order may trade at: its protection price, drawn in to the tick.
     /// A sell without protection takes whatever there is.
     fn collar(&self, side: book::Side, tick: i64) -> Option<i64> {
-        let beyond = |price: i64| price.rem_euclid(tick);
         match (side, self.protection_price) {
-            (book::Side::Buy, price) => price.map(|price| price - beyond(price)),
-            (book::Side::Sell, Some(price)) if beyond(price) > 0 => {
-                price.checked_add(tick - beyond(price))
-            }
-            (book::Side::Sell, Some(price)) => Some(price),
+            (_, Some(price)) => Some(drawn_in(side, price, tick)),
+            (book::Side::Buy, None) => None,
             (book::Side::Sell, None) => Some(tick),
         }
+    }
+
+    /// A new price for the order: a limit as it is, a collar drawn in to the tick.
+    pub(crate) fn price_in_tick(&self, price: i64, tick: i64) -> i64 {
+        match (self.order_type(), self.side()) {
+            (OrderType::Limit | OrderType::StopLimit | OrderType::Unspecified, _) => price,
+            (OrderType::Market | OrderType::Stop, Side::Sell) => {
+                drawn_in(book::Side::Sell, price, tick)
+            }
+            (OrderType::Market | OrderType::Stop, Side::Buy | Side::Unspecified) => {
+                drawn_in(book::Side::Buy, price, tick)
+            }
+        }
+    }
+}
+
+/// The nearest price in whole ticks that is no worse for the owner.
+fn drawn_in(side: book::Side, price: i64, tick: i64) -> i64 {
+    let beyond = price.rem_euclid(tick);
+    match side {
+        book::Side::Sell if beyond > 0 => price.saturating_add(tick - beyond),
+        book::Side::Sell => price,
+        book::Side::Buy => price - beyond,
     }
 }
 
@@ -84,7 +151,16 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::calendar::Calendar;
     use crate::trade::trade_id;
+
+    /// Days that end at a time.
+    fn schedule(end: &str) -> Schedule {
+        Schedule {
+            calendar: Calendar::default(),
+            session_end: end.parse().unwrap(),
+        }
+    }
 
     /// An order received in the second second, with amounts as text.
     fn received(side: Side, kind: OrderType, limit: &str, protection: &str) -> Trade {
@@ -128,14 +204,14 @@ mod tests {
         protection: &str,
     ) -> Result<i64, BadTerms> {
         let terms =
-            received(side, kind, limit, protection).book_terms(SessionEnd::default(), 100)?;
+            received(side, kind, limit, protection).book_terms(&schedule("00:00:00"), 100)?;
         Ok(terms.limit())
     }
 
     #[test]
     fn a_day_order_is_good_until_the_session_it_came_in_ends() {
         let trade = received(Side::Buy, OrderType::Limit, "10.00", "");
-        let terms = trade.book_terms("00:00:03".parse().unwrap(), 100).unwrap();
+        let terms = trade.book_terms(&schedule("00:00:03"), 100).unwrap();
         assert_eq!(
             terms.expires_at(),
             Some(UNIX_EPOCH + Duration::from_secs(3))

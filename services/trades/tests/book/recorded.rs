@@ -96,7 +96,9 @@ impl Market {
             tick: 100,
             lot: 1,
             band_bps: None,
+            listing_price: None,
             max_order_value: i64::MAX,
+            max_order_quantity: i64::MAX,
             fees: FeeSchedule::default(),
             step: 1_000,
         };
@@ -168,6 +170,7 @@ impl Market {
                 order_id,
                 quantity,
                 price,
+                stop: None,
             });
         } else {
             self.run(&Command::Cancel { order_id });

@@ -1,31 +1,40 @@
-//! A matcher anybody can check by reading: one list in order of arrival, searched from the start
-//! every time.
+//! A matcher anybody can check by reading: lists in order of arrival, searched from the start
+//! every time. What cannot be known beforehand is tried on a copy.
 
 use std::time::SystemTime;
 
-use outcry_trades::book::{Command, Pricing, Rules, Side, Terms, TimeInForce};
+use outcry_trades::book::{
+    BookEvent, CancelReason, Command, Execution, Match, Pricing, Refusal, Rejection, Replacement,
+    Rules, SelfTrade, Session, Side, Terms, TimeInForce,
+};
 use uuid::Uuid;
 
-use crate::scenario::{CENT, number};
-
 #[derive(Clone)]
-pub struct Resting {
+pub struct Known {
     pub id: Uuid,
-    pub owner: Uuid,
-    pub side: Side,
+    pub terms: Terms,
     pub price: i64,
+    pub stop: Option<i64>,
     pub quantity: i64,
     pub executed: i64,
-    pub expires_at: Option<SystemTime>,
-    pub post_only: bool,
+    notional: i128,
+    /// Basis points × notional.
+    due: i128,
+    charged: i128,
 }
 
 #[derive(Clone)]
 pub struct Reference {
     rules: Rules,
-    pub orders: Vec<Resting>,
-    last: Option<i64>,
-    halted: bool,
+    /// In the book, in order of arrival.
+    pub orders: Vec<Known>,
+    /// Waiting for their stop price, in order of arrival.
+    pub waiting: Vec<Known>,
+    /// Their stop price was reached, in the order in which that happened.
+    pub woken: Vec<Known>,
+    pub last: Option<i64>,
+    pub session: Session,
+    said: Vec<BookEvent>,
 }
 
 impl Reference {
@@ -33,30 +42,30 @@ impl Reference {
         Reference {
             rules,
             orders: Vec::new(),
+            waiting: Vec::new(),
+            woken: Vec::new(),
             last: None,
-            halted: false,
+            session: Session::Open,
+            said: Vec::new(),
         }
     }
 
-    pub fn apply(&mut self, at: SystemTime, command: &Command) -> Vec<String> {
-        let mut said = Vec::new();
-        self.expire(at, &mut said);
-        let before = (self.clone(), said.clone());
-        let refused = match command {
-            Command::Submit(terms) if self.find(terms.order_id).is_some() => None,
-            Command::Submit(terms) => self
-                .submit(at, terms, &mut said)
-                .err()
-                .map(|why| format!("refused {}: {why}", number(terms.order_id))),
-            Command::Cancel { order_id } => match self.find(*order_id) {
-                None => Some("rejected: NotInBook".into()),
-                Some(index) => {
-                    let gone = self.orders.remove(index);
-                    said.push(format!(
-                        "cancelled {}: {} Requested",
-                        number(gone.id),
-                        gone.leaves()
-                    ));
+    pub fn apply(
+        &mut self,
+        at: SystemTime,
+        command: &Command,
+    ) -> (Vec<BookEvent>, Option<Rejection>) {
+        self.expire(at);
+        self.release();
+        let rejection = match command {
+            Command::Submit(terms) => {
+                self.submit(at, terms);
+                None
+            }
+            Command::Cancel { order_id } => match self.take_out(*order_id) {
+                None => Some(Rejection::NotInBook),
+                Some(known) => {
+                    self.say_cancelled(&known, CancelReason::Requested);
                     None
                 }
             },
@@ -64,235 +73,224 @@ impl Reference {
                 order_id,
                 quantity,
                 price,
-            } => self
-                .replace(*order_id, *quantity, *price, &mut said)
-                .err()
-                .map(|why| format!("rejected: {why}")),
-            Command::Expire | Command::Continue { .. } => None,
-            Command::Halt => {
-                if !std::mem::replace(&mut self.halted, true) {
-                    said.push("halted".into());
+                stop,
+            } => self.replace(*order_id, *quantity, *price, *stop).err(),
+            Command::SetSession(session) => {
+                if self.session != *session {
+                    self.session = *session;
+                    self.said.push(BookEvent::SessionChanged(*session));
                 }
                 None
             }
-            Command::Resume => {
-                if std::mem::replace(&mut self.halted, false) {
-                    said.push("resumed".into());
-                }
-                None
-            }
+            Command::Expire | Command::Continue { .. } | Command::Trigger => None,
         };
-        if let Some(refused) = refused {
-            (*self, said) = before;
-            said.push(refused);
-        }
-        said
+        self.release();
+        (std::mem::take(&mut self.said), rejection)
     }
 
-    fn submit(
-        &mut self,
-        at: SystemTime,
-        terms: &Terms,
-        said: &mut Vec<String>,
-    ) -> Result<(), String> {
-        if self.halted {
-            return Err("Halted".into());
+    // === What comes in ===
+
+    fn submit(&mut self, at: SystemTime, terms: &Terms) {
+        if self.find(terms.order_id).is_some() {
+            return;
         }
-        self.check(terms.limit(), terms.quantity)?;
-        let expires_at = match terms.time_in_force {
-            TimeInForce::GoodUntil(expires_at) if expires_at <= at => {
-                return Err("AlreadyExpired".into());
+        let terms = match self.accept(at, terms) {
+            Ok(terms) => terms,
+            Err(refusal) => {
+                let order_id = terms.order_id;
+                self.said.push(BookEvent::Refused { order_id, refusal });
+                return;
             }
-            TimeInForce::GoodUntil(expires_at) => Some(expires_at),
-            _ => None,
         };
-        let market = matches!(terms.pricing, Pricing::Market { .. });
-        let immediate = matches!(
-            terms.time_in_force,
-            TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill
-        );
-        if terms.post_only && (market || immediate) {
-            return Err("PostOnlyCannotRest".into());
-        }
-        let mut price = terms.limit();
-        if let Some((low, high)) = self.band() {
-            if market {
-                price = price.max(low).min(high);
-            } else if price < low || price > high {
-                return Err("PriceOutsideBand".into());
-            }
-        }
-        said.push(format!("placed {}", number(terms.order_id)));
-        self.orders.push(Resting {
+        self.said.push(BookEvent::Placed(terms.clone()));
+        let known = Known {
             id: terms.order_id,
-            owner: terms.owner,
-            side: terms.side,
-            price,
+            price: price_of(&terms),
+            stop: terms.stop,
             quantity: terms.quantity,
             executed: 0,
-            expires_at,
-            post_only: terms.post_only,
-        });
-        // Match on a copy first, to see how it would end.
-        let mut trial = self.clone();
-        let mut lines = Vec::new();
-        let met_own = trial.take_all(terms.order_id, &mut lines);
-        let leaves = trial
-            .find(terms.order_id)
-            .map_or(0, |index| trial.orders[index].leaves());
-        if terms.post_only && (met_own || !lines.is_empty()) {
-            return Err("PostOnlyWouldTake".into());
-        }
-        if market && !met_own && lines.is_empty() {
-            return Err("NoLiquidity".into());
-        }
-        let killed = terms.time_in_force == TimeInForce::FillOrKill && leaves > 0;
-        if !killed {
-            *self = trial;
-            said.append(&mut lines);
-        }
-        if leaves > 0 {
-            let reason = if met_own {
-                "SelfTrade"
-            } else if killed {
-                "FillOrKill"
-            } else if market {
-                "NoLiquidity"
-            } else if immediate {
-                "ImmediateOrCancel"
-            } else {
-                return Ok(());
-            };
-            let index = self.find(terms.order_id).unwrap();
-            let gone = self.orders.remove(index);
-            said.push(format!(
-                "cancelled {}: {} {reason}",
-                number(gone.id),
-                gone.leaves()
-            ));
-        }
-        Ok(())
-    }
-
-    fn replace(
-        &mut self,
-        id: Uuid,
-        quantity: i64,
-        price: i64,
-        said: &mut Vec<String>,
-    ) -> Result<(), String> {
-        let Some(index) = self.find(id) else {
-            return Err("NotInBook".into());
+            notional: 0,
+            due: 0,
+            charged: 0,
+            terms,
         };
-        let old = self.orders[index].clone();
-        if old.quantity == quantity && old.price == price {
-            return Ok(());
+        if known.stop.is_some() {
+            self.wait(known);
+        } else {
+            self.enter(known);
         }
-        if self.halted {
-            return Err("Terms(Halted)".into());
-        }
-        if old.executed > 0 && quantity <= old.executed {
-            said.push(format!(
-                "replaced {}: {} @ {}, keeps its place",
-                number(id),
-                old.executed,
-                old.price / CENT
-            ));
-            self.orders.remove(index);
-            return Ok(());
-        }
-        self.check(price, quantity)
-            .map_err(|why| format!("Terms({why})"))?;
-        let band = self.band().filter(|_| price != old.price);
-        if band.is_some_and(|(low, high)| price < low || price > high) {
-            return Err("Terms(PriceOutsideBand)".into());
-        }
-        if price == old.price && quantity < old.quantity {
-            said.push(format!(
-                "replaced {}: {quantity} @ {}, keeps its place",
-                number(id),
-                price / CENT
-            ));
-            self.orders[index].quantity = quantity;
-            return Ok(());
-        }
-        said.push(format!(
-            "replaced {}: {quantity} @ {}",
-            number(id),
-            price / CENT
-        ));
-        self.orders.remove(index);
-        self.orders.push(Resting {
-            quantity,
-            price,
-            ..old.clone()
-        });
-        let mut lines = Vec::new();
-        let met_own = self.take_all(id, &mut lines);
-        if old.post_only && (met_own || !lines.is_empty()) {
-            return Err("Terms(PostOnlyWouldTake)".into());
-        }
-        said.append(&mut lines);
-        if met_own {
-            let index = self.find(id).unwrap();
-            let gone = self.orders.remove(index);
-            said.push(format!(
-                "cancelled {}: {} SelfTrade",
-                number(gone.id),
-                gone.leaves()
-            ));
-        }
-        Ok(())
     }
 
-    /// Trades the order with the best of the other side until it can no more; says whether an
-    /// order of the same owner is in its way.
-    fn take_all(&mut self, id: Uuid, said: &mut Vec<String>) -> bool {
-        loop {
-            let Some(taker) = self.find(id) else {
-                return false;
-            };
-            let Some(maker) = self.best_against(taker) else {
-                return false;
-            };
-            if self.orders[maker].owner == self.orders[taker].owner {
-                return true;
+    fn accept(&self, at: SystemTime, terms: &Terms) -> Result<Terms, Refusal> {
+        self.check_session()?;
+        self.check(price_of(terms), terms.quantity)?;
+        if let TimeInForce::GoodUntil(end) = terms.time_in_force
+            && end <= at
+        {
+            return Err(Refusal::AlreadyExpired);
+        }
+        let rests = can_rest(terms);
+        if terms.post_only && !rests {
+            return Err(Refusal::PostOnlyCannotRest);
+        }
+        let around = match terms.stop {
+            Some(stop) if stop <= 0 || stop % self.rules.tick != 0 => {
+                return Err(Refusal::PriceOffTick);
             }
-            let quantity = self.orders[taker].leaves().min(self.orders[maker].leaves());
-            let price = self.orders[maker].price;
-            self.orders[taker].executed += quantity;
-            self.orders[maker].executed += quantity;
-            self.last = Some(price);
-            let (t, m) = (&self.orders[taker], &self.orders[maker]);
-            said.push(format!(
-                "match: {} takes {quantity} @ {} from {} (taker {}+{}, maker {}+{})",
-                number(t.id),
-                price / CENT,
-                number(m.id),
-                t.executed,
-                t.leaves(),
-                m.executed,
-                m.leaves(),
-            ));
-            self.orders.retain(|order| order.leaves() > 0);
+            Some(stop) => Some(stop),
+            None => self.last.or(self.rules.listing_price),
+        };
+        let mut terms = terms.clone();
+        match terms.pricing {
+            Pricing::Limit(price) => {
+                if !self.is_near(price, around) {
+                    return Err(Refusal::PriceOutsideBand);
+                }
+            }
+            Pricing::Market { collar } => {
+                let collar = self.drawn_in(terms.side, collar, around);
+                terms.pricing = Pricing::Market { collar };
+            }
+        }
+        if terms.stop.is_some() {
+            return Ok(terms);
+        }
+        let meets = self.meets(terms.side, price_of(&terms));
+        if terms.post_only && meets {
+            return Err(Refusal::PostOnlyWouldTake);
+        }
+        if self.session == Session::PostOnly && (meets || !rests) {
+            return Err(Refusal::RestingOnly);
+        }
+        if matches!(terms.pricing, Pricing::Market { .. }) && !meets {
+            return Err(Refusal::NoLiquidity);
+        }
+        Ok(terms)
+    }
+
+    /// Puts an order into the book and lets it trade.
+    fn enter(&mut self, known: Known) {
+        let id = known.id;
+        if known.terms.time_in_force == TimeInForce::FillOrKill {
+            let mut trial = self.clone();
+            trial.said.clear();
+            trial.orders.push(known.clone());
+            let met_own = trial.take_all(id);
+            let is_filled = trial.find(id).is_none();
+            let gives_way = met_own && known.terms.self_trade != SelfTrade::CancelOldest;
+            if gives_way || !is_filled {
+                let reason = match gives_way {
+                    true => CancelReason::SelfTrade,
+                    false => CancelReason::FillOrKill,
+                };
+                self.say_cancelled(&known, reason);
+                return;
+            }
+        }
+        let rest = match (known.terms.pricing, known.terms.time_in_force) {
+            (Pricing::Market { .. }, _) => Some(CancelReason::NoLiquidity),
+            (_, TimeInForce::ImmediateOrCancel) => Some(CancelReason::ImmediateOrCancel),
+            _ => None,
+        };
+        self.orders.push(known);
+        self.take_all(id);
+        if let Some(reason) = rest
+            && let Some(known) = self.take_out(id)
+        {
+            self.say_cancelled(&known, reason);
         }
     }
 
-    /// The first to arrive among those with the best price the order accepts.
-    fn best_against(&self, taker: usize) -> Option<usize> {
-        let taker = &self.orders[taker];
+    // === Trading ===
+
+    /// Trades an order of the book with the best of the other side until it can no more; whether
+    /// it met an order of its owner.
+    fn take_all(&mut self, id: Uuid) -> bool {
+        let mut met_own = false;
+        loop {
+            let Some(taker) = self.orders.iter().position(|order| order.id == id) else {
+                return met_own;
+            };
+            let (side, price) = (self.orders[taker].terms.side, self.orders[taker].price);
+            let Some(maker) = self.best_against(side, price) else {
+                return met_own;
+            };
+            if self.orders[maker].terms.owner == self.orders[taker].terms.owner {
+                met_own = true;
+                self.keep_apart(taker, maker);
+            } else {
+                self.trade(taker, maker);
+            }
+        }
+    }
+
+    fn trade(&mut self, taker: usize, maker: usize) {
+        let quantity = self.orders[taker].leaves().min(self.orders[maker].leaves());
+        let price = self.orders[maker].price;
+        let fees = self.rules.fees;
+        let taker = self.orders[taker].fill(price, quantity, fees.taker_bps);
+        let maker = self.orders[maker].fill(price, quantity, fees.maker_bps);
+        self.said.push(BookEvent::Matched(Match {
+            price,
+            quantity,
+            taker,
+            maker,
+        }));
+        self.orders.retain(|order| order.leaves() > 0);
+        self.last = Some(price);
+        self.wake(price);
+    }
+
+    fn keep_apart(&mut self, taker: usize, maker: usize) {
+        let (taker, maker) = (self.orders[taker].clone(), self.orders[maker].clone());
+        let lost = taker.leaves().min(maker.leaves());
+        match taker.terms.self_trade {
+            SelfTrade::CancelNewest => self.leave_for_own(&taker),
+            SelfTrade::CancelOldest => self.leave_for_own(&maker),
+            SelfTrade::CancelBoth => {
+                self.leave_for_own(&maker);
+                self.leave_for_own(&taker);
+            }
+            SelfTrade::Decrement => {
+                for order in [maker, taker] {
+                    if order.leaves() == lost {
+                        self.leave_for_own(&order);
+                    } else {
+                        let (_, order) = self.find(order.id).unwrap();
+                        order.quantity -= lost;
+                        let (order_id, quantity, price) = (order.id, order.quantity, order.price);
+                        self.said.push(BookEvent::Replaced(Replacement {
+                            order_id,
+                            quantity,
+                            price,
+                            stop: None,
+                            keeps_priority: true,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_for_own(&mut self, order: &Known) {
+        self.take_out(order.id);
+        self.say_cancelled(order, CancelReason::SelfTrade);
+    }
+
+    /// The first to arrive among those with the best price of the other side that is accepted.
+    fn best_against(&self, side: Side, limit: i64) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (index, order) in self.orders.iter().enumerate() {
-            if order.side == taker.side {
+            if order.terms.side == side {
                 continue;
             }
-            let (acceptable, better) = match taker.side {
+            let (acceptable, better) = match side {
                 Side::Buy => (
-                    order.price <= taker.price,
+                    order.price <= limit,
                     best.is_none_or(|b| order.price < self.orders[b].price),
                 ),
                 Side::Sell => (
-                    order.price >= taker.price,
+                    order.price >= limit,
                     best.is_none_or(|b| order.price > self.orders[b].price),
                 ),
             };
@@ -303,52 +301,272 @@ impl Reference {
         best
     }
 
-    fn expire(&mut self, at: SystemTime, said: &mut Vec<String>) {
-        let mut due: Vec<Resting> = self
-            .orders
-            .iter()
-            .filter(|order| order.expires_at.is_some_and(|expires_at| expires_at <= at))
-            .cloned()
-            .collect();
-        due.sort_by_key(|order| (order.expires_at, order.id));
-        for order in due {
-            self.orders.retain(|other| other.id != order.id);
-            said.push(format!(
-                "cancelled {}: {} Expired",
-                number(order.id),
-                order.leaves()
-            ));
+    fn meets(&self, side: Side, limit: i64) -> bool {
+        self.best_against(side, limit).is_some()
+    }
+
+    // === Stops ===
+
+    /// Lets an order wait, if its price is not there already.
+    fn wait(&mut self, known: Known) {
+        let stop = known.stop.unwrap();
+        let reached = match (self.last, known.terms.side) {
+            (None, _) => false,
+            (Some(last), Side::Buy) => last >= stop,
+            (Some(last), Side::Sell) => last <= stop,
+        };
+        match reached {
+            true => self.woken.push(known),
+            false => self.waiting.push(known),
         }
     }
 
-    fn check(&self, price: i64, quantity: i64) -> Result<(), String> {
-        if price <= 0 || price % self.rules.tick != 0 {
-            return Err("PriceOffTick".into());
+    fn wake(&mut self, price: i64) {
+        for side in [Side::Buy, Side::Sell] {
+            for next in self.waiting_of(side) {
+                let stop = next.stop.unwrap();
+                let reached = match side {
+                    Side::Buy => price >= stop,
+                    Side::Sell => price <= stop,
+                };
+                if reached {
+                    self.waiting.retain(|order| order.id != next.id);
+                    self.woken.push(next);
+                }
+            }
         }
-        if quantity <= 0 || quantity % self.rules.lot != 0 {
-            return Err("QuantityOffLot".into());
+    }
+
+    /// Lets those go whose price was reached, one after the other, and those they wake.
+    fn release(&mut self) {
+        while self.session == Session::Open && !self.woken.is_empty() {
+            let mut known = self.woken.remove(0);
+            known.stop = None;
+            if matches!(known.terms.pricing, Pricing::Market { .. }) {
+                known.price = self.drawn_in(known.terms.side, known.price, self.last);
+            }
+            self.said.push(BookEvent::Triggered {
+                order_id: known.id,
+                price: known.price,
+            });
+            if known.terms.post_only && self.meets(known.terms.side, known.price) {
+                self.say_cancelled(&known, CancelReason::PostOnly);
+            } else {
+                self.enter(known);
+            }
         }
-        if i128::from(price) * i128::from(quantity) > i128::from(self.rules.max_order_value) {
-            return Err("ValueTooLarge".into());
+    }
+
+    // === What changes ===
+
+    fn replace(
+        &mut self,
+        id: Uuid,
+        quantity: i64,
+        price: i64,
+        stop: Option<i64>,
+    ) -> Result<(), Rejection> {
+        let Some((_, old)) = self.find(id) else {
+            return Err(Rejection::NotInBook);
+        };
+        let old = old.clone();
+        if stop.is_some() && old.stop.is_none() {
+            return Err(Refusal::NotWaiting.into());
+        }
+        let stop = stop.or(old.stop);
+        if quantity == old.quantity && price == old.price && stop == old.stop {
+            return Ok(());
+        }
+        self.check_session()?;
+        match stop {
+            Some(stop) => self.replace_waiting(old, quantity, price, stop)?,
+            None => self.replace_resting(old, quantity, price)?,
         }
         Ok(())
     }
 
-    fn band(&self) -> Option<(i64, i64)> {
-        let width = self.last? * i64::from(self.rules.band_bps?) / 10_000;
-        Some((self.last? - width, self.last? + width))
+    fn replace_waiting(
+        &mut self,
+        old: Known,
+        quantity: i64,
+        mut price: i64,
+        stop: i64,
+    ) -> Result<(), Refusal> {
+        self.check(price, quantity)?;
+        if stop <= 0 || stop % self.rules.tick != 0 {
+            return Err(Refusal::PriceOffTick);
+        }
+        if matches!(old.terms.pricing, Pricing::Market { .. }) {
+            price = self.drawn_in(old.terms.side, price, Some(stop));
+        } else if !self.is_near(price, Some(stop)) {
+            return Err(Refusal::PriceOutsideBand);
+        }
+        let id = old.id;
+        let keeps_priority = old.stop == Some(stop) && quantity <= old.quantity;
+        self.say_replaced(&old, quantity, price, Some(stop), keeps_priority);
+        let new = Known {
+            quantity,
+            price,
+            stop: Some(stop),
+            ..old
+        };
+        if keeps_priority {
+            *self.find(id).unwrap().1 = new;
+        } else {
+            self.take_out(id);
+            self.wait(new);
+        }
+        Ok(())
     }
 
-    fn find(&self, id: Uuid) -> Option<usize> {
-        self.orders.iter().position(|order| order.id == id)
+    fn replace_resting(&mut self, old: Known, quantity: i64, price: i64) -> Result<(), Refusal> {
+        if old.executed > 0 && quantity <= old.executed {
+            self.say_replaced(&old, old.executed, old.price, None, true);
+            self.take_out(old.id);
+            return Ok(());
+        }
+        self.check(price, quantity)?;
+        let around = self.last.or(self.rules.listing_price);
+        if price != old.price && !self.is_near(price, around) {
+            return Err(Refusal::PriceOutsideBand);
+        }
+        if self.meets(old.terms.side, price) {
+            if old.terms.post_only {
+                return Err(Refusal::PostOnlyWouldTake);
+            }
+            if self.session == Session::PostOnly {
+                return Err(Refusal::RestingOnly);
+            }
+        }
+        let keeps_priority = price == old.price && quantity < old.quantity;
+        self.say_replaced(&old, quantity, price, None, keeps_priority);
+        if keeps_priority {
+            self.find(old.id).unwrap().1.quantity = quantity;
+        } else {
+            self.take_out(old.id);
+            let new = Known {
+                quantity,
+                price,
+                ..old
+            };
+            self.enter(new);
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, at: SystemTime) {
+        let all = self.orders.iter().chain(&self.waiting).chain(&self.woken);
+        let mut due: Vec<Known> = all
+            .filter(|order| order.expires_at().is_some_and(|end| end <= at))
+            .cloned()
+            .collect();
+        due.sort_by_key(|order| (order.expires_at(), order.id));
+        for order in due {
+            self.take_out(order.id);
+            self.say_cancelled(&order, CancelReason::Expired);
+        }
+    }
+
+    // === What is allowed ===
+
+    fn check_session(&self) -> Result<(), Refusal> {
+        match self.session {
+            Session::Open | Session::PostOnly => Ok(()),
+            Session::Halted => Err(Refusal::Halted),
+            Session::CancelOnly => Err(Refusal::CancelOnly),
+            Session::Closed => Err(Refusal::Closed),
+        }
+    }
+
+    fn check(&self, price: i64, quantity: i64) -> Result<(), Refusal> {
+        if price <= 0 || price % self.rules.tick != 0 {
+            return Err(Refusal::PriceOffTick);
+        }
+        if quantity <= 0 || quantity % self.rules.lot != 0 {
+            return Err(Refusal::QuantityOffLot);
+        }
+        if quantity > self.rules.max_order_quantity {
+            return Err(Refusal::QuantityTooLarge);
+        }
+        if i128::from(price) * i128::from(quantity) > i128::from(self.rules.max_order_value) {
+            return Err(Refusal::ValueTooLarge);
+        }
+        Ok(())
+    }
+
+    fn band(&self, around: Option<i64>) -> Option<(i64, i64)> {
+        let (around, bps) = (around?, self.rules.band_bps?);
+        let width = around * i64::from(bps) / 10_000;
+        Some((around - width, around + width))
+    }
+
+    fn is_near(&self, price: i64, around: Option<i64>) -> bool {
+        self.band(around)
+            .is_none_or(|(low, high)| low <= price && price <= high)
+    }
+
+    fn drawn_in(&self, side: Side, collar: i64, around: Option<i64>) -> i64 {
+        match (self.band(around), side) {
+            (None, _) => collar,
+            (Some((_, high)), Side::Buy) => collar.min(high),
+            (Some((low, _)), Side::Sell) => collar.max(low),
+        }
+    }
+
+    // === Words ===
+
+    fn say_cancelled(&mut self, known: &Known, reason: CancelReason) {
+        self.said.push(BookEvent::Cancelled {
+            order_id: known.id,
+            leaves: known.leaves(),
+            reason,
+        });
+    }
+
+    fn say_replaced(
+        &mut self,
+        known: &Known,
+        quantity: i64,
+        price: i64,
+        stop: Option<i64>,
+        keeps_priority: bool,
+    ) {
+        self.said.push(BookEvent::Replaced(Replacement {
+            order_id: known.id,
+            quantity,
+            price,
+            stop,
+            keeps_priority,
+        }));
+    }
+
+    // === Lists ===
+
+    fn lists(&mut self) -> [&mut Vec<Known>; 3] {
+        [&mut self.orders, &mut self.waiting, &mut self.woken]
+    }
+
+    /// The order with this id, and its place in its list.
+    fn find(&mut self, id: Uuid) -> Option<(usize, &mut Known)> {
+        self.lists().into_iter().find_map(|list| {
+            let index = list.iter().position(|order| order.id == id)?;
+            Some((index, &mut list[index]))
+        })
+    }
+
+    fn take_out(&mut self, id: Uuid) -> Option<Known> {
+        self.lists().into_iter().find_map(|list| {
+            let index = list.iter().position(|order| order.id == id)?;
+            Some(list.remove(index))
+        })
     }
 
     /// Orders of one side in the order in which they trade.
-    pub fn side(&self, side: Side) -> Vec<&Resting> {
+    pub fn side(&self, side: Side) -> Vec<&Known> {
         let mut orders: Vec<_> = self
             .orders
             .iter()
-            .filter(|order| order.side == side)
+            .filter(|order| order.terms.side == side)
             .collect();
         orders.sort_by_key(|order| match side {
             Side::Buy => -order.price,
@@ -356,10 +574,64 @@ impl Reference {
         });
         orders
     }
+
+    /// Waiting orders of one side in the order in which a moving price reaches them.
+    pub fn waiting_of(&self, side: Side) -> Vec<Known> {
+        let mut orders: Vec<_> = self
+            .waiting
+            .iter()
+            .filter(|order| order.terms.side == side)
+            .cloned()
+            .collect();
+        orders.sort_by_key(|order| match side {
+            Side::Buy => order.stop,
+            Side::Sell => order.stop.map(|stop| -stop),
+        });
+        orders
+    }
 }
 
-impl Resting {
+impl Known {
     pub fn leaves(&self) -> i64 {
         self.quantity - self.executed
     }
+
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        match self.terms.time_in_force {
+            TimeInForce::GoodUntil(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn fill(&mut self, price: i64, quantity: i64, bps: u32) -> Execution {
+        let notional = i128::from(price) * i128::from(quantity);
+        self.executed += quantity;
+        self.notional += notional;
+        self.due += notional * i128::from(bps);
+        // All fees of an order are what it owes, rounded up once.
+        let fee = ((self.due + 9_999) / 10_000 - self.charged).max(0);
+        self.charged += fee;
+        Execution {
+            order_id: self.id,
+            executed: self.executed,
+            leaves: self.leaves(),
+            notional: self.notional,
+            fee: i64::try_from(fee).unwrap(),
+        }
+    }
+}
+
+fn price_of(terms: &Terms) -> i64 {
+    match terms.pricing {
+        Pricing::Limit(price) => price,
+        Pricing::Market { collar } => collar,
+    }
+}
+
+fn can_rest(terms: &Terms) -> bool {
+    matches!(terms.pricing, Pricing::Limit(_))
+        && !matches!(
+            terms.time_in_force,
+            TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill
+        )
 }

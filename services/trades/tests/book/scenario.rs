@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use outcry_trades::book::{
-    Book, BookEvent, Command, FeeSchedule, Pricing, Rejection, Rules, Side, Terms, TimeInForce,
+    Book, BookEvent, Command, FeeSchedule, Pricing, Rejection, Rules, SelfTrade, Session, Side,
+    Terms, TimeInForce,
 };
 use uuid::Uuid;
 
@@ -14,7 +15,9 @@ pub const RULES: Rules = Rules {
     tick: CENT,
     lot: 1,
     band_bps: None,
+    listing_price: None,
     max_order_value: 1_000_000 * 10_000,
+    max_order_quantity: 1_000_000_000,
     fees: FeeSchedule {
         maker_bps: 5,
         taker_bps: 10,
@@ -41,9 +44,11 @@ pub fn order(number: u64, side: Side, quantity: i64, cents: i64) -> Terms {
         owner: id(number),
         side,
         pricing: Pricing::Limit(cents * CENT),
+        stop: None,
         quantity,
         time_in_force: TimeInForce::GoodTillCancel,
         post_only: false,
+        self_trade: SelfTrade::CancelNewest,
     }
 }
 
@@ -61,6 +66,8 @@ pub trait With: Sized {
     fn market(self) -> Self;
     fn post_only(self) -> Self;
     fn owned_by(self, owner: u64) -> Self;
+    fn stop(self, cents: i64) -> Self;
+    fn prevents(self, self_trade: SelfTrade) -> Self;
 }
 
 impl With for Terms {
@@ -87,6 +94,15 @@ impl With for Terms {
             ..self
         }
     }
+    fn stop(self, cents: i64) -> Terms {
+        Terms {
+            stop: Some(cents * CENT),
+            ..self
+        }
+    }
+    fn prevents(self, self_trade: SelfTrade) -> Terms {
+        Terms { self_trade, ..self }
+    }
     fn owned_by(self, owner: u64) -> Terms {
         Terms {
             owner: id(owner),
@@ -110,13 +126,31 @@ pub fn replace(order: u64, quantity: i64, cents: i64) -> Command {
         order_id: id(order),
         quantity,
         price: cents * CENT,
+        stop: None,
     }
+}
+
+/// New terms of a stop order that waits.
+pub fn replace_stop(order: u64, quantity: i64, cents: i64, stop_cents: i64) -> Command {
+    Command::Replace {
+        order_id: id(order),
+        quantity,
+        price: cents * CENT,
+        stop: Some(stop_cents * CENT),
+    }
+}
+
+pub fn session(session: Session) -> Command {
+    Command::SetSession(session)
 }
 
 /// The event in a few words; fees are checked by their own tests.
 pub fn say(event: &BookEvent) -> String {
     match event {
         BookEvent::Placed(terms) => format!("placed {}", number(terms.order_id)),
+        BookEvent::Triggered { order_id, price } => {
+            format!("triggered {} @ {}", number(*order_id), price / CENT)
+        }
         BookEvent::Refused { order_id, refusal } => {
             format!("refused {}: {refusal:?}", number(*order_id))
         }
@@ -132,10 +166,12 @@ pub fn say(event: &BookEvent) -> String {
             m.maker.leaves,
         ),
         BookEvent::Replaced(r) => format!(
-            "replaced {}: {} @ {}{}",
+            "replaced {}: {} @ {}{}{}",
             number(r.order_id),
             r.quantity,
             r.price / CENT,
+            r.stop
+                .map_or(String::new(), |stop| format!(" stop {}", stop / CENT)),
             if r.keeps_priority {
                 ", keeps its place"
             } else {
@@ -149,8 +185,7 @@ pub fn say(event: &BookEvent) -> String {
         } => {
             format!("cancelled {}: {leaves} {reason:?}", number(*order_id))
         }
-        BookEvent::Halted => "halted".to_owned(),
-        BookEvent::Resumed => "resumed".to_owned(),
+        BookEvent::SessionChanged(session) => format!("session {session:?}"),
     }
 }
 

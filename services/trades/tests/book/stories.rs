@@ -1,9 +1,10 @@
 //! One situation each, told as given, when, then.
 
-use outcry_trades::book::{BookEvent, Command, FeeSchedule, Rules, Side, TimeInForce};
+use outcry_trades::book::{BookEvent, Command, FeeSchedule, Rules, Session, Side, TimeInForce};
 
 use crate::scenario::{
-    CENT, Given, RULES, With, buy, cancel, given, given_under, replace, run_stepwise, sell, submit,
+    CENT, Given, RULES, With, buy, cancel, given, given_under, replace, run_stepwise, sell,
+    session, submit,
 };
 
 #[test]
@@ -296,7 +297,7 @@ fn orders_leave_when_their_time_comes_and_do_not_trade_any_more() {
 
 #[test]
 fn while_halted_orders_may_leave_but_not_come() {
-    let halted = || given([submit(sell(1, 10, 1000)), Command::Halt]);
+    let halted = || given([submit(sell(1, 10, 1000)), session(Session::Halted)]);
     halted()
         .when(submit(buy(2, 10, 1000)))
         .then(["refused 2: Halted"]);
@@ -304,8 +305,8 @@ fn while_halted_orders_may_leave_but_not_come() {
         .when(replace(1, 5, 1000))
         .then(["rejected: Terms(Halted)"]);
     halted().when(cancel(1)).then(["cancelled 1: 10 Requested"]);
-    halted().when(Command::Halt).then([]);
-    halted().when(Command::Resume).then(["resumed"]);
+    halted().when(session(Session::Halted)).then([]);
+    halted().when(session(Session::Open)).then(["session Open"]);
 }
 
 #[test]
@@ -351,6 +352,13 @@ fn prices_and_quantities_fit_the_instrument() {
         .when(submit(buy(1, 1_000_010, 100)))
         .then(["refused 1: ValueTooLarge"]);
     book()
+        .when(submit(buy(1, i64::MAX - 7, 1000)))
+        .then(["refused 1: QuantityTooLarge"]);
+    let rules = Rules {
+        max_order_quantity: i64::MAX,
+        ..rules
+    };
+    given_under(rules, [])
         .when(submit(buy(1, i64::MAX - 7, 1000)))
         .then(["refused 1: ValueTooLarge"]);
 }

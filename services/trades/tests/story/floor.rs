@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::FundsSettledEvent;
 use outcry_contracts::orders::v1::{
-    CancelReason, OrderTerms, OrderType, OrderValidatedEvent, Side, TimeInForce,
+    CancelReason, OrderTerms, OrderType, OrderValidatedEvent, SelfTradePrevention, Side,
+    TimeInForce,
 };
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::{
@@ -20,7 +21,7 @@ use outcry_mesh::correlate;
 use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Store};
-use outcry_trades::{Config, Fees, Instrument};
+use outcry_trades::{Calendar, Config, Fees, Instrument};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ pub struct Floor {
 pub fn config() -> Config {
     Config {
         session_end: "21:00:00".parse().unwrap(),
+        calendar: Calendar::default(),
         fees: Fees {
             maker_bps: 5,
             taker_bps: 10,
@@ -54,7 +56,9 @@ pub fn instrument(symbol: &str) -> Instrument {
         tick: money("0.01"),
         lot: 1,
         band_bps: None,
+        listing_price: None,
         max_order_value: money("1000000"),
+        max_order_quantity: 1_000_000,
     }
 }
 
@@ -117,6 +121,33 @@ impl Order {
 
     pub fn post_only(mut self) -> Order {
         self.terms.post_only = true;
+        self
+    }
+
+    /// Waits for the price.
+    pub fn stop(mut self, price: &str) -> Order {
+        let is_market = self.terms.r#type() == OrderType::Market;
+        let kind = match is_market {
+            true => OrderType::Stop,
+            false => OrderType::StopLimit,
+        };
+        self.terms.r#type = kind.into();
+        self.terms.stop_price = wire(price);
+        self
+    }
+
+    pub fn until(mut self, at: SystemTime) -> Order {
+        self.terms.expires_at = Some(at.into());
+        self.tif(TimeInForce::Gtd)
+    }
+
+    pub fn prevents(mut self, prevention: SelfTradePrevention) -> Order {
+        self.terms.self_trade_prevention = prevention.into();
+        self
+    }
+
+    pub fn of_portfolio(mut self, portfolio: Uuid) -> Order {
+        self.terms.portfolio_id = portfolio.to_string();
         self
     }
 
