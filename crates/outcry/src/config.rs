@@ -175,6 +175,17 @@ impl Config {
         }
     }
 
+    /// What the payments service needs to know: webhook secrets are made in the folder of the keys
+    /// unless they are set.
+    pub fn payments(&self, folder: &Folder) -> outcry_payments::Config {
+        let mut payments = self.payments.clone();
+        let is_set = !payments.webhook_secrets.is_empty();
+        if !is_set && payments.webhook_secret_file.as_os_str().is_empty() {
+            payments.webhook_secret_file = folder.keys().join("webhook");
+        }
+        payments
+    }
+
     /// What the order service needs to know: instruments and fees are the venue's.
     pub fn orders(&self) -> outcry_orders::Config {
         let instruments = self.market.instruments.iter();
@@ -233,6 +244,22 @@ pub fn without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn webhook_secrets_are_made_in_the_folder_unless_set_and_are_not_shown() {
+        let folder = Folder::at(std::path::Path::new("data"));
+        let made = Config::default().payments(&folder).webhook_secret_file;
+        assert_eq!(made, folder.keys().join("webhook"));
+        let mut config = Config::default();
+        config.payments.webhook_secrets = vec![outcry_payments::Secret::new("0123456789abcdef")];
+        let file = config.payments(&folder).webhook_secret_file;
+        assert!(file.as_os_str().is_empty());
+        let shown = config.print().unwrap();
+        assert!(
+            shown.contains(HIDDEN) && !shown.contains("0123456789"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn passwords_are_not_shown() {

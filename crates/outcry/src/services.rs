@@ -127,7 +127,7 @@ impl Ground<'_> {
             "orders" => outcry_orders::service(ctx, config.orders())?,
             "trades" => outcry_trades::service(ctx, config.market.clone()).await?,
             "funds" => outcry_funds::service(ctx, outcry_funds::Config::default())?,
-            "payments" => outcry_payments::service(ctx, config.payments.clone()).await?,
+            "payments" => outcry_payments::service(ctx, config.payments(self.folder)).await?,
             "ledger" => outcry_ledger::service(ctx, outcry_ledger::Config::default())?,
             "portfolio" => {
                 outcry_portfolio::service(ctx, outcry_portfolio::Config::default()).await?
