@@ -1,19 +1,23 @@
-//! gRPC: reading the journal and verifying it.
+//! gRPC: reading the journal, verifying it, and comparing it with custody.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use outcry_contracts::ledger::v1 as wire;
 use outcry_contracts::ledger::v1::ledger_service_server::LedgerService;
 use outcry_contracts::types::v1::{PageInfo, PageRequest};
-use outcry_mesh::{refusal, subject, user};
+use outcry_mesh::{cause, refusal, subject, user};
 use outcry_service::{Context, Page, store_failure};
-use outcry_store::timer::{nanos, time_of};
+use outcry_store::timer::nanos;
 use outcry_store::{Store, StoreError};
 use tonic::{Code, Request, Response, Status};
 
 use crate::books::{self, BookedEntry};
-use crate::domain::{AccountName, Broken, Transaction, Verification};
+use crate::domain::AccountName;
+use crate::domain::chart::FORMS;
+use crate::listing::{self, Filter};
+use crate::reconciling;
+use crate::shown;
+use crate::verifying::{balance_at, trial_balance, verify};
 
 /// The methods of the service.
 pub(crate) struct Api {
@@ -58,7 +62,7 @@ impl LedgerService for Api {
             refusal::with_reason(Code::NotFound, "NO_SUCH_TRANSACTION", message)
         })?;
         Ok(Response::new(wire::GetTransactionResponse {
-            transaction: Some(transaction_message(&found)),
+            transaction: Some(shown::transaction(&found)),
         }))
     }
 
@@ -67,10 +71,11 @@ impl LedgerService for Api {
         request: Request<wire::ListEntriesRequest>,
     ) -> Result<Response<wire::ListEntriesResponse>, Status> {
         let account = account_of(&request, &request.get_ref().account)?;
-        let page = request.into_inner().page;
-        let (entries, page) = entries_page(self.store(), &account, page).await?;
+        let asked = request.into_inner();
+        let kind = kind_of(asked.kind());
+        let (entries, page) = entries_page(self.store(), &account, kind, asked.page).await?;
         Ok(Response::new(wire::ListEntriesResponse {
-            entries: entries.iter().map(entry_message).collect(),
+            entries: entries.iter().map(shown::entry).collect(),
             page: Some(page),
         }))
     }
@@ -81,7 +86,7 @@ impl LedgerService for Api {
     ) -> Result<Response<wire::GetAccountBalanceResponse>, Status> {
         let account = account_of(&request, &request.get_ref().account)?;
         let asked = request.into_inner();
-        let at = asked.at.map(time).transpose()?;
+        let at = asked.at.map(|at| time("at", at)).transpose()?;
         let balance = balance_at(self.store(), &account, asked.at_transaction_number, at).await?;
         Ok(Response::new(wire::GetAccountBalanceResponse {
             account: account.to_string(),
@@ -132,33 +137,53 @@ impl LedgerService for Api {
 
     async fn list_transactions(
         &self,
-        _request: Request<outcry_contracts::ledger::v1::ListTransactionsRequest>,
-    ) -> Result<Response<outcry_contracts::ledger::v1::ListTransactionsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListTransactionsRequest>,
+    ) -> Result<Response<wire::ListTransactionsResponse>, Status> {
+        let asked = request.into_inner();
+        let filter = Filter {
+            kind: kind_of(asked.kind()),
+            from_ns: asked.from.map(|at| time_ns("from", at)).transpose()?,
+            to_ns: asked.to.map(|at| time_ns("to", at)).transpose()?,
+            reference: asked.reference,
+        };
+        let listed = listing::transactions(self.store(), &filter, asked.page).await;
+        let (transactions, page) = listed.map_err(store_failure)?;
+        Ok(Response::new(wire::ListTransactionsResponse {
+            transactions: transactions.iter().map(shown::transaction).collect(),
+            page: Some(page),
+        }))
     }
 
     async fn summarize_account(
         &self,
-        _request: Request<outcry_contracts::ledger::v1::SummarizeAccountRequest>,
-    ) -> Result<Response<outcry_contracts::ledger::v1::SummarizeAccountResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::SummarizeAccountRequest>,
+    ) -> Result<Response<wire::SummarizeAccountResponse>, Status> {
+        let account = account_of(&request, &request.get_ref().account)?;
+        let kept = books::balance(self.store(), &account).await;
+        let kept = kept.map_err(store_failure)?.unwrap_or_default();
+        Ok(Response::new(shown::summary(&account, &kept)))
     }
 
     async fn reconcile(
         &self,
-        _request: Request<outcry_contracts::ledger::v1::ReconcileRequest>,
-    ) -> Result<Response<outcry_contracts::ledger::v1::ReconcileResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ReconcileRequest>,
+    ) -> Result<Response<wire::ReconcileResponse>, Status> {
+        let (compared, number) = reconciling::reconcile(&self.ctx, &cause(&request)).await?;
+        if compared.found() > 0 {
+            tracing::warn!(
+                differences = compared.found(),
+                number,
+                "books and custody differ"
+            );
+        }
+        Ok(Response::new(shown::reconciliation(&compared, number)))
     }
 }
 
 /// The account a caller names: customers reach their own, operators all.
 fn account_of<T>(request: &Request<T>, name: &str) -> Result<AccountName, Status> {
-    let account = AccountName::parse(name).ok_or_else(|| {
-        let message = "must be u:<user>:<asset>:avail, u:<user>:<asset>:locked, world:<asset>, \
-                       house:fees:USD or issuer:<symbol>";
-        refusal::invalid("account", message)
-    })?;
+    let account = AccountName::parse(name)
+        .ok_or_else(|| refusal::invalid("account", format!("must be {FORMS}")))?;
     match account.owner() {
         Some(owner) => {
             subject(request, owner)?;
@@ -179,10 +204,15 @@ fn account_of<T>(request: &Request<T>, name: &str) -> Result<AccountName, Status
 async fn entries_page(
     store: &dyn Store,
     account: &AccountName,
+    kind: Option<i32>,
     page: Option<PageRequest>,
 ) -> Result<(Vec<BookedEntry>, PageInfo), Status> {
+    let scan = match kind {
+        None => books::entries_of(account),
+        Some(kind) => books::entries_of_kind(account, kind),
+    };
     let (rows, page) = Page::of(page)
-        .read(store, books::entries_of(account))
+        .read(store, scan)
         .await
         .map_err(store_failure)?;
     let entries = rows
@@ -193,116 +223,15 @@ async fn entries_page(
     Ok((entries, page))
 }
 
-/// What an account held after a transaction (0 for any) and at a time.
-async fn balance_at(
-    store: &dyn Store,
-    account: &AccountName,
-    number: u64,
-    at: Option<SystemTime>,
-) -> Result<i64, Status> {
-    let at_ns = match at {
-        None => i64::MAX,
-        Some(at) => nanos(at).ok_or_else(|| refusal::invalid("at", "is out of range"))?,
-    };
-    if number == 0 && at.is_none() {
-        let kept = books::balance(store, account)
-            .await
-            .map_err(store_failure)?;
-        return Ok(kept.map_or(0, |kept| kept.balance));
-    }
-    let until = if number == 0 { u64::MAX } else { number };
-    let last = books::last_entry(store, account, |entry| {
-        entry.number <= until && entry.at_ns <= at_ns
-    });
-    let last = last.await.map_err(store_failure)?;
-    Ok(last.map_or(0, |last| last.entry.balance_after))
+/// The kind that is wanted; none for any.
+fn kind_of(kind: wire::TransactionKind) -> Option<i32> {
+    (kind != wire::TransactionKind::Unspecified).then_some(kind.into())
 }
 
-/// Balances of all accounts at one number. The journal goes on while they are read: accounts that
-/// were booked on meanwhile are taken back to that number.
-async fn trial_balance(store: &dyn Store) -> Result<(BTreeMap<AccountName, i64>, u64), Status> {
-    let (head, _) = books::head(store).await.map_err(store_failure)?;
-    let kept = books::balances(store).await.map_err(store_failure)?;
-    let mut balances = BTreeMap::new();
-    for (account, kept) in kept {
-        let balance = match head.number {
-            number if kept.number <= number => kept.balance,
-            0 => 0,
-            number => balance_at(store, &account, number, None).await?,
-        };
-        balances.insert(account, balance);
-    }
-    Ok((balances, head.number))
+fn time(field: &'static str, at: prost_types::Timestamp) -> Result<SystemTime, Status> {
+    SystemTime::try_from(at).map_err(|_| refusal::invalid(field, "is no time"))
 }
 
-/// Follows the journal from its beginning to where it ends now: how many transactions hold, and
-/// what does not.
-async fn verify(store: &dyn Store) -> Result<(u64, Option<Broken>), StoreError> {
-    let (head, _) = books::head(store).await?;
-    let mut verification = Verification::default();
-    let mut after = None;
-    while verification.number() < head.number {
-        let (transactions, next) = books::transactions(store, after).await?;
-        for transaction in &transactions {
-            if verification.number() == head.number {
-                break;
-            }
-            if let Err(broken) = verification.follow(transaction) {
-                return Ok((verification.number(), Some(broken)));
-            }
-        }
-        match next {
-            Some(cursor) => after = Some(cursor),
-            None => break,
-        }
-    }
-    // Accounts that were booked on meanwhile are left out on both sides.
-    let mut kept = BTreeMap::new();
-    for (account, balance) in books::balances(store).await? {
-        if balance.number <= head.number {
-            kept.insert(account, balance.balance);
-        } else if let Some(balance) = verification.balances().get(&account) {
-            kept.insert(account, *balance);
-        }
-    }
-    let broken = verification.finish(&kept, &head).err();
-    Ok((verification.number(), broken))
-}
-
-fn transaction_message(transaction: &Transaction) -> wire::LedgerTransaction {
-    let entries = transaction.entries.iter().map(|entry| {
-        entry_message(&BookedEntry {
-            number: transaction.number,
-            entry: entry.clone(),
-            reference: transaction.reference.clone(),
-            kind: transaction.kind,
-            at_ns: transaction.at_ns,
-        })
-    });
-    wire::LedgerTransaction {
-        number: transaction.number,
-        key: transaction.key.clone(),
-        kind: transaction.kind,
-        event_id: transaction.event_id.to_string(),
-        entries: entries.collect(),
-        at: Some(time_of(transaction.at_ns).into()),
-        hash: transaction.hash.to_string(),
-    }
-}
-
-fn entry_message(booked: &BookedEntry) -> wire::Entry {
-    wire::Entry {
-        transaction_number: booked.number,
-        account: booked.entry.account.to_string(),
-        asset: booked.entry.account.asset().to_owned(),
-        amount: booked.entry.amount,
-        balance_after: booked.entry.balance_after,
-        reference: booked.reference.clone(),
-        kind: booked.kind,
-        at: Some(time_of(booked.at_ns).into()),
-    }
-}
-
-fn time(at: prost_types::Timestamp) -> Result<SystemTime, Status> {
-    SystemTime::try_from(at).map_err(|_| refusal::invalid("at", "is no time"))
+fn time_ns(field: &'static str, at: prost_types::Timestamp) -> Result<i64, Status> {
+    nanos(time(field, at)?).ok_or_else(|| refusal::invalid(field, "is out of range"))
 }

@@ -11,10 +11,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{AccountName, Entry, Head, Posting, Recorded, Transaction, Waiting};
+use crate::domain::{AccountName, Entry, Head, Posting, Recorded, Summary, Transaction, Waiting};
 
 /// View of [`Transaction`]s by number, in twenty digits.
 pub const JOURNAL: &str = "journal";
+
+/// Order of [`JOURNAL`] by kind, then number.
+pub const BY_KIND: &str = "kind";
+
+/// Order of [`JOURNAL`] by reference, then number.
+pub const BY_REFERENCE: &str = "reference";
 
 /// View of numbers by the key of their transaction.
 pub const KEYS: &str = "keys";
@@ -24,6 +30,9 @@ pub const ENTRIES: &str = "entries";
 
 /// Order of [`ENTRIES`] by account, then number.
 pub const BY_ACCOUNT: &str = "account";
+
+/// Order of [`ENTRIES`] by account, then kind, then number.
+pub const BY_ACCOUNT_AND_KIND: &str = "account_kind";
 
 /// View of [`Balance`]s by account.
 pub const BALANCES: &str = "balances";
@@ -57,12 +66,15 @@ pub struct BookedEntry {
 }
 
 /// What an account holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// In the unit of the account's asset.
     pub balance: i64,
     /// Number of the last transaction that touched it.
     pub number: u64,
+    /// All its entries by kind.
+    #[serde(default)]
+    pub summary: Summary,
 }
 
 /// Where the journal ends, with the version of that row.
@@ -104,7 +116,7 @@ pub async fn waiting(store: &dyn Store, limit: usize) -> Result<Vec<Waiting>, St
 pub(crate) async fn balances_for<'a>(
     store: &dyn Store,
     postings: impl Iterator<Item = &'a Posting>,
-) -> Result<BTreeMap<AccountName, i64>, StoreError> {
+) -> Result<BTreeMap<AccountName, Balance>, StoreError> {
     let accounts: BTreeSet<&AccountName> = postings
         .flat_map(|posting| &posting.transfers)
         .flat_map(|transfer| [&transfer.from, &transfer.to])
@@ -114,27 +126,36 @@ pub(crate) async fn balances_for<'a>(
     Ok(accounts
         .into_iter()
         .zip(found)
-        .filter_map(|(account, found)| Some((account.clone(), found?.balance)))
+        .filter_map(|(account, found)| Some((account.clone(), found?)))
         .collect())
 }
 
 /// Everything that is written for what an event led to: always the end, too, so that an event which
 /// waits is a conflict with one that is booked at the same time and would have covered it. `head`
-/// and `version` are of the end it was made for.
+/// and `version` are of the end it was made for, `balances` those of the accounts touched.
 pub(crate) fn writes(
     event_id: Uuid,
     recorded: &Recorded,
     (head, version): (&Head, u64),
+    mut balances: BTreeMap<AccountName, Balance>,
 ) -> Result<Vec<ViewWrite>, StoreError> {
     let last = recorded.transactions.last().map(Transaction::head);
     let head = last.as_ref().unwrap_or(head);
     let mut writes = vec![ViewWrite::put(HEAD, THE_HEAD, head)?.expect(version)];
     for transaction in &recorded.transactions {
         writes.extend(transaction_writes(transaction)?);
+        touch(&mut balances, transaction);
         if transaction.event_id != event_id {
             let key = transaction.event_id.to_string();
             writes.push(ViewWrite::delete(WAITING, key).expect(1));
         }
+    }
+    let first = recorded
+        .transactions
+        .first()
+        .map_or(u64::MAX, |first| first.number);
+    for (account, kept) in balances.iter().filter(|(_, kept)| kept.number >= first) {
+        writes.push(ViewWrite::put(BALANCES, account.as_str(), kept)?);
     }
     let waits = recorded.waiting.iter();
     if let Some(new) = waits.into_iter().find(|one| one.event_id == event_id) {
@@ -143,11 +164,25 @@ pub(crate) fn writes(
     Ok(writes)
 }
 
+/// Takes a transaction over into the accounts it touches.
+fn touch(balances: &mut BTreeMap<AccountName, Balance>, transaction: &Transaction) {
+    for entry in &transaction.entries {
+        let kept = balances.entry(entry.account.clone()).or_default();
+        kept.balance = entry.balance_after;
+        kept.number = transaction.number;
+        kept.summary.count(transaction.kind, entry.amount);
+    }
+}
+
 fn transaction_writes(transaction: &Transaction) -> Result<Vec<ViewWrite>, StoreError> {
     let number = transaction.number;
     let place = place(number);
+    // No reference holds a slash.
     let mut writes = vec![
-        ViewWrite::put(JOURNAL, place.clone(), transaction)?.expect(0),
+        ViewWrite::put(JOURNAL, place.clone(), transaction)?
+            .index(BY_KIND, format!("{}/{place}", ordered(transaction.kind)))
+            .index(BY_REFERENCE, format!("{}/{place}", transaction.reference))
+            .expect(0),
         ViewWrite::put(KEYS, transaction.key.clone(), &number)?.expect(0),
     ];
     for (leg, entry) in transaction.entries.iter().enumerate() {
@@ -159,12 +194,12 @@ fn transaction_writes(transaction: &Transaction) -> Result<Vec<ViewWrite>, Store
             at_ns: transaction.at_ns,
         };
         let key = format!("{place}-{leg:02}");
-        let sort = format!("{}/{key}", entry.account);
-        writes.push(ViewWrite::put(ENTRIES, key, &booked)?.index(BY_ACCOUNT, sort));
-    }
-    for (account, balance) in transaction.balances() {
-        let kept = Balance { balance, number };
-        writes.push(ViewWrite::put(BALANCES, account.as_str(), &kept)?);
+        let account = &entry.account;
+        let by_kind = format!("{account}/{}/{key}", ordered(transaction.kind));
+        let write = ViewWrite::put(ENTRIES, key.clone(), &booked)?
+            .index(BY_ACCOUNT, format!("{account}/{key}"))
+            .index(BY_ACCOUNT_AND_KIND, by_kind);
+        writes.push(write);
     }
     Ok(writes)
 }
@@ -227,6 +262,56 @@ pub(crate) async fn last_entry(
     }
 }
 
+/// The entries of an account of one kind, newest first.
+pub(crate) fn entries_of_kind(account: &AccountName, kind: i32) -> Scan {
+    Scan::new(ENTRIES)
+        .index(BY_ACCOUNT_AND_KIND)
+        .prefix(format!("{account}/{}/", ordered(kind)))
+        .reverse()
+}
+
+/// All transactions, by number.
+pub(crate) fn journal() -> Scan {
+    Scan::new(JOURNAL)
+}
+
+/// The transactions of one kind, by number.
+pub(crate) fn journal_of_kind(kind: i32) -> Scan {
+    Scan::new(JOURNAL)
+        .index(BY_KIND)
+        .prefix(format!("{}/", ordered(kind)))
+}
+
+/// The transactions with a reference, by number.
+pub(crate) fn journal_of_reference(reference: &str) -> Scan {
+    Scan::new(JOURNAL)
+        .index(BY_REFERENCE)
+        .prefix(format!("{reference}/"))
+}
+
+/// Where a scan of all transactions goes on behind a number; none for the beginning.
+pub(crate) async fn behind(store: &dyn Store, number: u64) -> Result<Option<String>, StoreError> {
+    let scan = journal().prefix(place(number)).limit(1);
+    let rows = store.scan(&scan).await?;
+    Ok(rows.into_iter().next().map(|row| row.cursor))
+}
+
+/// Number of the first transaction at a time or later, counted in nanoseconds since 1970: time in
+/// the journal never goes back. One behind the last when there is none.
+pub(crate) async fn first_since(store: &dyn Store, at_ns: i64) -> Result<u64, StoreError> {
+    let (head, _) = head(store).await?;
+    let (mut first, mut end) = (1, head.number + 1);
+    while first < end {
+        let middle = first + (end - first) / 2;
+        // There are no gaps; one that was made is for the verification to find.
+        match transaction(store, middle).await? {
+            Some(found) if found.at_ns >= at_ns => end = middle,
+            _ => first = middle + 1,
+        }
+    }
+    Ok(first)
+}
+
 /// The entries of an account, newest first.
 pub(crate) fn entries_of(account: &AccountName) -> Scan {
     Scan::new(ENTRIES)
@@ -243,6 +328,11 @@ fn next(rows: Vec<ViewRow>) -> Option<String> {
 /// Numbers as text in the order of numbers.
 fn place(number: u64) -> String {
     format!("{number:020}")
+}
+
+/// Kinds as text in the order of kinds.
+fn ordered(kind: i32) -> String {
+    format!("{kind:02}")
 }
 
 async fn one<T: DeserializeOwned>(

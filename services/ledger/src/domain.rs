@@ -1,7 +1,9 @@
 //! The journal as pure rules: what each event is booked as, and how transactions are chained.
 //!
 //! - [`chart`]: the accounts there are
-//! - [`posting`]: what each event of funds is booked as
+//! - [`posting`]: what each event is booked as
+//! - [`summary`]: what was booked on an account, by kind
+//! - [`reconciliation`]: the books against what custody holds
 //! - [`journal`]: numbered, balanced, chained transactions
 //! - [`verification`]: the same rules, applied to what is kept
 
@@ -9,6 +11,8 @@ pub mod chart;
 pub mod hash;
 pub mod journal;
 pub mod posting;
+pub mod reconciliation;
+pub mod summary;
 pub mod verification;
 
 pub use chart::AccountName;
@@ -16,7 +20,9 @@ pub use hash::Hash;
 pub use journal::{
     Entry, Head, JournalError, Recorded, Transaction, Waiting, record, record_covered,
 };
-pub use posting::{FundsEvent, Posting, PostingError, Transfer};
+pub use posting::{Bookable, Posting, PostingError, Transfer};
+pub use reconciliation::{Difference, Reconciliation};
+pub use summary::Summary;
 pub use verification::{Broken, Verification};
 
 #[cfg(test)]

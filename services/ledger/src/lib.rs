@@ -2,27 +2,36 @@
 //!
 //! Owns: the journal, its accounts and balances.
 //! Consumes: `funds.deposited`, `funds.withdrawn`, `funds.locked`, `funds.released`,
-//! `funds.settled`. They come in order per user and per symbol only: what uses something that has
-//! not been booked yet waits for it.
+//! `funds.settled`, and `payment.failed` for what was captured all the same. They come in order per
+//! user, symbol and payment only: what uses something that has not been booked yet waits for it.
+//! Calls: `funds`, to compare the books with custody.
 //! Emits: nothing. Nobody can post: transactions follow events.
 //!
 //! - [`domain`]: what each event is booked as, how transactions are chained, and how that is verified
 //! - [`books`]: what is kept
 //! - `reactions`: booking
-//! - `api`: reading and verifying
+//! - `api`: reading, by gRPC
+//! - `listing`: transactions by kind, reference and time
+//! - `verifying`: the journal and its balances recomputed
+//! - `reconciling`: the books against custody
+//! - `shown`: transactions as callers see them
 //!
 //! Invariants:
 //! 1. Every transaction sums to zero in each asset, so all accounts together do (I1).
 //! 2. Transactions are numbered 1, 2, 3 … and each holds the hash of the one before.
 //! 3. A fact is booked once: no two transactions have the same key.
-//! 4. No account of a user holds less than nothing (I2).
+//! 4. No account holds less than nothing, save those that stand for the outside (I2).
 //! 5. A transaction, once booked, is never changed.
 
 pub mod books;
 pub mod domain;
 
 mod api;
+mod listing;
 mod reactions;
+mod reconciling;
+mod shown;
+mod verifying;
 
 use std::convert::Infallible;
 
@@ -37,8 +46,8 @@ use self::reactions::Bookkeeper;
 /// Name of the service and of its consumer group.
 pub const NAME: &str = "ledger";
 
-/// Topics it consumes: every event of funds.
-pub const CONSUMES: &[&str] = domain::FundsEvent::TOPICS;
+/// Topics it consumes: every event of funds, and payments that failed.
+pub const CONSUMES: &[&str] = domain::Bookable::TOPICS;
 
 /// Settings of the service: there is nothing to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

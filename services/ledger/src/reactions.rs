@@ -1,4 +1,4 @@
-//! Booking: each event of funds becomes one transaction.
+//! Booking: each event that moves something becomes one transaction.
 
 use async_trait::async_trait;
 use outcry_events::SealedEvent;
@@ -8,14 +8,14 @@ use outcry_store::timer::nanos;
 use tracing::debug;
 
 use crate::books;
-use crate::domain::{FundsEvent, Waiting, record_covered};
+use crate::domain::{Bookable, Waiting, record_covered};
 use crate::{CONSUMES, NAME};
 
 /// Postings that may wait at once. Those of events on their way at the same time do, for a moment;
 /// so many mean that something is wrong, and the next one is for a person to look at.
 const WAITING_MAX: usize = 1000;
 
-/// Books what funds says.
+/// Books what moved.
 pub(crate) struct Bookkeeper {
     ctx: Context,
 }
@@ -36,9 +36,12 @@ impl Reaction for Bookkeeper {
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
-        let posting = FundsEvent::open(event)
-            .and_then(|funds| funds.posting(event.sequence()))
+        let posting = Bookable::open(event)
+            .and_then(|bookable| bookable.posting(event.id(), event.sequence()))
             .map_err(Fault::park)?;
+        let Some(posting) = posting else {
+            return Ok(Commit::default());
+        };
         let store = self.ctx.store.as_ref();
         if let Some(number) = books::number_of(store, &posting.key).await? {
             let booked = books::transaction(store, number).await?;
@@ -73,7 +76,10 @@ impl Reaction for Bookkeeper {
         waiting.insert(0, new);
         let postings = waiting.iter().map(|one| &one.posting);
         let balances = books::balances_for(store, postings).await?;
-        let recorded = record_covered(head, waiting, balances).map_err(Fault::park)?;
+        let held = balances
+            .iter()
+            .map(|(account, kept)| (account.clone(), kept.balance));
+        let recorded = record_covered(head, waiting, held.collect()).map_err(Fault::park)?;
         if recorded.waiting.len() > WAITING_MAX {
             return Err(Fault::park(format!("{already} events wait to be covered")));
         }
@@ -84,7 +90,7 @@ impl Reaction for Bookkeeper {
             );
         }
         Ok(Commit {
-            views: books::writes(event.id(), &recorded, (&head, version))?,
+            views: books::writes(event.id(), &recorded, (&head, version), balances)?,
             ..Commit::default()
         })
     }

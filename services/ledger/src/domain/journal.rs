@@ -88,7 +88,7 @@ pub enum JournalError {
         /// Of what.
         asset: String,
     },
-    /// A user's account would hold less than nothing.
+    /// An account would hold less than nothing, and does not stand for the outside.
     #[error("{account} would hold {balance}")]
     Overdrawn {
         /// Which.
@@ -201,7 +201,7 @@ pub fn record_covered(
 /// What an account holds after an entry.
 ///
 /// # Errors
-/// Too large, or less than nothing in a user's account.
+/// Too large, or less than nothing in an account that does not stand for the outside.
 pub(super) fn next_balance(
     account: &AccountName,
     balance: i64,
@@ -212,7 +212,7 @@ pub(super) fn next_balance(
         .ok_or_else(|| JournalError::TooLarge {
             account: account.clone(),
         })?;
-    if next < 0 && account.owner().is_some() {
+    if next < 0 && !account.is_outside() {
         return Err(JournalError::Overdrawn {
             account: account.clone(),
             balance: next,

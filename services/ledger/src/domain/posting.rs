@@ -1,23 +1,44 @@
-//! What each event of funds is booked as.
+//! What each event is booked as: the posting templates.
+//!
+//! | event | key | from → to | kind |
+//! |---|---|---|---|
+//! | deposit of a payment | `pay:<payment>` | world → available | deposit |
+//! | issue of shares | `issue:<symbol>:<reference>` | issuer → available | issue |
+//! | capture of a failed payment | `susp:<event>` | world → suspense | suspense |
+//! | suspense credited | `susp:<reference>:credit` | suspense → available | suspense |
+//! | suspense refunded | `susp:<withdrawal>:refund` | suspense → world | suspense |
+//! | lock for an order | `lock:<order>:<revision>` | available → locked | lock |
+//! | release of an order's lock | `rel:<order>:<sequence>` | locked → available | release |
+//! | lock for a payout | `wd:<withdrawal>:lock` | available → locked | lock |
+//! | payout paid | `wd:<withdrawal>:post` | locked → clearing → world | withdrawal |
+//! | payout refused | `wd:<withdrawal>:void` | locked → available | release |
+//! | match settled | `match:<match>` | buyer's locked cash → seller's available cash, fees; seller's locked shares → buyer's available shares | settlement |
+//! | deposit taken back | `rev:<reversed event>` | available → world or issuer | reversal |
+//! | payout taken back | `rev:<reversed event>` | world → clearing → available | reversal |
+//!
+//! A reversal mirrors what it takes back, save that a payout comes back as available, since its
+//! lock is over, and suspense that was credited does not wait for a decision again: it leaves.
 
 use outcry_contracts::funds::v1::{
     DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent, LockPurpose,
+    FundsWithdrawnEvent, LockPurpose, WithdrawalMethod,
 };
 use outcry_contracts::ledger::v1::TransactionKind;
+use outcry_contracts::payments::v1::PaymentFailedEvent;
 use outcry_contracts::types::v1::{AssetAmount, Money, asset_amount};
 use outcry_events::money::{Amount, CURRENCY, MoneyError};
 use outcry_events::{Event, PayloadError, SealedEvent};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::chart::AccountName;
 
 /// The events that are booked.
 #[derive(Debug, Clone, PartialEq)]
-pub enum FundsEvent {
-    /// From outside to a user.
+pub enum Bookable {
+    /// Something came into an account.
     Deposited(FundsDepositedEvent),
-    /// From a user to outside.
+    /// Something left for the outside.
     Withdrawn(FundsWithdrawnEvent),
     /// From available to locked.
     Locked(FundsLockedEvent),
@@ -25,6 +46,8 @@ pub enum FundsEvent {
     Released(FundsReleasedEvent),
     /// Between two users and the house.
     Settled(FundsSettledEvent),
+    /// A payment failed; something may have been captured all the same.
+    PaymentFailed(PaymentFailedEvent),
 }
 
 /// What is to be booked for one event.
@@ -93,11 +116,12 @@ pub enum PostingError {
 struct Held {
     asset: String,
     amount: i64,
+    is_shares: bool,
 }
 
-// === impl FundsEvent ===
+// === impl Bookable ===
 
-impl FundsEvent {
+impl Bookable {
     /// Topics of the events that are booked.
     pub const TOPICS: &'static [&'static str] = &[
         FundsDepositedEvent::TOPIC,
@@ -105,13 +129,14 @@ impl FundsEvent {
         FundsLockedEvent::TOPIC,
         FundsReleasedEvent::TOPIC,
         FundsSettledEvent::TOPIC,
+        PaymentFailedEvent::TOPIC,
     ];
 
     /// Reads an event.
     ///
     /// # Errors
     /// [`PostingError::NotBooked`] and [`PostingError::Payload`].
-    pub fn open(event: &SealedEvent) -> Result<FundsEvent, PostingError> {
+    pub fn open(event: &SealedEvent) -> Result<Bookable, PostingError> {
         if event.is::<FundsDepositedEvent>() {
             Ok(Self::Deposited(event.payload()?))
         } else if event.is::<FundsWithdrawnEvent>() {
@@ -122,6 +147,8 @@ impl FundsEvent {
             Ok(Self::Released(event.payload()?))
         } else if event.is::<FundsSettledEvent>() {
             Ok(Self::Settled(event.payload()?))
+        } else if event.is::<PaymentFailedEvent>() {
+            Ok(Self::PaymentFailed(event.payload()?))
         } else {
             Err(PostingError::NotBooked {
                 topic: event.topic().to_owned(),
@@ -129,50 +156,103 @@ impl FundsEvent {
         }
     }
 
-    /// What it is booked as. `sequence` is its place in its stream.
+    /// What it is booked as; none if it moved nothing. `event_id` and `sequence` are the event's
+    /// own id and its place in its stream.
     ///
     /// # Errors
     /// [`PostingError`].
-    pub fn posting(&self, sequence: u64) -> Result<Posting, PostingError> {
+    pub fn posting(&self, event_id: Uuid, sequence: u64) -> Result<Option<Posting>, PostingError> {
         match self {
-            Self::Deposited(event) => deposited(event),
-            Self::Withdrawn(event) => withdrawn(event),
-            Self::Locked(event) => locked(event),
-            Self::Released(event) => released(event, sequence),
-            Self::Settled(event) => settled(event),
+            Self::Deposited(event) => deposited(event).map(Some),
+            Self::Withdrawn(event) => withdrawn(event).map(Some),
+            Self::Locked(event) => locked(event).map(Some),
+            Self::Released(event) => released(event, sequence).map(Some),
+            Self::Settled(event) => settled(event).map(Some),
+            Self::PaymentFailed(event) => captured(event, event_id),
         }
     }
 }
 
 fn deposited(event: &FundsDepositedEvent) -> Result<Posting, PostingError> {
     let held = held(event.amount.as_ref())?;
+    let reference = &event.reference;
+    // Only money is paid in and out and kept in suspense; an issue is of shares.
+    if held.is_shares != (event.method() == DepositMethod::Issue) {
+        return Err(PostingError::Range { field: "amount" });
+    }
     let to = AccountName::available(&event.user_id, &held.asset);
-    let (key, kind, from) = match event.method() {
+    let (key, kind, through) = match event.method() {
         DepositMethod::Payment => (
-            format!("pay:{}", event.reference),
+            format!("pay:{reference}"),
             TransactionKind::Deposit,
-            AccountName::world(&held.asset),
+            vec![AccountName::world(&held.asset), to],
         ),
         DepositMethod::Issue => (
-            format!("issue:{}:{}", held.asset, event.reference),
+            format!("issue:{}:{reference}", held.asset),
             TransactionKind::Issue,
-            AccountName::issuer(&held.asset),
+            vec![AccountName::issuer(&held.asset), to],
         ),
-        DepositMethod::Unspecified | DepositMethod::Suspense | DepositMethod::Reversal => {
-            return Err(PostingError::Missing { field: "method" });
-        }
+        DepositMethod::Suspense => (
+            format!("susp:{reference}:credit"),
+            TransactionKind::Suspense,
+            vec![AccountName::suspense(&held.asset), to],
+        ),
+        DepositMethod::Reversal => (
+            reversal_key(&event.reverses_event_id)?,
+            TransactionKind::Reversal,
+            vec![
+                AccountName::world(CURRENCY),
+                AccountName::payout_clearing(),
+                to,
+            ],
+        ),
+        DepositMethod::Unspecified => return Err(PostingError::Missing { field: "method" }),
     };
-    Ok(one(key, kind, &event.reference, from, to, held.amount))
+    Ok(chain(key, kind, reference, &through, held.amount))
 }
 
 fn withdrawn(event: &FundsWithdrawnEvent) -> Result<Posting, PostingError> {
+    let id = &event.withdrawal_id;
+    if event.method() == WithdrawalMethod::SuspenseRefund {
+        let held = held_in_any_currency(event.amount.as_ref())?;
+        let through = [
+            AccountName::suspense(&held.asset),
+            AccountName::world(&held.asset),
+        ];
+        let key = format!("susp:{id}:refund");
+        let kind = TransactionKind::Suspense;
+        return Ok(chain(key, kind, id, &through, held.amount));
+    }
     let held = held(event.amount.as_ref())?;
-    Ok(one(
-        format!("wd:{}:post", event.withdrawal_id),
-        TransactionKind::Withdrawal,
-        &event.withdrawal_id,
+    if event.method() == WithdrawalMethod::Reversal {
+        let outside = match held.is_shares {
+            true => AccountName::issuer(&held.asset),
+            false => AccountName::world(&held.asset),
+        };
+        let through = [AccountName::available(&event.user_id, &held.asset), outside];
+        let key = reversal_key(&event.reverses_event_id)?;
+        return Ok(chain(
+            key,
+            TransactionKind::Reversal,
+            id,
+            &through,
+            held.amount,
+        ));
+    }
+    if held.is_shares {
+        return Err(PostingError::Range { field: "amount" });
+    }
+    let through = [
         AccountName::locked(&event.user_id, &held.asset),
+        AccountName::payout_clearing(),
         AccountName::world(&held.asset),
+    ];
+    let key = format!("wd:{id}:post");
+    Ok(chain(
+        key,
+        TransactionKind::Withdrawal,
+        id,
+        &through,
         held.amount,
     ))
 }
@@ -184,26 +264,67 @@ fn locked(event: &FundsLockedEvent) -> Result<Posting, PostingError> {
         LockPurpose::Withdrawal => format!("wd:{}:lock", event.lock_id),
         LockPurpose::Unspecified => return Err(PostingError::Missing { field: "purpose" }),
     };
-    Ok(one(
+    let through = [
+        AccountName::available(&event.user_id, &held.asset),
+        AccountName::locked(&event.user_id, &held.asset),
+    ];
+    Ok(chain(
         key,
         TransactionKind::Lock,
         &event.lock_id,
-        AccountName::available(&event.user_id, &held.asset),
-        AccountName::locked(&event.user_id, &held.asset),
+        &through,
         held.amount,
     ))
 }
 
 fn released(event: &FundsReleasedEvent, sequence: u64) -> Result<Posting, PostingError> {
     let held = held(event.amount.as_ref())?;
-    Ok(one(
-        format!("rel:{}:{sequence}", event.lock_id),
-        TransactionKind::Release,
-        &event.lock_id,
+    let key = match event.purpose() {
+        LockPurpose::Order => format!("rel:{}:{sequence}", event.lock_id),
+        LockPurpose::Withdrawal => format!("wd:{}:void", event.lock_id),
+        LockPurpose::Unspecified => return Err(PostingError::Missing { field: "purpose" }),
+    };
+    let through = [
         AccountName::locked(&event.user_id, &held.asset),
         AccountName::available(&event.user_id, &held.asset),
+    ];
+    Ok(chain(
+        key,
+        TransactionKind::Release,
+        &event.lock_id,
+        &through,
         held.amount,
     ))
+}
+
+fn captured(event: &PaymentFailedEvent, event_id: Uuid) -> Result<Option<Posting>, PostingError> {
+    const FIELD: &str = "captured";
+    let Some(money) = &event.captured else {
+        return Ok(None);
+    };
+    let held = in_any_currency(money, FIELD)?;
+    let through = [
+        AccountName::world(&held.asset),
+        AccountName::suspense(&held.asset),
+    ];
+    let key = format!("susp:{event_id}");
+    let kind = TransactionKind::Suspense;
+    Ok(Some(chain(
+        key,
+        kind,
+        &event.payment_id,
+        &through,
+        held.amount,
+    )))
+}
+
+fn reversal_key(reversed: &str) -> Result<String, PostingError> {
+    match reversed {
+        "" => Err(PostingError::Missing {
+            field: "reverses_event_id",
+        }),
+        reversed => Ok(format!("rev:{reversed}")),
+    }
 }
 
 fn settled(event: &FundsSettledEvent) -> Result<Posting, PostingError> {
@@ -243,19 +364,26 @@ fn settled(event: &FundsSettledEvent) -> Result<Posting, PostingError> {
     })
 }
 
-fn one(
+/// So much from the first account to the last, through those between.
+fn chain(
     key: String,
     kind: TransactionKind,
     reference: &str,
-    from: AccountName,
-    to: AccountName,
+    through: &[AccountName],
     amount: i64,
 ) -> Posting {
+    let transfers = through.iter().zip(through.iter().skip(1));
     Posting {
         key,
         kind: kind.into(),
         reference: reference.to_owned(),
-        transfers: vec![Transfer { from, to, amount }],
+        transfers: transfers
+            .map(|(from, to)| Transfer {
+                from: from.clone(),
+                to: to.clone(),
+                amount,
+            })
+            .collect(),
     }
 }
 
@@ -266,6 +394,7 @@ fn held(amount: Option<&AssetAmount>) -> Result<Held, PostingError> {
         Some(asset_amount::Asset::Cash(money)) => Ok(Held {
             asset: CURRENCY.to_owned(),
             amount: positive(cash(Some(money), FIELD)?.raw(), FIELD)?,
+            is_shares: false,
         }),
         // Shares under the currency's name would be booked as cash.
         Some(asset_amount::Asset::Shares(shares)) if shares.symbol == CURRENCY => {
@@ -274,8 +403,31 @@ fn held(amount: Option<&AssetAmount>) -> Result<Held, PostingError> {
         Some(asset_amount::Asset::Shares(shares)) => Ok(Held {
             asset: shares.symbol.clone(),
             amount: positive(shares.quantity, FIELD)?,
+            is_shares: true,
         }),
     }
+}
+
+/// Cash that need not be in the currency accounts are kept in.
+fn held_in_any_currency(amount: Option<&AssetAmount>) -> Result<Held, PostingError> {
+    const FIELD: &str = "amount";
+    match amount.and_then(|amount| amount.asset.as_ref()) {
+        None => Err(PostingError::Missing { field: FIELD }),
+        Some(asset_amount::Asset::Cash(money)) => in_any_currency(money, FIELD),
+        Some(asset_amount::Asset::Shares(_)) => Err(PostingError::Range { field: FIELD }),
+    }
+}
+
+fn in_any_currency(money: &Money, field: &'static str) -> Result<Held, PostingError> {
+    let number = Money {
+        currency_code: CURRENCY.to_owned(),
+        ..money.clone()
+    };
+    Ok(Held {
+        asset: money.currency_code.clone(),
+        amount: positive(cash(Some(&number), field)?.raw(), field)?,
+        is_shares: false,
+    })
 }
 
 /// An amount that is not negative.

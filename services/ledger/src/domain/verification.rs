@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::chart::AccountName;
 use super::journal::{Head, JournalError, Transaction, next_balance};
+use super::summary::Summary;
 
 /// Goes through a journal from its beginning and recomputes everything.
 #[derive(Debug, Clone)]
 pub struct Verification {
     head: Head,
     balances: BTreeMap<AccountName, i64>,
+    summaries: BTreeMap<AccountName, Summary>,
     keys: HashSet<String>,
 }
 
@@ -68,6 +70,12 @@ pub enum Problem {
         /// What is kept.
         found: i64,
     },
+    /// The kept counts and sums of an account are not those of its entries.
+    #[error("the counts and sums by kind kept of {account} are not those of its entries")]
+    KeptSummary {
+        /// Which account.
+        account: AccountName,
+    },
     /// The journal should go on.
     #[error("the journal should go on to number {0}")]
     Missing(u64),
@@ -78,6 +86,7 @@ impl Default for Verification {
         Verification {
             head: Head::ORIGIN,
             balances: BTreeMap::new(),
+            summaries: BTreeMap::new(),
             keys: HashSet::new(),
         }
     }
@@ -127,6 +136,8 @@ impl Verification {
                     found: entry.balance_after,
                 });
             }
+            let summary = self.summaries.entry(entry.account.clone()).or_default();
+            summary.count(transaction.kind, entry.amount);
         }
         if !self.keys.insert(transaction.key.clone()) {
             return Err(Problem::Key(transaction.key.clone()));
@@ -150,6 +161,30 @@ impl Verification {
     #[must_use]
     pub fn balances(&self) -> &BTreeMap<AccountName, i64> {
         &self.balances
+    }
+
+    /// Counts and sums of the accounts so far.
+    #[must_use]
+    pub fn summaries(&self) -> &BTreeMap<AccountName, Summary> {
+        &self.summaries
+    }
+
+    /// Holds kept counts and sums against what was followed.
+    ///
+    /// # Errors
+    /// The first account whose are others.
+    pub fn check_summaries(&self, kept: &BTreeMap<AccountName, Summary>) -> Result<(), Broken> {
+        for (account, summary) in kept {
+            if self.summaries.get(account).unwrap_or(&Summary::default()) != summary {
+                return Err(Broken {
+                    number: self.head.number,
+                    problem: Problem::KeptSummary {
+                        account: account.clone(),
+                    },
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Holds the kept balances and the kept end of the journal against what was followed.

@@ -5,10 +5,12 @@ use std::sync::Mutex;
 
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::{
-    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsSettledEvent, LockPurpose,
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent, LockPurpose, ReleaseReason, WithdrawalMethod,
 };
 use outcry_contracts::ledger::v1 as wire;
 use outcry_contracts::ledger::v1::ledger_service_client::LedgerServiceClient;
+use outcry_contracts::payments::v1::{PaymentFailedEvent, PaymentFailure};
 use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
@@ -17,11 +19,17 @@ use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit, ReadAll};
 use std::sync::Arc;
 use tempfile::TempDir;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use crate::custody::Custody;
 
 pub type Client = LedgerServiceClient<Caller>;
 
 pub const BUYER: &str = "00000000-0000-0000-0000-00000000000b";
 pub const SELLER: &str = "00000000-0000-0000-0000-00000000000a";
+pub const PAYMENT: &str = "00000000-0000-0000-0000-0000000000c1";
+pub const PAYOUT: &str = "00000000-0000-0000-0000-0000000000d1";
 pub const BUY: &str = "00000000-0000-0000-0000-0000000000b1";
 pub const SELL: &str = "00000000-0000-0000-0000-0000000000a1";
 
@@ -31,8 +39,18 @@ pub struct House {
     pub platform: Platform,
     pub clock: Arc<FakeClock>,
     pub ctx: Context,
+    pub custody: Custody,
     funds: Context,
+    payments: Context,
     sequences: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Why a call was refused.
+pub fn reason(status: &Status) -> String {
+    status
+        .get_details_error_info()
+        .map(|info| info.reason)
+        .unwrap_or_default()
 }
 
 pub fn cash(units: i32) -> Option<AssetAmount> {
@@ -74,10 +92,13 @@ impl House {
     ) -> House {
         let ctx = platform.context(outcry_ledger::NAME).await;
         let funds = platform.context("funds").await;
+        let payments = platform.context("payments").await;
+        let custody = Custody::default();
         let ledger = outcry_ledger::service(ctx.clone(), outcry_ledger::Config::default()).unwrap();
         let services = [
             (ctx.clone(), ledger),
-            (funds.clone(), Service::new("funds")),
+            custody.service(&funds),
+            (payments.clone(), Service::new("payments")),
         ];
         platform.start(services).await;
         House {
@@ -85,7 +106,9 @@ impl House {
             platform,
             clock,
             ctx,
+            custody,
             funds,
+            payments,
             sequences: Mutex::new(sequences),
         }
     }
@@ -117,10 +140,90 @@ impl House {
     }
 
     pub async fn locked(&self, user: &str, order: &str, amount: Option<AssetAmount>) {
+        self.locked_for(LockPurpose::Order, user, order, amount)
+            .await;
+    }
+
+    /// The buyer's payout, locked.
+    pub async fn payout_asked(&self, amount: Option<AssetAmount>) {
+        self.locked_for(LockPurpose::Withdrawal, BUYER, PAYOUT, amount)
+            .await;
+    }
+
+    /// The buyer's payout, refused.
+    pub async fn payout_refused(&self, amount: Option<AssetAmount>) {
+        let released = FundsReleasedEvent {
+            user_id: BUYER.to_owned(),
+            lock_id: PAYOUT.to_owned(),
+            purpose: LockPurpose::Withdrawal.into(),
+            amount,
+            remaining: cash(0),
+            reason: ReleaseReason::WithdrawalFailed.into(),
+        };
+        self.say(&released).await;
+    }
+
+    /// Something of the buyer's left, or went back.
+    pub async fn withdrawn(
+        &self,
+        id: &str,
+        amount: Option<AssetAmount>,
+        method: WithdrawalMethod,
+        reverses: &str,
+    ) -> SealedEvent {
+        let withdrawn = FundsWithdrawnEvent {
+            user_id: BUYER.to_owned(),
+            withdrawal_id: id.to_owned(),
+            available: amount.clone(),
+            amount,
+            destination_last4: "0000".to_owned(),
+            method: method.into(),
+            reverses_event_id: reverses.to_owned(),
+            note: String::new(),
+        };
+        self.say(&withdrawn).await
+    }
+
+    /// The buyer's payout taken back.
+    pub async fn payout_reversed(&self, amount: Option<AssetAmount>, payout: &SealedEvent) {
+        let back = FundsDepositedEvent {
+            user_id: BUYER.to_owned(),
+            available: amount.clone(),
+            amount,
+            method: DepositMethod::Reversal.into(),
+            reference: PAYOUT.to_owned(),
+            reverses_event_id: payout.id().to_string(),
+            note: String::new(),
+        };
+        self.say(&back).await;
+    }
+
+    /// The buyer's payment failed; this was captured all the same.
+    pub async fn payment_failed(&self, captured: Option<i32>) -> SealedEvent {
+        let money = |units| Some(Amount::from_units(units).to_money());
+        let failed = PaymentFailedEvent {
+            payment_id: PAYMENT.to_owned(),
+            user_id: BUYER.to_owned(),
+            amount: money(40),
+            reason: PaymentFailure::AmountMismatch.into(),
+            message: String::new(),
+            captured: captured.and_then(money),
+            provider_reference: "capture-1".to_owned(),
+        };
+        self.say_as(&self.payments, &failed).await
+    }
+
+    async fn locked_for(
+        &self,
+        purpose: LockPurpose,
+        user: &str,
+        id: &str,
+        amount: Option<AssetAmount>,
+    ) {
         let locked = FundsLockedEvent {
             user_id: user.to_owned(),
-            lock_id: order.to_owned(),
-            purpose: LockPurpose::Order.into(),
+            lock_id: id.to_owned(),
+            purpose: purpose.into(),
             remaining: amount.clone(),
             amount,
             revision: 0,
@@ -164,7 +267,6 @@ impl House {
         self.booked(5).await;
     }
 
-    /// Waits until so many transactions are booked.
     /// Everything funds has said.
     pub async fn said(&self) -> Vec<SealedEvent> {
         let all = ReadAll {
@@ -175,6 +277,7 @@ impl House {
         stored.into_iter().map(|stored| stored.event).collect()
     }
 
+    /// Waits until so many transactions are booked.
     pub async fn booked(&self, number: u64) {
         eventually("the transactions are booked", async || {
             let (head, _) = outcry_ledger::books::head(self.ctx.store.as_ref())
@@ -197,7 +300,16 @@ impl House {
         balance.into_inner().balance
     }
 
+    pub async fn reconciled(&self) -> Result<wire::ReconcileResponse, Status> {
+        let compared = self.admin().reconcile(wire::ReconcileRequest {}).await;
+        Ok(compared?.into_inner())
+    }
+
     async fn say<E: Event>(&self, event: &E) -> SealedEvent {
+        self.say_as(&self.funds, event).await
+    }
+
+    async fn say_as<E: Event>(&self, ctx: &Context, event: &E) -> SealedEvent {
         let stream = format!("{}-{}", E::AGGREGATE, event.aggregate_id());
         let sequence = {
             let mut sequences = self.sequences.lock().unwrap();
@@ -224,7 +336,7 @@ impl House {
             appends: vec![append],
             ..Commit::default()
         };
-        self.funds.store.commit(commit).await.unwrap();
+        ctx.store.commit(commit).await.unwrap();
         sealed
     }
 }
