@@ -51,9 +51,13 @@ impl Desk {
     /// The secrets of webhooks cannot be used.
     pub(crate) fn new(ctx: Context, config: Config) -> Result<Self, SecretError> {
         let clock = Arc::clone(&ctx.clock);
+        let secrets = config.secrets()?;
+        if secrets.is_empty() {
+            tracing::warn!("no webhook secret is set up: every webhook is refused");
+        }
         Ok(Self {
             ctx,
-            secrets: Arc::new(config.secrets()?),
+            secrets: Arc::new(secrets),
             provider: Arc::new(Sandbox::new(clock, config.answers_after())),
             config: Arc::new(config),
         })

@@ -44,6 +44,12 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
+    /// It holds more than secrets.
+    #[error("webhook secrets {path} have more than {FILE_BYTES_MAX} bytes")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is easy to guess.
     #[error("a webhook secret must have at least {SECRET_BYTES_MIN} bytes")]
     TooShort,
@@ -106,9 +112,15 @@ pub(crate) fn read_or_create(path: &Path) -> Result<Vec<Secret>, SecretError> {
         });
     }
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX)
+    file.take(FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)
         .map_err(fail)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        // Cut off, the last one would be another secret.
+        return Err(SecretError::TooLong {
+            path: path.to_owned(),
+        });
+    }
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.map(Secret::new).collect())
 }
@@ -200,6 +212,16 @@ mod tests {
             read,
             [Secret::new("the new one"), Secret::new("the old one")]
         );
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webhook");
+        read_or_create(&path).unwrap();
+        fs::write(&path, "x".repeat(4097)).unwrap();
+        let refused = read_or_create(&path);
+        assert!(matches!(refused, Err(SecretError::TooLong { .. })));
     }
 
     #[test]
