@@ -6,24 +6,20 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use outcry_events::Cause;
 use outcry_service::Context;
 use outcry_service::backoff::Backoff;
 use outcry_store::limits::COMMIT_EVENTS_MAX;
 use outcry_store::{Commit, CommitError, Conflict, Fence, StoreError, timer};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use super::handle::{Answer, DeskHandle, Inbox, Job};
 use super::replay::{LoadError, load};
-use super::{Ask, Batch, Desk, Lack, Market, NoEffect, Pen, Snapshot, Told, Unwritable, Verdict};
-use crate::trade::{Trade, trade_id};
+use super::{Ask, Batch, Desk, Lack, Market, Pen, Snapshot, Told, Unwritable, Verdict};
+use crate::trade::trade_id;
 use crate::views;
-
-/// Requests that can wait for a desk. Whoever comes when it is full waits until there is room, as
-/// long as its deadline allows.
-const INBOX_MAX: usize = 1_024;
 
 /// Requests carried out in one go: enough to share the wait for the disk, few enough that the
 /// first of them does not wait long for the last.
@@ -44,22 +40,6 @@ const RETRY_BACKOFF: Backoff = Backoff {
     most: Duration::from_secs(1),
 };
 
-/// What a caller gets.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// The trade as it stands now, if there is one to show.
-    Trade(Option<Box<Trade>>),
-    /// The request has no effect.
-    NoEffect(NoEffect),
-    /// The desk cannot write at the moment. What became of the request is not known.
-    Unavailable,
-    /// The request cannot be written down.
-    Broken,
-    /// The desk is here no more. What became of the request is not known: whoever asks the desk
-    /// where it is now finds out.
-    Gone,
-}
-
 /// Why a writer has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -67,20 +47,6 @@ pub(crate) enum Ended {
     Told,
     /// The symbol is somebody else's by now.
     Fenced,
-}
-
-/// A request on its way through the desk.
-struct Job {
-    ask: Ask,
-    cause: Cause,
-    answer: oneshot::Sender<Answer>,
-}
-
-/// The way to a desk. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct DeskHandle {
-    inbox: mpsc::Sender<Job>,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
 }
 
 /// The task of a desk.
@@ -92,7 +58,7 @@ pub(crate) struct Writer {
     desk: Desk,
     /// The desk has changed without the store: it must be loaded before it is used again.
     stale: bool,
-    inbox: mpsc::Receiver<Job>,
+    inbox: Inbox,
     shown: watch::Sender<Arc<Snapshot>>,
     /// Tells whoever shows books that there is something new to show.
     news: watch::Sender<()>,
@@ -144,8 +110,8 @@ pub(crate) async fn open(
         digest = desk.digest(),
         "book loaded"
     );
-    let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (shown, snapshot) = watch::channel(Arc::new(desk.snapshot()));
+    let (handle, inbox) = DeskHandle::new(snapshot);
     let writer = Writer {
         ctx: ctx.clone(),
         market,
@@ -157,30 +123,7 @@ pub(crate) async fn open(
         shown,
         news,
     };
-    let handle = DeskHandle {
-        inbox: sender,
-        snapshot,
-    };
     Ok((handle, writer))
-}
-
-// === impl DeskHandle ===
-
-impl DeskHandle {
-    /// Has a request carried out.
-    pub(crate) async fn ask(&self, ask: Ask, cause: Cause) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let job = Job { ask, cause, answer };
-        if self.inbox.send(job).await.is_err() {
-            return Answer::Gone;
-        }
-        answered.await.unwrap_or(Answer::Gone)
-    }
-
-    /// What the book looked like after the last commit.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.borrow().clone()
-    }
 }
 
 // === impl Writer ===
@@ -460,60 +403,5 @@ async fn wait(attempt: u32, stop: &CancellationToken) {
     }
 }
 
-/// A desk whose writer is driven by hand.
 #[cfg(test)]
-pub(super) struct Bench {
-    writer: Writer,
-}
-
-#[cfg(test)]
-pub(super) async fn testing(ctx: &Context, market: Market, fence: Fence) -> Bench {
-    let news = watch::Sender::new(());
-    let (_, writer) = open(ctx, market, fence, news).await.unwrap();
-    Bench { writer }
-}
-
-#[cfg(test)]
-impl Bench {
-    pub(super) fn desk(&self) -> &Desk {
-        &self.writer.desk
-    }
-
-    /// Carries all of these out together.
-    pub(super) async fn carry_out_all(
-        &mut self,
-        asks: impl IntoIterator<Item = (Ask, Cause)>,
-    ) -> Vec<Answer> {
-        let (jobs, answers): (VecDeque<_>, Vec<_>) = asks.into_iter().map(job).unzip();
-        let carried = self.writer.carry_out(jobs, &CancellationToken::new()).await;
-        assert_eq!(carried, Carried::Out);
-        let mut all = Vec::new();
-        for answer in answers {
-            all.push(answer.await.unwrap());
-        }
-        all
-    }
-
-    /// Makes the first commit of a request, and no more.
-    pub(super) async fn begin(&mut self, ask: (Ask, Cause)) {
-        let mut batch = Batch::default();
-        let (job, _) = job(ask);
-        let mut pen = pen(&self.writer.ctx, self.writer.now, &mut batch);
-        let told = Told::default();
-        let carried = self
-            .writer
-            .desk
-            .carry_out(&job.ask, &job.cause, told, &mut pen);
-        carried.unwrap().unwrap();
-        let sealed = self.writer.desk.seal(self.writer.now, &mut batch).unwrap();
-        let mut commit = sealed.unwrap();
-        commit.fence = Some(self.writer.fence.clone());
-        self.writer.ctx.store.commit(commit).await.unwrap();
-    }
-}
-
-#[cfg(test)]
-fn job((ask, cause): (Ask, Cause)) -> (Job, oneshot::Receiver<Answer>) {
-    let (answer, answered) = oneshot::channel();
-    (Job { ask, cause, answer }, answered)
-}
+pub(super) mod bench;

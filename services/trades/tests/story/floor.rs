@@ -6,24 +6,22 @@ use std::time::{Duration, SystemTime};
 
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::FundsSettledEvent;
-use outcry_contracts::orders::v1::{
-    CancelReason, OrderTerms, OrderType, OrderValidatedEvent, SelfTradePrevention, Side,
-    TimeInForce,
-};
+use outcry_contracts::orders::v1::OrderValidatedEvent;
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::{
-    CancelTradeRequest, CancelTradeResponse, GetBookRequest, GetBookResponse, GetTradeRequest,
-    ReplaceTradeRequest, ReplaceTradeResponse, SubmitOrderRequest, Trade, TradeStatus,
+    CancelTradeResponse, GetBookRequest, GetBookResponse, GetTradeRequest, ReplaceTradeResponse,
+    SessionState, SetSessionRequest, Trade, TradeStatus,
 };
 use outcry_contracts::types::v1::{AssetAmount, Money, asset_amount::Asset};
 use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
-use outcry_mesh::correlate;
 use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Store};
 use outcry_trades::{Calendar, Config, Fees, Instrument};
-use tonic::{Request, Status};
+use tonic::Status;
 use uuid::Uuid;
+
+use crate::order::Order;
 
 pub const ACME: &str = "ACME";
 
@@ -32,6 +30,7 @@ pub struct Floor {
     pub platform: Platform,
     pub clock: Arc<FakeClock>,
     pub store: Arc<dyn Store>,
+    config: Config,
     orders: Context,
     funds: Context,
 }
@@ -66,151 +65,8 @@ pub fn money(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
-fn wire(text: &str) -> Option<Money> {
+pub fn wire(text: &str) -> Option<Money> {
     Some(money(text).to_money())
-}
-
-/// An order of its own flow and owner, made from a small number.
-#[derive(Clone)]
-pub struct Order {
-    pub id: Uuid,
-    pub owner: Uuid,
-    pub flow: Uuid,
-    terms: OrderTerms,
-    protection: Option<Money>,
-}
-
-pub fn buy(number: u128, quantity: i64, price: &str) -> Order {
-    order(number, Side::Buy, quantity, price)
-}
-
-pub fn sell(number: u128, quantity: i64, price: &str) -> Order {
-    order(number, Side::Sell, quantity, price)
-}
-
-fn order(number: u128, side: Side, quantity: i64, price: &str) -> Order {
-    Order {
-        id: Uuid::from_u128(0xa000 + number),
-        owner: Uuid::from_u128(0xb000 + number),
-        flow: Uuid::from_u128(0xc000 + number),
-        terms: OrderTerms {
-            symbol: ACME.into(),
-            side: side.into(),
-            r#type: OrderType::Limit.into(),
-            quantity,
-            limit_price: wire(price),
-            time_in_force: TimeInForce::Gtc.into(),
-            post_only: false,
-            ..Default::default()
-        },
-        protection: wire(price),
-    }
-}
-
-impl Order {
-    pub fn tif(mut self, tif: TimeInForce) -> Order {
-        self.terms.time_in_force = tif.into();
-        self
-    }
-
-    pub fn market(mut self) -> Order {
-        self.terms.r#type = OrderType::Market.into();
-        self.terms.limit_price = None;
-        self
-    }
-
-    pub fn post_only(mut self) -> Order {
-        self.terms.post_only = true;
-        self
-    }
-
-    /// Waits for the price.
-    pub fn stop(mut self, price: &str) -> Order {
-        let is_market = self.terms.r#type() == OrderType::Market;
-        let kind = match is_market {
-            true => OrderType::Stop,
-            false => OrderType::StopLimit,
-        };
-        self.terms.r#type = kind.into();
-        self.terms.stop_price = wire(price);
-        self
-    }
-
-    pub fn until(mut self, at: SystemTime) -> Order {
-        self.terms.expires_at = Some(at.into());
-        self.tif(TimeInForce::Gtd)
-    }
-
-    pub fn prevents(mut self, prevention: SelfTradePrevention) -> Order {
-        self.terms.self_trade_prevention = prevention.into();
-        self
-    }
-
-    pub fn of_portfolio(mut self, portfolio: Uuid) -> Order {
-        self.terms.portfolio_id = portfolio.to_string();
-        self
-    }
-
-    pub fn symbol(mut self, symbol: &str) -> Order {
-        self.terms.symbol = symbol.into();
-        self
-    }
-
-    pub fn owned_by(mut self, other: &Order) -> Order {
-        self.owner = other.owner;
-        self
-    }
-
-    fn request<T>(&self, body: T) -> Request<T> {
-        let mut request = Request::new(body);
-        let mut cause = Cause::root(self.flow, "service:orders");
-        cause.causation_id = Some(self.validated_id());
-        correlate(&mut request, &cause);
-        request
-    }
-
-    /// Hands the order to the venue.
-    pub fn submission(&self) -> Request<SubmitOrderRequest> {
-        self.request(SubmitOrderRequest {
-            order_id: self.id.to_string(),
-            user_id: self.owner.to_string(),
-            terms: Some(self.terms.clone()),
-            protection_price: self.protection.clone(),
-        })
-    }
-
-    /// Takes the order out.
-    pub fn cancellation(&self) -> Request<CancelTradeRequest> {
-        self.request(CancelTradeRequest {
-            order_id: self.id.to_string(),
-            user_id: self.owner.to_string(),
-            symbol: self.terms.symbol.clone(),
-            reason: CancelReason::User.into(),
-        })
-    }
-
-    /// Gives the order new terms.
-    pub fn replacement(
-        &self,
-        revision: u32,
-        quantity: i64,
-        price: &str,
-    ) -> Request<ReplaceTradeRequest> {
-        self.request(ReplaceTradeRequest {
-            order_id: self.id.to_string(),
-            user_id: self.owner.to_string(),
-            symbol: self.terms.symbol.clone(),
-            revision,
-            quantity,
-            limit_price: wire(price),
-            ..Default::default()
-        })
-    }
-
-    /// Id of the event that sends the order to the venue.
-    pub fn validated_id(&self) -> Uuid {
-        Uuid::from_u128(self.flow.as_u128() << 64)
-    }
 }
 
 impl Floor {
@@ -227,7 +83,8 @@ impl Floor {
     async fn start(mut platform: Platform, clock: Arc<FakeClock>, config: Config) -> Floor {
         let ctx = platform.context("trades").await;
         let store = Arc::clone(&ctx.store);
-        let venue = outcry_trades::service(ctx.clone(), config).await.unwrap();
+        let venue = outcry_trades::service(ctx.clone(), config.clone()).await;
+        let venue = venue.unwrap();
         let orders = platform.context("orders").await;
         let funds = platform.context("funds").await;
         platform
@@ -247,13 +104,15 @@ impl Floor {
             platform,
             clock,
             store,
+            config,
             orders,
             funds,
         }
     }
 
     pub async fn restart(self) -> Floor {
-        self.restart_with(config()).await
+        let config = self.config.clone();
+        self.restart_with(config).await
     }
 
     pub async fn restart_with(self, config: Config) -> Floor {
@@ -267,13 +126,13 @@ impl Floor {
         drop((self.store, self.orders, self.funds));
         let platform = self.platform.restart().await;
         self.clock.advance(Duration::from_secs(seconds));
-        Floor::start(platform, self.clock, config()).await
+        Floor::start(platform, self.clock, self.config).await
     }
 
     pub async fn crash(self) -> Floor {
         drop((self.store, self.orders, self.funds));
         let platform = self.platform.crash_and_restart().await;
-        Floor::start(platform, self.clock, config()).await
+        Floor::start(platform, self.clock, self.config).await
     }
 
     pub fn advance(&self, seconds: u64) {
@@ -375,6 +234,37 @@ impl Floor {
             .filter(|event| event.aggregate_id() == trade_id)
             .map(|event| event.topic().trim_start_matches("trade.").to_owned())
             .collect()
+    }
+
+    /// The payloads of the venue's events of one kind, in commit order.
+    pub async fn told<E: Event + Default>(&self) -> Vec<E> {
+        let events = self.events().await;
+        events.iter().filter_map(|e| e.payload().ok()).collect()
+    }
+
+    /// What the market allows, as the book says it.
+    pub async fn session(&self) -> SessionState {
+        self.book().await.session()
+    }
+
+    pub async fn set_session(&self, request_id: u128, state: SessionState) -> SessionState {
+        let set = self.try_set_session(request_id, state).await;
+        set.unwrap()
+    }
+
+    pub async fn try_set_session(
+        &self,
+        request_id: u128,
+        state: SessionState,
+    ) -> Result<SessionState, Status> {
+        let request = SetSessionRequest {
+            request_id: Uuid::from_u128(request_id).to_string(),
+            symbol: ACME.into(),
+            state: state.into(),
+            reason: "drill".into(),
+        };
+        let response = self.as_admin().set_session(request).await?;
+        Ok(response.into_inner().state())
     }
 
     /// Publishes that an order is validated.

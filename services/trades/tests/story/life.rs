@@ -1,13 +1,14 @@
 //! Duplicates, restarts, expiry and settlement.
 
 use outcry_contracts::orders::v1::{CancelReason, TimeInForce};
-use outcry_contracts::trades::v1::{TradeCancelledEvent, TradeStatus};
+use outcry_contracts::trades::v1::{SessionState, TradeCancelledEvent, TradeStatus};
 use outcry_service::testing::eventually;
 use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::floor::{Floor, buy, config, instrument, sell};
+use crate::floor::{ACME, Floor, config, instrument};
+use crate::order::{buy, sell};
 
 #[tokio::test]
 async fn an_order_submitted_again_is_answered_with_its_present_state() {
@@ -199,6 +200,44 @@ async fn many_day_orders_expire_together() {
     })
     .await;
     let floor = std::sync::Arc::into_inner(floor).unwrap();
+    floor.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_book_is_loaded_from_its_checkpoint_and_the_events_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let floor = std::sync::Arc::new(Floor::open(folder.path()).await);
+    let mut callers = JoinSet::new();
+    // Two events each: the checkpoint comes with the 2,000th.
+    for number in 0..1_050 {
+        let floor = floor.clone();
+        let order = match number % 3 {
+            0 => sell(number, 3, "10.00"),
+            1 => sell(number, 2, "10.10").tif(TimeInForce::Day),
+            _ => buy(number, 2, "20.00").stop("15.00"),
+        };
+        callers.spawn(async move { floor.submit(&order).await });
+    }
+    callers.join_all().await;
+    let floor = std::sync::Arc::into_inner(floor).unwrap();
+    eventually("the checkpoint is written", async || {
+        let row = floor.store.view("checkpoints", ACME).await.unwrap();
+        row.is_some()
+    })
+    .await;
+    floor.set_session(1, SessionState::PostOnly).await;
+    floor.set_session(2, SessionState::Open).await;
+    floor.submit(&buy(2_000, 100, "10.00")).await;
+    let before = floor.book().await;
+
+    let floor = floor.crash().await;
+    assert_eq!(floor.book().await, before);
+    let floor = floor.crash().await;
+    assert_eq!(floor.book().await, before);
+    let stop = floor.trade(&buy(2, 2, "20.00")).await.unwrap();
+    assert_eq!(stop.status(), TradeStatus::TriggerPending);
+    let taken = floor.submit(&buy(2_001, 1_000, "10.00")).await;
+    assert_eq!(taken.cumulative_quantity, 950);
     floor.platform.stop().await;
 }
 

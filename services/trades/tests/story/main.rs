@@ -3,10 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod floor;
+mod order;
 
 mod trading;
+
+mod stops;
+
+mod hours;
 
 mod life;
 
 mod reading;
+mod streams;
+
+mod hall;
 mod replicas;

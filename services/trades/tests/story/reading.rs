@@ -7,7 +7,8 @@ use outcry_contracts::trades::v1::{
 use outcry_contracts::types::v1::PageRequest;
 use tonic::Code;
 
-use crate::floor::{ACME, Floor, buy, sell};
+use crate::floor::{ACME, Floor};
+use crate::order::{buy, sell};
 
 #[tokio::test]
 async fn users_see_their_own_trades_and_operators_all() {

@@ -7,109 +7,25 @@ use std::time::{Duration, Instant, SystemTime};
 use outcry_contracts::orders::v1::TimeInForce;
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::{
-    GetBookRequest, GetBookResponse, HaltSymbolRequest, ListExecutionsRequest,
-    ListInstrumentsRequest, Trade, TradeStatus,
+    GetBookRequest, HaltSymbolRequest, ListExecutionsRequest, ListInstrumentsRequest, SessionState,
+    SetSessionRequest, TradeStatus,
 };
 use outcry_events::SealedEvent;
-use outcry_mesh::token::MeshKey;
-use outcry_mesh::{Channel, Directory, EDGE, Role, User, acting_for, listen};
+use outcry_mesh::{Directory, EDGE, Role, User, acting_for};
 use outcry_service::Clock;
-use outcry_service::testing::{FakeClock, Platform, Replica, eventually, found};
+use outcry_service::testing::{FakeClock, Platform, eventually, found};
 use outcry_store::ReadAll;
-use outcry_trades::Config;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
+use uuid::Uuid;
 
-use crate::floor::{Order, buy, config, instrument, sell};
-
-const POOL: &str = "venue";
-
-/// Enough of them that each of two replicas gets some.
-const SYMBOLS: [&str; 8] = [
-    "ACME", "BETA", "CETI", "DIGI", "ECHO", "FLUX", "GATE", "HALO",
-];
+use crate::hall::{Hall, POOL, SYMBOLS, reason, submit};
+use crate::order::{Order, buy, sell};
+use crate::streams::{Mirror, next};
 
 /// How long an order is submitted again and again: far longer than symbols move.
 const INSIST_MAX: Duration = Duration::from_secs(60);
-
-/// One replica, and the port its peers reach it at.
-struct Hall {
-    replica: Replica,
-    port: JoinHandle<()>,
-    close: CancellationToken,
-}
-
-impl Hall {
-    async fn open(platform: &Platform, clock: Arc<FakeClock>) -> Hall {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let mut ctx = platform.context("trades").await.with_address(address);
-        (ctx.directory, ctx.clock) = (Directory::new(), clock);
-        let (key, close) = (MeshKey::from_secret(&[7; 32]), CancellationToken::new());
-        let port = tokio::spawn(listen(ctx.directory.clone(), listener, key, close.clone()));
-        let config = Config {
-            instruments: SYMBOLS.map(instrument).into(),
-            ..config()
-        };
-        let service = outcry_trades::service(ctx.clone(), config).await.unwrap();
-        let replica = Replica::start(ctx, |_| service, Arc::clone(platform.broker())).await;
-        Hall {
-            replica,
-            port,
-            close,
-        }
-    }
-
-    fn client(&self) -> TradeServiceClient<Channel> {
-        client(&self.replica.ctx.directory)
-    }
-
-    async fn book(&self, symbol: &str) -> Result<GetBookResponse, Status> {
-        let request = GetBookRequest {
-            symbol: symbol.into(),
-            depth: 100,
-        };
-        Ok(self.client().get_book(request).await?.into_inner())
-    }
-
-    async fn books(&self) -> Vec<GetBookResponse> {
-        let mut books = Vec::new();
-        for symbol in SYMBOLS {
-            books.push(self.book(symbol).await.unwrap());
-        }
-        books
-    }
-
-    async fn submit(&self, order: &Order) -> Trade {
-        submit(&self.replica.ctx.directory, order).await.unwrap()
-    }
-
-    async fn close(self) {
-        self.replica.stop().await;
-        self.close.cancel();
-        self.port.await.unwrap();
-    }
-
-    async fn crash(self) {
-        self.port.abort();
-        self.replica.crash().await;
-    }
-}
-
-fn client(directory: &Directory) -> TradeServiceClient<Channel> {
-    TradeServiceClient::new(directory.channel("orders", "trades"))
-}
-
-async fn submit(directory: &Directory, order: &Order) -> Result<Trade, Status> {
-    let response = client(directory).submit_order(order.submission()).await?;
-    Ok(response.into_inner().trade.unwrap())
-}
-
-fn reason(status: &Status) -> String {
-    status.get_details_error_info().unwrap().reason
-}
 
 /// Both have their share of the posts.
 async fn share(halls: [&Hall; 2]) {
@@ -261,6 +177,29 @@ async fn everything_can_be_asked_of_a_replica_without_the_symbol() {
             let halted = listed.iter().find(|one| one.symbol == *symbol);
             assert!(halted.unwrap().halted);
         }
+        // Once, whoever is asked; and another request under its id is refused by whoever is asked.
+        for (hall, state) in [
+            (&one, SessionState::CancelOnly),
+            (&other, SessionState::CancelOnly),
+            (&one, SessionState::Closed),
+            (&other, SessionState::Closed),
+        ] {
+            let mut set = Request::new(SetSessionRequest {
+                request_id: Uuid::from_u128(number).to_string(),
+                symbol: (*symbol).into(),
+                state: state.into(),
+                reason: "drill".into(),
+            });
+            acting_for(&mut set, &admin);
+            let edge = hall.replica.ctx.directory.channel(EDGE, "trades");
+            let answer = TradeServiceClient::new(edge).set_session(set).await;
+            match state {
+                SessionState::CancelOnly => assert_eq!(answer.unwrap().get_ref().state(), state),
+                _ => assert_eq!(reason(&answer.unwrap_err()), "REQUEST_ID_REUSED"),
+            }
+            let shown = hall.book(symbol).await.unwrap().session();
+            assert_eq!(shown, SessionState::CancelOnly);
+        }
     }
     let unknown = other.book("ZETA").await.unwrap_err();
     assert_eq!(reason(&unknown), "UNKNOWN_SYMBOL");
@@ -274,6 +213,53 @@ async fn everything_can_be_asked_of_a_replica_without_the_symbol() {
             event.causation_id().map(|id| id.as_u128()),
             Some(flow << 64)
         );
+    }
+    one.close().await;
+    other.close().await;
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_from_any_replica_tell_the_same_also_while_symbols_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = Platform::open(folder.path()).await;
+    let clock = Arc::new(FakeClock::default());
+    let one = Hall::open(&platform, clock.clone()).await;
+    let mut orders = orders(20);
+    let later = orders.split_off(orders.len() / 2);
+    for order in &orders {
+        one.submit(order).await;
+    }
+    let mut listeners = Vec::new();
+    for symbol in SYMBOLS {
+        listeners.push((symbol, one.streams(symbol).await));
+    }
+    // About half of the symbols move away from the replica that is listened to.
+    let other = Hall::open(&platform, clock).await;
+    let directory = other.replica.ctx.directory.clone();
+    let mut callers = send(&directory, later);
+    share([&one, &other]).await;
+    while let Some(sent) = callers.join_next().await {
+        sent.unwrap();
+    }
+    for symbol in SYMBOLS {
+        listeners.push((symbol, other.streams(symbol).await));
+    }
+    for (symbol, (mut book, mut tape)) in listeners {
+        let expected = Mirror::of(&one.book(symbol).await.unwrap());
+        let mut mirror = Mirror::default();
+        while mirror != expected {
+            mirror.take(&next(&mut book).await.unwrap());
+        }
+        let request = ListExecutionsRequest {
+            symbol: symbol.into(),
+            ..ListExecutionsRequest::default()
+        };
+        let executions = other.client().list_executions(request).await;
+        for execution in executions.unwrap().into_inner().executions {
+            let told = next(&mut tape).await.unwrap().execution;
+            assert_eq!(told, Some(execution));
+        }
     }
     one.close().await;
     other.close().await;

@@ -8,7 +8,8 @@ use outcry_contracts::trades::v1::{
 use outcry_events::Amount;
 use tonic::Code;
 
-use crate::floor::{ACME, Floor, buy, money, sell};
+use crate::floor::{ACME, Floor, money};
+use crate::order::{buy, sell};
 
 fn amount(money: Option<&outcry_contracts::types::v1::Money>) -> Amount {
     Amount::from_required(money).unwrap()
