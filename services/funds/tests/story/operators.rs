@@ -1,5 +1,6 @@
 //! What operators decide and verify: suspense, reversals, accounts against their events.
 
+use futures::future::join_all;
 use outcry_contracts::funds::v1 as wire;
 use outcry_contracts::funds::v1::SuspenseOutcome;
 use outcry_contracts::orders::v1::Side;
@@ -354,6 +355,41 @@ async fn a_revision_that_needs_less_gives_the_surplus_back_once() {
     let fact: wire::FundsReleasedEvent = released[0].payload().unwrap();
     assert_eq!(fact.reason(), wire::ReleaseReason::Replaced);
     assert_eq!(fact.remaining, Some(cash(200)));
+    house.check().await;
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn of_several_operators_who_decide_at_once_one_does() {
+    let house = House::open().await;
+    let ann = house.customer(100, 0).await;
+    let payment = Uuid::now_v7().to_string();
+    let failed = house
+        .outside
+        .failed(&payment, &ann, Some(money(30)), "capture-1");
+    house.handled(&failed.await).await;
+    let outcomes = [SuspenseOutcome::Credit, SuspenseOutcome::Refund];
+    let decided = join_all(outcomes.iter().cycle().take(6).map(|outcome| {
+        let (mut admin, asked) = (house.admin(), resolve(&payment, *outcome));
+        async move { admin.resolve_suspense(asked).await }
+    }))
+    .await;
+    assert_eq!(decided.iter().filter(|decided| decided.is_ok()).count(), 1);
+    for refused in decided.into_iter().filter_map(Result::err) {
+        assert_eq!(reason(&refused), "SUSPENSE_RESOLVED");
+    }
+    let listed = movements(&house, &ann).await;
+    let paid = listed.last().unwrap().event_id.clone();
+    let reversed = join_all((0..6).map(|_| {
+        let (mut admin, asked) = (house.admin(), reverse(paid.clone()));
+        async move { admin.reverse_transaction(asked).await }
+    }))
+    .await;
+    assert_eq!(reversed.iter().filter(|one| one.is_ok()).count(), 1);
+    for refused in reversed.into_iter().filter_map(Result::err) {
+        assert_eq!(reason(&refused), "ALREADY_REVERSED");
+    }
+    assert!(verified(&house, &ann).await.intact);
     house.check().await;
     house.platform.stop().await;
 }

@@ -9,6 +9,7 @@ use outcry_events::money::Amount;
 use outcry_funds::documents::WITHDRAWALS;
 use outcry_funds::domain::{Stage, Standing, Withdrawal};
 use outcry_service::testing::eventually;
+use outcry_store::Timer;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -312,5 +313,37 @@ async fn customers_see_their_own_payouts_newest_first_and_operators_all() {
             (Code::NotFound, "NO_SUCH_WITHDRAWAL")
         );
     }
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn however_often_its_timer_fires_at_once_a_payout_leaves_once() {
+    let house = House::open().await;
+    house.bank.behaves(Manner::Silent);
+    let ann = house.customer(100, 0).await;
+    let id = requested(&house, &ann, 30).await;
+    eventually("it is under way", async || !house.bank.sent().is_empty()).await;
+    house.bank.behaves(Manner::AtOnce);
+    let timer = Timer {
+        id: format!("payout/{id}"),
+        due: house.ctx.clock.now(),
+        payload: Vec::new(),
+    };
+    let replicas = [(); 4].map(|()| {
+        let config = outcry_funds::Config::default();
+        outcry_funds::service(house.ctx.clone(), config).unwrap()
+    });
+    let fired = join_all(replicas.iter().map(|replica| {
+        let handler = replica.timers.as_ref().unwrap();
+        handler.fire(&timer)
+    }))
+    .await;
+    assert!(fired.iter().any(Result::is_ok), "{fired:?}");
+    assert_eq!(
+        seen(&house, &id).await.status(),
+        wire::WithdrawalStatus::Done
+    );
+    assert_eq!(house.said("funds.withdrawn").await.len(), 1);
+    house.check().await;
     house.platform.stop().await;
 }
