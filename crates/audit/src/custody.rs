@@ -22,14 +22,14 @@ use crate::fact::{Fact, raw};
 use crate::finding::Findings;
 use crate::history::History;
 use crate::stores::Stores;
-pub(crate) use fold::{CASH, Custody, held};
+pub(crate) use fold::{CASH, Custody, custody, held};
 
 pub async fn check(
     history: &History,
     stores: &Stores,
     findings: &mut Findings,
 ) -> Outcome<Custody> {
-    let custody = fold::custody(history, findings)?;
+    let custody = custody(history, findings)?;
     check_conserved(&custody, findings);
     check_locks(&custody, findings);
     check_flows(history, &custody, findings)?;

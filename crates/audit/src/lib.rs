@@ -31,8 +31,10 @@ mod custody;
 mod delivery;
 mod effects;
 mod fact;
+mod journals;
 mod lifecycle;
 mod matches;
+mod payouts;
 mod positions;
 mod standing;
 mod streams;
@@ -71,8 +73,10 @@ async fn check(
     effects::check(history, stores, findings).await?;
     standing::check(history, stores, findings).await?;
     credits::check(history, findings);
-    custody::check(history, stores, findings).await?;
-    positions::check(history, stores, findings).await?;
+    let custody = custody::check(history, stores, findings).await?;
+    positions::check(history, stores, &custody, findings).await?;
+    payouts::check(history, stores, findings).await?;
+    journals::check(history, stores, findings).await?;
     delivery::check(history, stores, findings).await
 }
 

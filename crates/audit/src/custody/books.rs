@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Ids;
-use super::chain::{Chain, Transaction};
+use super::chain::{Chain, Transaction, is_outside};
 use super::fold::{CASH, Held, held, price};
 use crate::error::{AuditError, Outcome};
 use crate::fact::{Fact, raw};
@@ -30,12 +30,16 @@ pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) 
     };
     let booked = check_journal(history, &journal, findings)?;
     check_balances(history, &booked, &balances, findings)?;
+    // What the ledger heard of before it heard of what is used.
+    let waiting = stores.view("ledger", "waiting").await?.unwrap_or_default();
     for recorded in history.of("funds").chain(history.of("payments")) {
-        if legs(&recorded.fact)?.is_none() || booked.contains(&recorded.event.id()) {
+        let id = recorded.event.id();
+        if legs(&recorded.fact)?.is_none() || booked.contains(&id) {
             continue;
         }
-        if stores.handled("ledger", &recorded.event).await? {
-            findings.expect("I14", false, recorded.event.id(), || {
+        let waits = waiting.contains_key(&id.to_string());
+        if !waits && stores.handled("ledger", &recorded.event).await? {
+            findings.expect("I14", false, id, || {
                 format!(
                     "the ledger handled {} without booking it",
                     recorded.event.topic()
@@ -152,10 +156,7 @@ fn entries(row: &Value) -> Vec<(String, i128)> {
 /// Of `u:<user>:<asset>:<part>`, `world:<asset>`, `issuer:<symbol>`, `house:<purpose>:<asset>` and
 /// `clearing:<purpose>:<asset>`.
 fn asset(account: &str) -> &str {
-    let place = match account.split(':').next() {
-        Some("u" | "house" | "clearing") => 2,
-        _ => 1,
-    };
+    let place = if is_outside(account) { 1 } else { 2 };
     account.split(':').nth(place).unwrap_or_default()
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::chain::Transaction;
 use super::*;
+use crate::samples::day::day;
 use crate::samples::{ALICE, BOB, BUY, SELL, Script, broken, cash, id, money, sale, shares};
 
 const NONE: [&str; 0] = [];
@@ -164,9 +165,11 @@ fn journal(history: &History) -> Vec<Transaction> {
     let mut previous = chain::ORIGIN.to_owned();
     let mut balances: BTreeMap<String, i64> = BTreeMap::new();
     let mut journal = Vec::new();
-    for recorded in history.events.iter().filter(|one| one.service == "funds") {
+    for recorded in &history.events {
         let event = &recorded.event;
-        let legs = books::legs(&recorded.fact).unwrap().unwrap();
+        let Some(legs) = books::legs(&recorded.fact).unwrap() else {
+            continue;
+        };
         let entries = legs.into_iter().map(|(account, amount)| {
             let balance = balances.entry(account.clone()).or_default();
             let amount = i64::try_from(amount).unwrap();
@@ -244,6 +247,20 @@ fn the_hash_of_a_transaction_is_what_it_has_always_been() {
         transaction.computed_hash(),
         "c69048f086e659708a853b7f98b5eef0ee60a1e3534bbd08964f0b119a46318e"
     );
+}
+
+#[test]
+fn the_ledgers_journal_of_a_day_balances_and_ends_without_suspense() {
+    let history = day().history();
+    let journal = journal(&history);
+    let of_suspense = |transaction: &&Transaction| {
+        let mut entries = transaction.entries.iter();
+        entries.any(|entry| entry.account == "house:suspense:USD")
+    };
+    let suspense: Vec<_> = journal.iter().filter(of_suspense).collect();
+    assert_eq!(suspense.len(), 2);
+    let sums = journal.iter().flat_map(|transaction| &transaction.entries);
+    assert_eq!(sums.map(|entry| entry.amount).sum::<i64>(), 0);
 }
 
 #[test]
