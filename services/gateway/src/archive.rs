@@ -237,6 +237,7 @@ impl Archive {
                 failing = outcome.is_err();
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 _ = commits.changed() => {}
                 () = self.shared.behind.notified() => {}

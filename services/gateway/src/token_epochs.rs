@@ -127,6 +127,7 @@ impl Watch {
             }
             failing = outcome.is_err();
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 _ = commits.changed() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
