@@ -83,8 +83,8 @@ impl TradeService for Api {
         let asked = requests::replace(&body)?;
         let trade = self.venue.replace(&body.symbol, asked, cause).await?;
         Ok(Response::new(ReplaceTradeResponse {
-            replaced: trade.revision >= body.revision,
-            kept_priority: trade.revision == body.revision && trade.kept_priority,
+            replaced: trade.asked_revision() >= body.revision,
+            kept_priority: trade.asked_revision() == body.revision && trade.kept_priority,
             trade: Some(self.shown(&trade).await?),
         }))
     }

@@ -298,8 +298,12 @@ impl Desk {
             return Ok(Err(NoEffect::NoSuchOrder));
         }
         // Repeated: it was accepted before.
-        if asked.revision <= trade.revision {
+        if asked.revision <= trade.asked_revision() {
             return Ok(Ok(Some(order_id)));
+        }
+        // The venue was faster, and who asked has not heard of it yet.
+        if asked.revision <= trade.revision {
+            return Ok(Err(NoEffect::RevisionTaken));
         }
         let tick = self.market.rules.tick;
         let (quantity, stop) = (asked.quantity, asked.stop);

@@ -290,8 +290,12 @@ mod tests {
     #[test]
     fn what_the_desk_says_reaches_the_caller_as_it_is() {
         let halted = NoEffect::Terms(book::Refusal::Halted);
-        let reused = NoEffect::RequestReused;
-        for error in [NoEffect::NoSuchOrder, halted, reused].map(VenueError::from) {
+        let others = [
+            NoEffect::NoSuchOrder,
+            NoEffect::RevisionTaken,
+            NoEffect::RequestReused,
+        ];
+        for error in others.into_iter().chain([halted]).map(VenueError::from) {
             let (code, reason) = (error.code(), error.reason());
             let status = Status::from(passed(error.into()));
             assert_eq!(

@@ -87,6 +87,11 @@ pub(crate) struct Trade {
     pub(crate) failure_reason: i32,
     pub(crate) message: String,
     pub(crate) revision: u32,
+    /// The last revision somebody asked for; as [`Trade::revision`] while the venue has made none
+    /// on its own.
+    #[serde(default)]
+    asked_revision: Option<u32>,
+    /// Whether the last change somebody asked for kept the place in the queue.
     pub(crate) kept_priority: bool,
     /// Nanoseconds since 1970.
     created_ns: i64,
@@ -181,6 +186,7 @@ impl Trade {
             failure_reason: FailureReason::Unspecified.into(),
             message: String::new(),
             revision: 0,
+            asked_revision: None,
             kept_priority: false,
             created_ns: timer::nanos(sealed.occurred_at()).ok_or(Unreadable::Field {
                 field: "occurred_at",
@@ -207,7 +213,7 @@ impl Trade {
         }
         match event {
             TradeEvent::Created(_) => {}
-            TradeEvent::Placed(event) => self.placed(event)?,
+            TradeEvent::Placed(event) => self.placed(event, &sealed.envelope().actor)?,
             TradeEvent::Executed(event) => self.executed(event)?,
             TradeEvent::Closed(_) => self.set(TradeStatus::Closed),
             TradeEvent::Cancelled(event) => {
@@ -227,7 +233,7 @@ impl Trade {
         Ok(())
     }
 
-    fn placed(&mut self, event: &TradePlacedEvent) -> Result<(), Unreadable> {
+    fn placed(&mut self, event: &TradePlacedEvent, actor: &str) -> Result<(), Unreadable> {
         if event.revision > 0 {
             let price = Some(Amount::from_required(event.limit_price.as_ref())?.raw());
             match self.order_type() {
@@ -242,8 +248,10 @@ impl Trade {
         }
         self.quantity = event.quantity;
         self.leaves = event.leaves_quantity;
-        // Whether the last change kept the place in the queue, whatever came after it.
-        if event.revision > self.revision {
+        if event.revision > self.revision && actor == VENUE {
+            self.asked_revision.get_or_insert(self.revision);
+        } else if event.revision > self.revision {
+            self.asked_revision = Some(event.revision);
             self.kept_priority = event.kept_priority;
         }
         self.revision = event.revision;
@@ -306,6 +314,11 @@ impl Trade {
     /// The price it waits for or has waited for, in ten-thousandths.
     pub(crate) fn stop_price(&self) -> Option<i64> {
         self.stop_price
+    }
+
+    /// The last revision somebody asked for.
+    pub(crate) fn asked_revision(&self) -> u32 {
+        self.asked_revision.unwrap_or(self.revision)
     }
 
     /// When the venue received it.

@@ -330,7 +330,9 @@ impl Refusal for VenueError {
             VenueError::UnknownSymbol(_) | VenueError::NoEffect(NoEffect::NoSuchOrder) => {
                 Code::NotFound
             }
-            VenueError::NoEffect(NoEffect::Terms(_)) => Code::FailedPrecondition,
+            VenueError::NoEffect(NoEffect::Terms(_) | NoEffect::RevisionTaken) => {
+                Code::FailedPrecondition
+            }
             VenueError::NoEffect(NoEffect::RequestReused) => Code::InvalidArgument,
             VenueError::Store(_)
             | VenueError::Unavailable
@@ -346,6 +348,7 @@ impl Refusal for VenueError {
             VenueError::UnknownSymbol(_) => "UNKNOWN_SYMBOL",
             VenueError::NoEffect(NoEffect::NoSuchOrder) => "NO_SUCH_ORDER",
             VenueError::NoEffect(NoEffect::Terms(refusal)) => terms_reason(*refusal),
+            VenueError::NoEffect(NoEffect::RevisionTaken) => "REVISION_TAKEN",
             VenueError::NoEffect(NoEffect::RequestReused) => "REQUEST_ID_REUSED",
             VenueError::Store(_) => "STORE_UNAVAILABLE",
             VenueError::Unavailable => "VENUE_UNAVAILABLE",
@@ -378,7 +381,11 @@ pub(crate) fn is_no_effect(reason: &str) -> bool {
     ];
     let no_effects = terms.map(NoEffect::Terms).into_iter();
     no_effects
-        .chain([NoEffect::NoSuchOrder, NoEffect::RequestReused])
+        .chain([
+            NoEffect::NoSuchOrder,
+            NoEffect::RevisionTaken,
+            NoEffect::RequestReused,
+        ])
         .any(|no_effect| VenueError::NoEffect(no_effect).reason() == reason)
 }
 

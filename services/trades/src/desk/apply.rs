@@ -172,28 +172,33 @@ impl Desk {
             .trades
             .get_mut(&order_id)
             .ok_or(Unwritable::Stray(order_id))?;
-        // What an order loses because it met its owner's is no change somebody asked for.
-        let (revision, settled) = match why {
-            Why::Changed {
-                order_id: asked,
-                revision,
-                settled,
-            } if asked == order_id => (revision, settled),
-            Why::Changed { .. } | Why::Venue | Why::Asked(_) => {
-                (trade.revision, Settled::default())
-            }
-        };
         let place = Place {
             quantity: replacement.quantity,
             price: replacement.price,
             stop: replacement.stop,
         };
         let event = TradePlacedEvent {
-            revision,
             kept_priority: replacement.keeps_priority,
             ..placed(trade, place, venue_seq)
         };
-        pen.write(trade, &TradeEvent::Placed(event))?;
+        let settled = match why {
+            Why::Changed {
+                order_id: asked,
+                revision,
+                settled,
+            } if asked == order_id && revision > trade.revision => {
+                let event = TradePlacedEvent { revision, ..event };
+                pen.write(trade, &TradeEvent::Placed(event))?;
+                settled
+            }
+            // What an order loses because it met one of its owner nobody has asked for.
+            Why::Changed { .. } | Why::Venue | Why::Asked(_) => {
+                let revision = trade.revision + 1;
+                let event = TradePlacedEvent { revision, ..event };
+                pen.write_own(trade, &TradeEvent::Placed(event))?;
+                Settled::default()
+            }
+        };
         if trade.is_open() {
             pen.batch.touch(order_id);
             return Ok(());

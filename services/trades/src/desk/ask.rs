@@ -100,6 +100,9 @@ pub(crate) enum NoEffect {
     /// The new terms are not acceptable.
     #[error("the venue does not accept these terms: {0}")]
     Terms(#[from] Refusal),
+    /// The venue has changed the order under this revision.
+    #[error("the venue has changed the order meanwhile; ask with the next revision")]
+    RevisionTaken,
     /// Something else was asked for under the same request id.
     #[error("this request id was used for another request; use a new one")]
     RequestReused,

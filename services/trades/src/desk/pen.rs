@@ -76,7 +76,27 @@ impl Pen<'_> {
             }
             _ => trade.own_cause(),
         };
-        let sealed: SealedEvent = event.seal(self.stamp(trade.sequence + 1, &cause))?;
+        self.write_caused(trade, event, &cause)
+    }
+
+    /// Writes the next event of a trade, which the venue brings about on its own whatever the
+    /// command was, and applies it.
+    pub(crate) fn write_own(
+        &mut self,
+        trade: &mut Trade,
+        event: &TradeEvent,
+    ) -> Result<(), Unwritable> {
+        let cause = trade.own_cause();
+        self.write_caused(trade, event, &cause)
+    }
+
+    fn write_caused(
+        &mut self,
+        trade: &mut Trade,
+        event: &TradeEvent,
+        cause: &Cause,
+    ) -> Result<(), Unwritable> {
+        let sealed: SealedEvent = event.seal(self.stamp(trade.sequence + 1, cause))?;
         trade.apply(&sealed, event)?;
         self.batch.append(sealed);
         Ok(())

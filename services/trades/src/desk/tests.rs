@@ -395,6 +395,40 @@ async fn an_order_half_way_through_the_book_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_stop_that_was_reached_before_a_crash_goes_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (platform, ctx) = platform(folder.path()).await;
+    let mut live = testing(&ctx, market(2), fence(&ctx).await).await;
+    let crowd = (0..5).map(|number| (limit(number * OWNERS, Side::Sell, 10, 100), cause()));
+    live.carry_out_all(crowd).await;
+    let stop = Shape {
+        number: 6,
+        side: Side::Buy,
+        market: false,
+        quantity: 5,
+        cents: 101,
+        tif: TimeInForce::Gtc,
+        post_only: false,
+        stop_cents: Some(100),
+        prevention: SelfTradePrevention::Unspecified,
+    };
+    live.carry_out_all([(submit(stop), cause())]).await;
+    // Two of five matches are committed, which reach the price; then the process is gone.
+    live.begin((limit(101, Side::Buy, 50, 100), cause())).await;
+    let waiting = live.desk().trades()[&order_id(6)].status();
+    assert_eq!(waiting, TradeStatus::TriggerPending);
+    drop(live);
+
+    let desk = Running::start(&ctx, 2, fence(&ctx).await).await;
+    let trade = desk.trade(limit(101, Side::Buy, 50, 100)).await;
+    assert_eq!(trade.executed, 50);
+    let woken = desk.trade(submit(stop)).await;
+    assert_eq!((woken.status(), woken.leaves), (TradeStatus::Placed, 5));
+    desk.stop().await;
+    platform.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_be_written_down_harms_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let (platform, ctx) = platform(folder.path()).await;

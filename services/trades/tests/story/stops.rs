@@ -178,7 +178,8 @@ async fn an_order_meets_its_owners_as_it_chose() {
     assert_eq!(gone.cancel_reason(), CancelReason::SelfTrade);
     let less = floor.trade(&maker).await.unwrap();
     assert_eq!(less.status(), TradeStatus::Placed);
-    assert_eq!((less.leaves_quantity, less.revision), (20, 0));
+    // The venue counts what it takes from an order as a change of its own.
+    assert_eq!((less.leaves_quantity, less.revision), (20, 1));
     assert_eq!(less.terms.unwrap().quantity, 20);
 
     let floor = floor.restart().await;
@@ -186,9 +187,28 @@ async fn an_order_meets_its_owners_as_it_chose() {
         floor.levels().await,
         [vec![], vec!["20 @ 10.00".to_owned()]]
     );
-    // It is its owner's first change, whatever the venue has taken from it.
-    let changed = floor.replace(&maker, 1, 25, "10.00").await.unwrap();
-    assert!(changed.replaced && !changed.kept_priority);
+    let raced = floor.replace(&maker, 1, 25, "10.00").await.unwrap_err();
+    let reason = raced.get_details_error_info().unwrap().reason;
+    assert_eq!(reason, "REVISION_TAKEN");
+    for _ in 0..2 {
+        let changed = floor.replace(&maker, 2, 25, "10.00").await.unwrap();
+        assert!(changed.replaced && !changed.kept_priority);
+        assert_eq!(changed.trade.unwrap().leaves_quantity, 25);
+    }
+    // One that loses some of itself on its way in, and then trades.
+    let other = buy(7, 5, "9.00");
+    floor.submit(&other).await;
+    let cheap = buy(8, 3, "9.00").owned_by(&maker);
+    floor.submit(&cheap).await;
+    let down = sell(9, 10, "9.00")
+        .owned_by(&maker)
+        .prevents(SelfTradePrevention::Decrement);
+    let down = floor.submit(&down).await;
+    assert_eq!(down.status(), TradeStatus::PartiallyFilled);
+    assert_eq!((down.cumulative_quantity, down.leaves_quantity), (5, 2));
+    assert_eq!((down.terms.unwrap().quantity, down.revision), (7, 1));
+    let raised = sell(9, 10, "9.00").owned_by(&maker);
+    assert!(floor.cancel(&raised).await.cancelled);
     let over = buy(3, 10, "10.00")
         .owned_by(&maker)
         .prevents(SelfTradePrevention::CancelOldest);
