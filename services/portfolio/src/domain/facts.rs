@@ -1,14 +1,17 @@
 //! What the events of funds do to holdings.
 
 use outcry_contracts::Event as _;
-use outcry_contracts::funds::v1::{FundsDepositedEvent, FundsSettledEvent};
+use outcry_contracts::funds::v1::{FundsDepositedEvent, FundsSettledEvent, FundsWithdrawnEvent};
 use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_events::{Amount, MoneyError, PayloadError, SealedEvent};
 use outcry_store::timer::nanos;
+use uuid::Uuid;
 
 use super::lot::Lot;
 use super::movement::Movement;
+use super::portfolios::{main_portfolio, named_or_main};
 use super::position::Price;
+use super::sale::Sale;
 
 /// One movement of one holding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub fn movements(event: &SealedEvent) -> Result<Vec<Moved>, FactError> {
         settled(event, event.payload()?)
     } else if event.is::<FundsDepositedEvent>() {
         deposited(event, event.payload()?)
+    } else if event.is::<FundsWithdrawnEvent>() {
+        withdrawn(event, &event.payload()?)
     } else {
         Ok(Vec::new())
     }
@@ -71,6 +76,7 @@ pub fn price(event: &SealedEvent) -> Result<Option<Price>, FactError> {
         symbol: settled.symbol,
         at_ns: at_ns(event)?,
         told_by: event.id(),
+        changed_ns: 0,
     }))
 }
 
@@ -79,13 +85,21 @@ fn settled(event: &SealedEvent, settled: FundsSettledEvent) -> Result<Vec<Moved>
     let notional = amount(settled.notional.as_ref())?;
     let buyer_fee = amount(settled.buyer_fee.as_ref())?;
     let cost = notional.checked_add(buyer_fee).ok_or(FactError::Cost)?;
+    let buyer = named_or_main(&settled.buyer_portfolio_id, &settled.buyer_user_id);
+    let seller = named_or_main(&settled.seller_portfolio_id, &settled.seller_user_id);
     let bought = Movement::Acquired {
-        lot: opened(event, settled.match_id, settled.quantity, cost)?,
+        lot: opened(event, buyer, settled.match_id, settled.quantity, cost)?,
         paid: notional,
         fee: buyer_fee,
     };
     let sold = Movement::Disposed {
-        quantity: settled.quantity,
+        sale: Sale {
+            event_id: event.id(),
+            portfolio_id: seller,
+            quantity: settled.quantity,
+            uncovered: settled.quantity,
+            of_lot: None,
+        },
         received: notional,
         fee: amount(settled.seller_fee.as_ref())?,
     };
@@ -103,13 +117,16 @@ fn settled(event: &SealedEvent, settled: FundsSettledEvent) -> Result<Vec<Moved>
     ])
 }
 
-/// Shares that are issued cost their holder nothing. Cash is no holding.
+/// Shares that are issued cost their holder nothing, and come into the main portfolio. Cash is no
+/// holding.
 fn deposited(event: &SealedEvent, deposited: FundsDepositedEvent) -> Result<Vec<Moved>, FactError> {
     let Some(Asset::Shares(shares)) = deposited.amount.and_then(|amount| amount.asset) else {
         return Ok(Vec::new());
     };
+    let main = main_portfolio(&deposited.user_id);
+    let (reference, quantity) = (deposited.reference, shares.quantity);
     let movement = Movement::Acquired {
-        lot: opened(event, deposited.reference, shares.quantity, Amount::ZERO)?,
+        lot: opened(event, main, reference, quantity, Amount::ZERO)?,
         paid: Amount::ZERO,
         fee: Amount::ZERO,
     };
@@ -120,15 +137,44 @@ fn deposited(event: &SealedEvent, deposited: FundsDepositedEvent) -> Result<Vec<
     }])
 }
 
+/// Shares whose issue is taken back leave the lot that came with it, and bring nothing.
+fn withdrawn(
+    event: &SealedEvent,
+    withdrawn: &FundsWithdrawnEvent,
+) -> Result<Vec<Moved>, FactError> {
+    let amount = withdrawn.amount.as_ref();
+    let Some(Asset::Shares(shares)) = amount.and_then(|amount| amount.asset.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let movement = Movement::Disposed {
+        sale: Sale {
+            event_id: event.id(),
+            portfolio_id: main_portfolio(&withdrawn.user_id),
+            quantity: shares.quantity,
+            uncovered: shares.quantity,
+            of_lot: Uuid::parse_str(&withdrawn.reverses_event_id).ok(),
+        },
+        received: Amount::ZERO,
+        fee: Amount::ZERO,
+    };
+    Ok(vec![Moved {
+        user_id: withdrawn.user_id.clone(),
+        symbol: shares.symbol.clone(),
+        movement,
+    }])
+}
+
 /// The lot `event` opens.
 fn opened(
     event: &SealedEvent,
+    portfolio_id: Uuid,
     reference: String,
     shares: i64,
     cost: Amount,
 ) -> Result<Lot, FactError> {
     Ok(Lot {
         opened_by: event.id(),
+        portfolio_id,
         reference,
         opened_at_ns: at_ns(event)?,
         acquired: shares,

@@ -12,6 +12,8 @@ use super::ten_thousandths;
 pub struct Lot {
     /// The event that opened it: the order of lots.
     pub opened_by: Uuid,
+    /// The portfolio it is in.
+    pub portfolio_id: Uuid,
     /// Match or issue that opened it.
     pub reference: String,
     /// When, in nanoseconds since 1970.
@@ -37,23 +39,14 @@ impl Lot {
         self.quantity > 0
     }
 
-    /// Shares of it that were sold.
-    #[must_use]
-    pub fn sold(&self) -> i64 {
-        self.acquired - self.quantity
-    }
-
-    /// The lot when `sold` of its shares are. Their cost is rounded down, and what is lost by that
-    /// stays with the rest. It depends on how many are left and not on the sales that took them.
-    pub(super) fn sell(&mut self, sold: i64) {
-        self.quantity = self.acquired - sold;
-        self.cost = if sold == 0 {
-            self.full_cost
-        } else {
-            // Is there: the part is not more than the whole, and a lot that sells has shares.
-            self.full_cost
-                .checked_mul_div(self.quantity, self.acquired, Rounding::Ceil)
-                .unwrap_or_default()
-        };
+    /// The lot when so many shares are left. The cost of what was sold is rounded down, and what is
+    /// lost by that stays with the rest: it depends on how many are left and not on who took them.
+    pub(super) fn leave(&mut self, left: i64) {
+        self.quantity = left;
+        // Is there: the part is not more than the whole, and a lot that gives has shares.
+        self.cost = self
+            .full_cost
+            .checked_mul_div(left, self.acquired, Rounding::Ceil)
+            .unwrap_or_default();
     }
 }

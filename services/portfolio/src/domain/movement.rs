@@ -1,9 +1,9 @@
 //! What happens to a holding.
 
 use outcry_events::Amount;
-use uuid::Uuid;
 
 use super::lot::Lot;
+use super::sale::Sale;
 
 /// What happens to a holding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +17,10 @@ pub enum Movement {
         /// Fee on top: part of the cost.
         fee: Amount,
     },
-    /// Shares went out, the oldest first.
+    /// Shares went out.
     Disposed {
-        /// Shares.
-        quantity: i64,
+        /// The sale, with none of its shares covered yet.
+        sale: Sale,
         /// Received for them, before the fee.
         received: Amount,
         /// Fee taken from that.
@@ -34,17 +34,4 @@ pub enum Movement {
 pub struct TooLarge {
     /// Of what.
     pub symbol: String,
-}
-
-// === impl Movement ===
-
-impl Movement {
-    /// The event that opens a lot, if one is opened.
-    #[must_use]
-    pub fn opened_by(&self) -> Option<Uuid> {
-        match self {
-            Movement::Acquired { lot, .. } => Some(lot.opened_by),
-            Movement::Disposed { .. } => None,
-        }
-    }
 }

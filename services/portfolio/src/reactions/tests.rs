@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::domain::{Holding, Lot, Movement, Position};
-use crate::views::{LOTS, POSITIONS};
+use crate::domain::{Holding, Lot, Sale, Take};
+use crate::views::{LOTS, SALES, TAKES};
 
 /// Stores that are opened: each takes a while.
 const CASES: u32 = 12;
@@ -35,9 +35,11 @@ fn moved(movement: Movement) -> Moved {
 fn told(number: u128, (kind, quantity, cash, dies): (u8, i64, i64, bool)) -> Told {
     let event_id = Uuid::from_u128(number);
     let cash = Amount::from_raw(cash).unwrap();
+    let portfolio_id = Uuid::from_u128(u128::from(cash.raw().unsigned_abs()) % 3);
     let bought = moved(Movement::Acquired {
         lot: Lot {
             opened_by: event_id,
+            portfolio_id,
             reference: format!("ACME-{number}"),
             opened_at_ns: 0,
             acquired: quantity,
@@ -50,7 +52,13 @@ fn told(number: u128, (kind, quantity, cash, dies): (u8, i64, i64, bool)) -> Tol
     });
     let sold = |quantity| {
         moved(Movement::Disposed {
-            quantity,
+            sale: Sale {
+                event_id,
+                portfolio_id,
+                quantity,
+                uncovered: quantity,
+                of_lot: (quantity == 7).then(|| Uuid::from_u128(number / 2)),
+            },
             received: cash,
             fee: Amount::ZERO,
         })
@@ -92,47 +100,59 @@ async fn handle(follower: &Follower, event: &Told) -> Result<(), CommitError> {
 }
 
 async fn kept(store: &dyn Store) -> Holding {
-    let key = views::position_key(USER, "ACME");
-    let row = store.view(POSITIONS, &key).await.unwrap().unwrap();
-    let position: Position = row.decode().unwrap();
-    let rows = store.scan(&Scan::new(LOTS).limit(10_000)).await.unwrap();
-    let lots = rows.iter().map(|row| row.decode().unwrap());
+    let (mut position, _) = views::position(store, USER, "ACME").await.unwrap();
+    position.changed_ns = 0;
+    let all = |view| Scan::new(view).limit(10_000);
+    let lots: Vec<Lot> = views::read(store, &all(LOTS)).await.unwrap();
+    let sales: Vec<Sale> = views::read(store, &all(SALES)).await.unwrap();
+    let takes: Vec<Take> = views::read(store, &all(TAKES)).await.unwrap();
     Holding {
         position,
-        lots: lots.map(|lot: Lot| (lot.opened_by, lot)).collect(),
+        lots: lots.into_iter().map(|lot| (lot.opened_by, lot)).collect(),
+        sales: sales
+            .into_iter()
+            .map(|sale| (sale.event_id, sale))
+            .collect(),
+        takes: takes
+            .into_iter()
+            .map(|take| ((take.sale, take.lot), take))
+            .collect(),
     }
 }
 
 fn expected(events: &[Told]) -> Holding {
     let mut holding = Holding::empty(USER, "ACME");
     for one in events.iter().flat_map(|event| &event.moved) {
-        holding.count(&one.movement).unwrap();
+        holding.count(&one.movement, None).unwrap();
     }
     holding.arrange().unwrap();
     holding
 }
 
-async fn open_lots(store: &dyn Store) -> BTreeMap<Uuid, Lot> {
-    let scan = views::open_lots(USER, "ACME").limit(10_000);
-    let rows = store.scan(&scan).await.unwrap();
-    let lots = rows.iter().map(|row| row.decode().unwrap());
-    lots.map(|lot: Lot| (lot.opened_by, lot)).collect()
+/// The lots that are listed as open, by portfolio if one is named.
+async fn open_lots(store: &dyn Store, portfolio: Option<Uuid>) -> BTreeMap<Uuid, Lot> {
+    let scan = views::open_lots(USER, "ACME", portfolio).limit(10_000);
+    let lots: Vec<Lot> = views::read(store, &scan).await.unwrap();
+    lots.into_iter().map(|lot| (lot.opened_by, lot)).collect()
 }
 
-/// A follower that sees few lots at a time, so that even small events need several commits.
-async fn short_sighted(folder: &std::path::Path) -> Follower {
+/// A follower that sees few rows at a time, so that even small events need several commits.
+async fn short_sighted(folder: &std::path::Path, page: usize) -> Follower {
     let ctx = Platform::open(folder).await.context(NAME).await;
-    Follower { ctx, lots: (1, 2) }
+    Follower {
+        width: Width { page, takes: 2 },
+        ..Follower::new(ctx, watch::Sender::new(0))
+    }
 }
 
 #[test]
-fn whatever_the_order_and_however_few_lots_fit_into_a_commit_the_holding_is_the_same() {
+fn whatever_the_order_and_however_few_rows_fit_into_a_commit_the_holding_is_the_same() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut runner = TestRunner::new(ProptestConfig::with_cases(CASES));
-    let result = runner.run(&in_any_order(), |events| {
+    let result = runner.run(&(in_any_order(), 1..4_usize), |(events, page)| {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let follower = short_sighted(folder.path()).await;
+            let follower = short_sighted(folder.path(), page).await;
             for (place, event) in events.iter().enumerate() {
                 if event.dies {
                     let id = event.event_id;
@@ -148,9 +168,13 @@ fn whatever_the_order_and_however_few_lots_fit_into_a_commit_the_holding_is_the_
             let kept = kept(follower.store()).await;
             let expected = expected(&events);
             prop_assert_eq!(&kept, &expected);
-            let open = open_lots(follower.store()).await;
-            let left = expected.lots.into_iter().filter(|(_, lot)| lot.is_open());
-            prop_assert_eq!(open, left.collect::<BTreeMap<_, _>>());
+            for portfolio in [None, Some(Uuid::from_u128(1))] {
+                let open = open_lots(follower.store(), portfolio).await;
+                let left = expected.lots.clone().into_iter().filter(|(_, lot)| {
+                    lot.is_open() && portfolio.is_none_or(|id| lot.portfolio_id == id)
+                });
+                prop_assert_eq!(open, left.collect::<BTreeMap<_, _>>());
+            }
             Ok(())
         })
     });
@@ -160,16 +184,17 @@ fn whatever_the_order_and_however_few_lots_fit_into_a_commit_the_holding_is_the_
 #[tokio::test]
 async fn a_sale_of_many_lots_is_counted_once_also_when_others_come_in_between() {
     let folder = tempfile::tempdir().unwrap();
-    let follower = short_sighted(folder.path()).await;
+    let follower = short_sighted(folder.path(), 2).await;
     let buy = |number| told(number, (0, 1, 100, false));
     let mut events: Vec<Told> = (10..30).map(buy).collect();
     for event in &events {
         handle(&follower, event).await.unwrap();
     }
     let sale = told(30, (5, 15, 5000, false));
+    // What belongs into the last commit is lost with the process.
     follower.follow(sale.event_id, &sale.moved).await.unwrap();
     let halfway = kept(follower.store()).await.position;
-    assert_eq!(halfway.unfinished, [sale.event_id].into());
+    assert!(halfway.total.uncovered > 0, "{halfway:?}");
     assert!(halfway.is_conserved());
     let between = [buy(5), told(31, (5, 2, 400, false)), buy(32)];
     for event in &between {
@@ -186,7 +211,7 @@ async fn a_sale_of_many_lots_is_counted_once_also_when_others_come_in_between() 
 #[tokio::test]
 async fn two_who_change_one_holding_do_not_lose_each_others_change() {
     let folder = tempfile::tempdir().unwrap();
-    let follower = short_sighted(folder.path()).await;
+    let follower = short_sighted(folder.path(), 2).await;
     let (issue, purchase) = (told(1, (0, 5, 0, false)), told(2, (0, 5, 500, false)));
     let stale = follower.follow(issue.event_id, &issue.moved).await.unwrap();
     handle(&follower, &purchase).await.unwrap();

@@ -1,19 +1,21 @@
 //! A platform with the portfolio, and users and funds that only say what they are told to say.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use outcry_contracts::Event;
-use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent, FundsSettledEvent};
+use outcry_contracts::funds::v1::{
+    DepositMethod, FundsDepositedEvent, FundsSettledEvent, FundsWithdrawnEvent, WithdrawalMethod,
+};
 use outcry_contracts::portfolio::v1 as wire;
 use outcry_contracts::portfolio::v1::portfolio_service_client::PortfolioServiceClient;
 use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
 use outcry_contracts::users::v1::UserCreatedEvent;
 use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
-use outcry_portfolio::domain::{Holding, Lot, Position, Price};
-use outcry_portfolio::rebuild::{Portfolios, rebuild};
-use outcry_portfolio::views::{LOTS, POSITIONS, PRICES};
-use outcry_service::testing::{Caller, Platform, eventually};
+use outcry_portfolio::domain::{Holding, Lot, Position, Price, Sale, Take};
+use outcry_portfolio::rebuild::{Holdings, rebuild};
+use outcry_portfolio::views::{LOTS, POSITIONS, PRICES, SALES, TAKES};
+use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Scan};
 use tempfile::TempDir;
@@ -27,6 +29,7 @@ pub const ORDER: &str = "00000000-0000-0000-0000-0000000000b1";
 pub struct House {
     folder: TempDir,
     pub platform: Platform,
+    pub clock: Arc<FakeClock>,
     pub ctx: Context,
     funds: Context,
     users: Context,
@@ -34,6 +37,7 @@ pub struct House {
 }
 
 /// One match, as a story tells it: whole units, fees in hundredths.
+#[derive(Clone)]
 pub struct Match {
     pub number: u32,
     pub symbol: &'static str,
@@ -41,23 +45,29 @@ pub struct Match {
     pub price: i32,
     pub buyer: &'static str,
     pub seller: &'static str,
+    /// Portfolios the orders named; empty means none.
+    pub buyer_portfolio: String,
+    pub seller_portfolio: String,
 }
 
 impl House {
     pub async fn open() -> House {
         let folder = tempfile::tempdir().unwrap();
-        let platform = Platform::open(folder.path()).await;
-        House::running(folder, platform, BTreeMap::new()).await
+        let clock = Arc::new(FakeClock::default());
+        let platform = Platform::open_at(folder.path(), clock.clone()).await;
+        House::running(folder, platform, clock, BTreeMap::new()).await
     }
 
     pub async fn crash(self) -> House {
         let platform = self.platform.crash_and_restart().await;
-        House::running(self.folder, platform, self.sequences.into_inner().unwrap()).await
+        let sequences = self.sequences.into_inner().unwrap();
+        House::running(self.folder, platform, self.clock, sequences).await
     }
 
     async fn running(
         folder: TempDir,
         mut platform: Platform,
+        clock: Arc<FakeClock>,
         sequences: BTreeMap<String, u64>,
     ) -> House {
         let ctx = platform.context(outcry_portfolio::NAME).await;
@@ -75,6 +85,7 @@ impl House {
         House {
             folder,
             platform,
+            clock,
             ctx,
             funds,
             users,
@@ -133,6 +144,27 @@ impl House {
         self.say(&self.funds, event_id, &deposited).await
     }
 
+    /// An issue is taken back.
+    pub async fn taken_back(&self, issue: &SealedEvent, user: &str, symbol: &str, quantity: i64) {
+        let shares = Some(AssetAmount {
+            asset: Some(asset_amount::Asset::Shares(Shares {
+                symbol: symbol.to_owned(),
+                quantity,
+            })),
+        });
+        let withdrawn = FundsWithdrawnEvent {
+            user_id: user.to_owned(),
+            withdrawal_id: self.new_id().to_string(),
+            amount: shares.clone(),
+            available: shares,
+            destination_last4: "0000".to_owned(),
+            method: WithdrawalMethod::Reversal.into(),
+            reverses_event_id: issue.id().to_string(),
+            note: "a mistake".to_owned(),
+        };
+        self.say(&self.funds, self.new_id(), &withdrawn).await;
+    }
+
     /// Each side pays a fee of one hundredth of a unit.
     pub async fn settled(&self, told: Match) -> SealedEvent {
         self.settled_as(self.new_id(), told).await
@@ -154,7 +186,8 @@ impl House {
             seller_user_id: told.seller.to_owned(),
             seller_order_id: ORDER.to_owned(),
             seller_fee: Some(fee),
-            ..Default::default()
+            buyer_portfolio_id: told.buyer_portfolio,
+            seller_portfolio_id: told.seller_portfolio,
         };
         self.say(&self.funds, event_id, &settled).await
     }
@@ -190,27 +223,67 @@ impl House {
     }
 
     /// What is kept, in the shape of a rebuilt projection.
-    pub async fn kept(&self) -> Portfolios {
-        let mut kept = Portfolios::default();
-        for (key, position) in self.rows::<Position>(POSITIONS).await {
-            let mut holding = Holding::empty(&position.user_id, &position.symbol);
+    pub async fn kept(&self) -> Holdings {
+        let lots = self.rows::<Lot>(LOTS).await;
+        let sales = self.rows::<Sale>(SALES).await;
+        let takes = self.rows::<Take>(TAKES).await;
+        let mut kept = Holdings::default();
+        for (key, mut position) in self.rows::<Position>(POSITIONS).await {
+            position.changed_ns = 0;
+            let (user_id, symbol) = (position.user_id.clone(), position.symbol.clone());
             let own = format!("{key}/");
-            for (lot_key, lot) in self.rows::<Lot>(LOTS).await {
-                if lot_key.starts_with(&own) {
-                    holding.lots.insert(lot.opened_by, lot);
-                }
+            let mut holding = Holding::of(position);
+            for (_, lot) in lots.iter().filter(|(key, _)| key.starts_with(&own)) {
+                holding.lots.insert(lot.opened_by, lot.clone());
             }
-            let key = (position.user_id.clone(), position.symbol.clone());
-            holding.position = position;
-            kept.holdings.insert(key, holding);
+            for (_, sale) in sales.iter().filter(|(key, _)| key.starts_with(&own)) {
+                holding.sales.insert(sale.event_id, sale.clone());
+            }
+            for (_, take) in takes.iter().filter(|(key, _)| key.starts_with(&own)) {
+                holding.takes.insert((take.sale, take.lot), take.clone());
+            }
+            kept.holdings.insert((user_id, symbol), holding);
         }
-        kept.prices = self.rows::<Price>(PRICES).await.into_iter().collect();
+        for (symbol, mut price) in self.rows::<Price>(PRICES).await {
+            price.changed_ns = 0;
+            kept.prices.insert(symbol, price);
+        }
         kept
     }
 
     /// What the events of funds say.
-    pub async fn told(&self) -> Portfolios {
+    pub async fn told(&self) -> Holdings {
         rebuild(&self.said(&self.funds).await).unwrap()
+    }
+
+    pub async fn created(&self, user: &str, name: &str) -> wire::Portfolio {
+        let create = wire::CreatePortfolioRequest {
+            request_id: self.new_id().to_string(),
+            name: name.to_owned(),
+        };
+        let created = self.user(user).create_portfolio(create).await.unwrap();
+        created.into_inner().portfolio.unwrap()
+    }
+
+    pub async fn positions_of(&self, user: &str, portfolio_id: &str) -> Vec<wire::Position> {
+        let asked = wire::ListPositionsRequest {
+            portfolio_id: portfolio_id.to_owned(),
+            ..wire::ListPositionsRequest::default()
+        };
+        let listed = self.user(user).list_positions(asked).await.unwrap();
+        listed.into_inner().positions
+    }
+
+    /// Whether orders may be placed for a portfolio, as the service of orders asks.
+    pub async fn takes_orders(&self, user: &str, portfolio_id: &str) -> bool {
+        let caller = self.platform.service("orders", outcry_portfolio::NAME);
+        let asked = wire::CheckPortfolioRequest {
+            user_id: user.to_owned(),
+            portfolio_id: portfolio_id.to_owned(),
+        };
+        let mut orders = PortfolioServiceClient::new(caller);
+        let checked = orders.check_portfolio(asked).await.unwrap();
+        checked.into_inner().open
     }
 
     pub async fn positions(&self, user: &str) -> Vec<wire::Position> {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod house;
+mod portfolios;
+mod streams;
 
 use outcry_contracts::portfolio::v1 as wire;
 use outcry_events::Amount;
@@ -18,6 +20,8 @@ fn acme(number: u32, quantity: i64, price: i32) -> Match {
         price,
         buyer: BUYER,
         seller: SELLER,
+        buyer_portfolio: String::new(),
+        seller_portfolio: String::new(),
     }
 }
 
@@ -163,7 +167,7 @@ async fn what_is_kept_does_not_depend_on_the_order_events_come_in() {
     assert!(
         kept.holdings
             .values()
-            .all(|one| one.position.uncovered == 0)
+            .all(|one| one.position.total.uncovered == 0)
     );
     let last = house.positions(BUYER).await.remove(0).last_price;
     assert_eq!(
@@ -196,6 +200,8 @@ async fn what_is_kept_is_what_the_events_say_also_after_a_crash() {
                     price: 20 + i32::try_from(number % 5).unwrap(),
                     buyer,
                     seller,
+                    buyer_portfolio: String::new(),
+                    seller_portfolio: String::new(),
                 };
                 house.settled(told).await;
             }
