@@ -1,30 +1,34 @@
-//! gRPC: a user's messages and preferences.
+//! gRPC: a user's messages, preferences, channels and deliveries.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use outcry_contracts::notifications::v1 as wire;
+use outcry_contracts::notifications::v1::DeliveryStatus;
 use outcry_contracts::notifications::v1::notification_service_server::NotificationService;
-use outcry_mesh::{refusal, user};
+use outcry_mesh::{refusal, subject, user};
+use outcry_service::answers;
 use outcry_service::{Context, Page, store_failure};
-use outcry_store::{Commit, CommitError, Store, StoreError, ViewWrite};
+use outcry_store::{Commit, Store, ViewWrite};
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 
+use crate::channels::{self, ChannelRow, setting};
+use crate::courier::Ways;
+use crate::deliveries::{self, DeliveryRow, retry};
 use crate::inbox::{self, Message, Preferences};
+use crate::sorting::{self, Fate, unavailable};
 use crate::stream::{self, Messages, Stop};
 use crate::templates::{UNMUTABLE, is_known};
 
-/// Messages marked as read at once: what is well within a commit.
-const MARKED_MAX: usize = 500;
-
-/// Tries of a change that meets a new message each time.
-const ATTEMPTS: usize = 20;
+const SET_CHANNEL: &str = "/outcry.notifications.v1.NotificationService/SetChannel";
 
 /// The methods of the service.
 pub(crate) struct Api {
     pub(crate) ctx: Context,
     pub(crate) news: watch::Receiver<u64>,
     pub(crate) stop: Stop,
+    pub(crate) ways: Arc<Ways>,
 }
 
 // === impl Api ===
@@ -34,71 +38,9 @@ impl Api {
         self.ctx.store.as_ref()
     }
 
-    /// Marks one batch as read; how many changed, or none when a message came in between.
-    async fn mark(&self, user_id: &str, ids: &[String]) -> Result<Option<u64>, Status> {
-        let (mut counter, version) = inbox::counter(self.store(), user_id)
-            .await
-            .map_err(store_failure)?;
-        let mut commit = Commit::default();
-        for mut message in self.unread(user_id, ids).await.map_err(store_failure)? {
-            message.read = true;
-            commit.views.push(message.write().map_err(store_failure)?);
-        }
-        let changed = commit.views.len() as u64;
-        if changed == 0 {
-            return Ok(Some(0));
-        }
-        counter.unread = counter.unread.saturating_sub(changed);
-        let write = counter.write(user_id, version).map_err(store_failure)?;
-        commit.views.push(write);
-        match self.store().commit(commit).await {
-            Ok(()) => Ok(Some(changed)),
-            Err(CommitError::Conflict { .. }) => Ok(None),
-            Err(error) => {
-                tracing::error!(%error, "marking messages as read failed");
-                Err(unavailable())
-            }
-        }
-    }
-
-    /// The unread ones among these, or the newest unread ones when none is named.
-    async fn unread(&self, user_id: &str, ids: &[String]) -> Result<Vec<Message>, StoreError> {
-        if ids.is_empty() {
-            let first = Page {
-                size: MARKED_MAX,
-                after: None,
-            };
-            let (newest, _) = inbox::newest(self.store(), user_id, true, first).await?;
-            return Ok(newest);
-        }
-        let distinct: BTreeSet<&String> = ids.iter().collect();
-        let mut unread = Vec::new();
-        for id in distinct {
-            let found = inbox::by_id(self.store(), user_id, id).await?;
-            unread.extend(found.filter(|message| !message.read));
-        }
-        Ok(unread)
-    }
-
-    async fn mark_all(&self, user_id: &str, ids: &[String]) -> Result<u64, Status> {
-        let mut total = 0;
-        let mut conflicts = 0;
-        loop {
-            match self.mark(user_id, ids).await? {
-                Some(changed) => {
-                    total += changed;
-                    // Without ids there may be another page of unread ones.
-                    if !ids.is_empty() || changed < MARKED_MAX as u64 {
-                        return Ok(total);
-                    }
-                }
-                None if conflicts < ATTEMPTS => conflicts += 1,
-                None => {
-                    let message = "messages keep coming in between; try again";
-                    return Err(refusal::with_reason(Code::Aborted, "CONFLICT", message));
-                }
-            }
-        }
+    async fn sort(&self, user_id: &str, ids: &[String], fate: Fate) -> Result<i64, Status> {
+        let changed = sorting::sort(self.store(), user_id, ids, fate).await?;
+        Ok(number(changed))
     }
 }
 
@@ -112,8 +54,12 @@ impl NotificationService for Api {
     ) -> Result<Response<wire::ListNotificationsResponse>, Status> {
         let user_id = user(&request)?.id.clone();
         let asked = request.into_inner();
+        let listing = inbox::Listing {
+            unread_only: asked.unread_only,
+            include_archived: asked.include_archived,
+        };
         let page = Page::of(asked.page);
-        let (messages, page) = inbox::newest(self.store(), &user_id, asked.unread_only, page)
+        let (messages, page) = inbox::newest(self.store(), &user_id, listing, page)
             .await
             .map_err(store_failure)?;
         Ok(Response::new(wire::ListNotificationsResponse {
@@ -130,7 +76,7 @@ impl NotificationService for Api {
         let (counter, _) = inbox::counter(self.store(), user_id)
             .await
             .map_err(store_failure)?;
-        let unread = i64::try_from(counter.unread).unwrap_or(i64::MAX);
+        let unread = number(counter.unread);
         Ok(Response::new(wire::CountUnreadResponse { unread }))
     }
 
@@ -140,9 +86,34 @@ impl NotificationService for Api {
     ) -> Result<Response<wire::MarkReadResponse>, Status> {
         let user_id = user(&request)?.id.clone();
         let ids = request.into_inner().notification_ids;
-        let changed = self.mark_all(&user_id, &ids).await?;
-        let changed = i64::try_from(changed).unwrap_or(i64::MAX);
+        let changed = if ids.is_empty() {
+            number(sorting::read_all(self.store(), &user_id).await?)
+        } else {
+            self.sort(&user_id, &ids, Fate::Read).await?
+        };
         Ok(Response::new(wire::MarkReadResponse { changed }))
+    }
+
+    async fn archive_notifications(
+        &self,
+        request: Request<wire::ArchiveNotificationsRequest>,
+    ) -> Result<Response<wire::ArchiveNotificationsResponse>, Status> {
+        let user_id = user(&request)?.id.clone();
+        let ids = request.into_inner().notification_ids;
+        let changed = self.sort(&user_id, &ids, Fate::Archived).await?;
+        Ok(Response::new(wire::ArchiveNotificationsResponse {
+            changed,
+        }))
+    }
+
+    async fn delete_notifications(
+        &self,
+        request: Request<wire::DeleteNotificationsRequest>,
+    ) -> Result<Response<wire::DeleteNotificationsResponse>, Status> {
+        let user_id = user(&request)?.id.clone();
+        let ids = request.into_inner().notification_ids;
+        let deleted = self.sort(&user_id, &ids, Fate::Deleted).await?;
+        Ok(Response::new(wire::DeleteNotificationsResponse { deleted }))
     }
 
     async fn get_preferences(
@@ -156,7 +127,7 @@ impl NotificationService for Api {
         Ok(Response::new(wire::GetPreferencesResponse {
             muted_topics: preferences.muted.into_iter().collect(),
             unmutable_topics: UNMUTABLE.map(str::to_owned).to_vec(),
-            ..Default::default()
+            mute_all: preferences.mute_all,
         }))
     }
 
@@ -165,7 +136,8 @@ impl NotificationService for Api {
         request: Request<wire::SetPreferencesRequest>,
     ) -> Result<Response<wire::SetPreferencesResponse>, Status> {
         let user_id = user(&request)?.id.clone();
-        let muted: BTreeSet<String> = request.into_inner().muted_topics.into_iter().collect();
+        let asked = request.into_inner();
+        let muted: BTreeSet<String> = asked.muted_topics.into_iter().collect();
         for topic in &muted {
             if !is_known(topic) {
                 let message = format!("`{topic}` is no topic; ListEventTypes names them");
@@ -176,7 +148,8 @@ impl NotificationService for Api {
                 return Err(refusal::invalid("muted_topics", message));
             }
         }
-        let preferences = Preferences { muted };
+        let mute_all = asked.mute_all;
+        let preferences = Preferences { muted, mute_all };
         let write =
             ViewWrite::put(inbox::PREFERENCES, user_id, &preferences).map_err(store_failure)?;
         let commit = Commit {
@@ -184,12 +157,13 @@ impl NotificationService for Api {
             ..Commit::default()
         };
         self.store().commit(commit).await.map_err(|error| {
-            tracing::error!(%error, "writing preferences failed");
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "writing preferences failed");
             unavailable()
         })?;
         Ok(Response::new(wire::SetPreferencesResponse {
             muted_topics: preferences.muted.into_iter().collect(),
-            ..Default::default()
+            mute_all,
         }))
     }
 
@@ -215,59 +189,74 @@ impl NotificationService for Api {
         Ok(Response::new(messages))
     }
 
-    async fn archive_notifications(
-        &self,
-        _request: Request<outcry_contracts::notifications::v1::ArchiveNotificationsRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::ArchiveNotificationsResponse>, Status>
-    {
-        Err(Status::unimplemented("not served yet"))
-    }
-
-    async fn delete_notifications(
-        &self,
-        _request: Request<outcry_contracts::notifications::v1::DeleteNotificationsRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::DeleteNotificationsResponse>, Status>
-    {
-        Err(Status::unimplemented("not served yet"))
-    }
-
     async fn list_channels(
         &self,
-        _request: Request<outcry_contracts::notifications::v1::ListChannelsRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::ListChannelsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListChannelsRequest>,
+    ) -> Result<Response<wire::ListChannelsResponse>, Status> {
+        let user_id = &user(&request)?.id;
+        let channels = channels::of_user(self.store(), user_id)
+            .await
+            .map_err(store_failure)?;
+        Ok(Response::new(wire::ListChannelsResponse {
+            channels: channels.iter().map(ChannelRow::shown).collect(),
+        }))
     }
 
     async fn set_channel(
         &self,
-        _request: Request<outcry_contracts::notifications::v1::SetChannelRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::SetChannelResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::SetChannelRequest>,
+    ) -> Result<Response<wire::SetChannelResponse>, Status> {
+        let user_id = user(&request)?.id.clone();
+        let (ctx, ways, asked) = (&self.ctx, &self.ways, request.get_ref());
+        let work = async |pending| setting::set(ctx, ways, &user_id, asked, &pending).await;
+        let set = answers::once(ctx, &request, SET_CHANNEL, &asked.request_id, work);
+        let mut reply: wire::SetChannelResponse = set.await?;
+        reply.signing_secret = setting::secret(ctx, &user_id, asked).await?;
+        Ok(Response::new(reply))
     }
 
     async fn delete_channel(
         &self,
-        _request: Request<outcry_contracts::notifications::v1::DeleteChannelRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::DeleteChannelResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::DeleteChannelRequest>,
+    ) -> Result<Response<wire::DeleteChannelResponse>, Status> {
+        let user_id = &user(&request)?.id;
+        setting::remove(&self.ctx, user_id, request.get_ref().kind()).await?;
+        Ok(Response::new(wire::DeleteChannelResponse {}))
     }
 
     async fn list_deliveries(
         &self,
-        _request: Request<outcry_contracts::notifications::v1::ListDeliveriesRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::ListDeliveriesResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::ListDeliveriesRequest>,
+    ) -> Result<Response<wire::ListDeliveriesResponse>, Status> {
+        let user_id = subject(&request, &request.get_ref().user_id)?;
+        let asked = request.into_inner();
+        let status = Some(asked.status()).filter(|one| *one != DeliveryStatus::Unspecified);
+        let listing = deliveries::Listing {
+            user_id,
+            status,
+            notification_id: asked.notification_id,
+        };
+        let (rows, page) = deliveries::newest(self.store(), &listing, Page::of(asked.page))
+            .await
+            .map_err(store_failure)?;
+        Ok(Response::new(wire::ListDeliveriesResponse {
+            deliveries: rows.iter().map(DeliveryRow::shown).collect(),
+            page: Some(page),
+        }))
     }
 
     async fn retry_delivery(
         &self,
-        _request: Request<outcry_contracts::notifications::v1::RetryDeliveryRequest>,
-    ) -> Result<Response<outcry_contracts::notifications::v1::RetryDeliveryResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        request: Request<wire::RetryDeliveryRequest>,
+    ) -> Result<Response<wire::RetryDeliveryResponse>, Status> {
+        let by = user(&request)?;
+        let delivery = retry::retry(&self.ctx, by, &request.get_ref().delivery_id).await?;
+        Ok(Response::new(wire::RetryDeliveryResponse {
+            delivery: Some(delivery.shown()),
+        }))
     }
 }
 
-fn unavailable() -> Status {
-    let message = "the service cannot reach its store; try again";
-    refusal::with_reason(Code::Unavailable, "STORE_UNAVAILABLE", message)
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

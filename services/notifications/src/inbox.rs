@@ -8,13 +8,19 @@ use outcry_service::Page;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite, timer};
 use serde::{Deserialize, Serialize};
 
+use crate::templates::UNMUTABLE;
+
 /// Messages by user and number: rows are [`Message`].
 pub const MESSAGES: &str = "messages";
 /// How far each user's messages are: rows are [`Counter`].
 pub const COUNTERS: &str = "counters";
 /// What each user mutes: rows are [`Preferences`].
 pub const PREFERENCES: &str = "preferences";
+/// Ids of messages that were deleted, by user and id: their events make no new ones.
+pub const DELETED: &str = "deleted";
 
+/// Messages of a user that are not archived.
+const CURRENT: &str = "current";
 /// Messages of a user that are not read.
 const UNREAD: &str = "unread";
 /// Messages by user and id.
@@ -29,7 +35,10 @@ pub struct Message {
     pub sequence: u64,
     /// Its id.
     pub notification_id: String,
-    /// Topic of the event it tells of.
+    /// The event it tells of.
+    #[serde(default)]
+    pub event_id: String,
+    /// Topic of that event.
     pub topic: String,
     /// The contract's number of how much it matters.
     pub priority: i32,
@@ -41,6 +50,9 @@ pub struct Message {
     pub reference: String,
     /// The user has seen it.
     pub read: bool,
+    /// The user has put it away; then it is read, too.
+    #[serde(default)]
+    pub archived: bool,
     /// When the event happened, in nanoseconds since 1970.
     pub at_ns: i64,
 }
@@ -59,12 +71,25 @@ pub struct Counter {
 pub struct Preferences {
     /// Topics that make no messages.
     pub muted: BTreeSet<String>,
+    /// No topic makes messages that can be muted.
+    #[serde(default)]
+    pub mute_all: bool,
+}
+
+/// Which messages are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Unread ones only; archived ones are read.
+    pub unread_only: bool,
+    /// Archived ones, too.
+    pub include_archived: bool,
 }
 
 // === impl Message ===
 
 impl Message {
-    fn key(&self) -> String {
+    /// Where the row is.
+    pub fn key(&self) -> String {
         key(&self.user_id, self.sequence)
     }
 
@@ -73,13 +98,27 @@ impl Message {
     /// # Errors
     /// It does not serialise.
     pub fn write(&self) -> Result<ViewWrite, StoreError> {
-        let id = format!("{}/{}", self.user_id, self.notification_id);
-        let write = ViewWrite::put(MESSAGES, self.key(), self)?.index(BY_ID, id);
-        Ok(if self.read {
-            write
-        } else {
-            write.index(UNREAD, self.key())
-        })
+        let id = id_key(&self.user_id, &self.notification_id);
+        let mut write = ViewWrite::put(MESSAGES, self.key(), self)?.index(BY_ID, id);
+        if !self.archived {
+            write = write.index(CURRENT, self.key());
+        }
+        if !self.read {
+            write = write.index(UNREAD, self.key());
+        }
+        Ok(write)
+    }
+
+    /// The writes that delete this message and remember that it was there.
+    ///
+    /// # Errors
+    /// They do not serialise.
+    pub fn delete(&self) -> Result<[ViewWrite; 2], StoreError> {
+        let id = id_key(&self.user_id, &self.notification_id);
+        Ok([
+            ViewWrite::delete(MESSAGES, self.key()),
+            ViewWrite::put(DELETED, id, &self.sequence)?,
+        ])
     }
 
     /// For callers.
@@ -94,7 +133,7 @@ impl Message {
             read: self.read,
             at: Some(timer::time_of(self.at_ns).into()),
             sequence: self.sequence,
-            ..Default::default()
+            archived: self.archived,
         }
     }
 }
@@ -111,8 +150,22 @@ impl Counter {
     }
 }
 
+// === impl Preferences ===
+
+impl Preferences {
+    /// Whether a topic makes no messages.
+    #[must_use]
+    pub fn mutes(&self, topic: &str) -> bool {
+        !UNMUTABLE.contains(&topic) && (self.mute_all || self.muted.contains(topic))
+    }
+}
+
 fn key(user_id: &str, sequence: u64) -> String {
     format!("{user_id}/{sequence:020}")
+}
+
+fn id_key(user_id: &str, notification_id: &str) -> String {
+    format!("{user_id}/{notification_id}")
 }
 
 /// How far a user's messages are, and how often that was written.
@@ -144,21 +197,26 @@ pub async fn preferences(store: &dyn Store, user_id: &str) -> Result<Preferences
 pub async fn newest(
     store: &dyn Store,
     user_id: &str,
-    unread_only: bool,
+    listing: Listing,
     page: Page,
 ) -> Result<(Vec<Message>, PageInfo), StoreError> {
     let scan = Scan::new(MESSAGES).prefix(format!("{user_id}/")).reverse();
-    let scan = if unread_only {
-        scan.index(UNREAD)
-    } else {
-        scan
+    let scan = match listing {
+        Listing {
+            unread_only: true, ..
+        } => scan.index(UNREAD),
+        Listing {
+            include_archived: false,
+            ..
+        } => scan.index(CURRENT),
+        Listing { .. } => scan,
     };
     let (rows, page) = page.read(store, scan).await?;
     let messages = rows.iter().map(ViewRow::decode).collect::<Result<_, _>>()?;
     Ok((messages, page))
 }
 
-/// A user's message by number.
+/// A user's message by number; none for one that was deleted.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -171,7 +229,7 @@ pub async fn message(
     row.map(|row| row.decode()).transpose()
 }
 
-/// A user's unread message by id.
+/// A user's message by id.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -182,8 +240,19 @@ pub async fn by_id(
 ) -> Result<Option<Message>, StoreError> {
     let scan = Scan::new(MESSAGES)
         .index(BY_ID)
-        .prefix(format!("{user_id}/{id}"))
+        .prefix(id_key(user_id, id))
         .limit(1);
     let rows = store.scan(&scan).await?;
     rows.first().map(ViewRow::decode).transpose()
+}
+
+/// Whether an id is that of a message of the user, or of one that was deleted.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn was_told(store: &dyn Store, user_id: &str, id: &str) -> Result<bool, StoreError> {
+    if by_id(store, user_id, id).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(store.view(DELETED, &id_key(user_id, id)).await?.is_some())
 }

@@ -1,4 +1,4 @@
-//! Events become messages.
+//! Events become messages, and messages deliveries.
 
 use async_trait::async_trait;
 use outcry_events::SealedEvent;
@@ -7,9 +7,10 @@ use outcry_store::{Commit, timer};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::deliveries::{DeliveryRow, look_after, queue};
 use crate::inbox::{self, Message};
-use crate::templates::{self, Text, UNMUTABLE};
-use crate::{CONSUMES, NAME};
+use crate::templates::{self, Text};
+use crate::{CONSUMES, NAME, channels};
 
 /// Writes messages to the users an event is about.
 pub(crate) struct Messenger {
@@ -56,12 +57,12 @@ impl Messenger {
         let store = self.ctx.store.as_ref();
         let topic = event.topic();
         let id = Uuid::new_v5(&event.id(), user_id.as_bytes()).to_string();
-        // The group's mark of the event is forgotten after a while; the message stays.
-        if inbox::by_id(store, user_id, &id).await?.is_some() {
+        // The group's mark of the event is forgotten after a while; the message, or that there was
+        // one, stays.
+        if inbox::was_told(store, user_id, &id).await? {
             return Ok(());
         }
-        let muted = inbox::preferences(store, user_id).await?.muted;
-        if muted.contains(topic) && !UNMUTABLE.contains(&topic) {
+        if inbox::preferences(store, user_id).await?.mutes(topic) {
             return Ok(());
         }
         let (mut counter, version) = inbox::counter(store, user_id).await?;
@@ -71,16 +72,27 @@ impl Messenger {
             user_id: user_id.to_owned(),
             sequence: counter.sequence,
             notification_id: id,
+            event_id: event.id().to_string(),
             topic: topic.to_owned(),
             priority: text.priority.into(),
             title: text.title.clone(),
             body: text.body.clone(),
             reference: text.reference.clone(),
             read: false,
+            archived: false,
             at_ns: timer::nanos(event.occurred_at()).unwrap_or_default(),
         };
         commit.views.push(message.write()?);
         commit.views.push(counter.write(user_id, version)?);
+        let now = self.ctx.clock.now();
+        for channel in channels::of_user(store, user_id).await? {
+            if channel.takes(text.priority) {
+                let delivery = DeliveryRow::new(&message, channel.kind(), now);
+                commit.views.push(delivery.write(0)?);
+                commit.views.push(queue(&delivery)?);
+                commit.timers.push(look_after(user_id, channel.kind(), now));
+            }
+        }
         Ok(())
     }
 }

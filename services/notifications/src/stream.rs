@@ -7,6 +7,7 @@ use std::time::Duration;
 use outcry_contracts::notifications::v1::StreamNotificationsResponse;
 use outcry_mesh::refusal;
 use outcry_service::Context;
+use outcry_store::StoreError;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,11 +80,12 @@ pub(crate) fn messages(
     tokio::spawn(async move {
         let _place = place;
         let status = tokio::select! {
-            status = feed(&ctx, &user_id, after, news, &send) => status,
+            biased;
             () = stop.token.cancelled() => {
                 let message = "the service is stopping; resume after the last sequence";
                 Some(refusal::with_reason(Code::Unavailable, "STOPPING", message))
             }
+            status = feed(&ctx, &user_id, after, news, &send) => status,
         };
         if let Some(status) = status {
             // A listener that is far behind finds its stream just ended, and resumes.
@@ -101,34 +103,41 @@ async fn feed(
     mut news: watch::Receiver<u64>,
     send: &mpsc::Sender<Result<StreamNotificationsResponse, Status>>,
 ) -> Option<Status> {
-    let mut next = after.saturating_add(1);
+    let store = ctx.store.as_ref();
+    let mut seen = after;
     loop {
         // Before looking: what comes in meanwhile is looked for again.
         news.mark_unchanged();
-        match inbox::message(ctx.store.as_ref(), user_id, next).await {
-            Ok(Some(message)) => {
-                let notification = Some(message.shown());
-                let reply = StreamNotificationsResponse { notification };
-                if send.send(Ok(reply)).await.is_err() {
-                    return None;
+        let last = match inbox::counter(store, user_id).await {
+            Ok((counter, _)) => counter.sequence,
+            Err(error) => return Some(unreadable(&error)),
+        };
+        while seen < last {
+            match inbox::message(store, user_id, seen + 1).await {
+                Ok(Some(message)) => {
+                    let notification = Some(message.shown());
+                    let reply = StreamNotificationsResponse { notification };
+                    if send.send(Ok(reply)).await.is_err() {
+                        return None;
+                    }
                 }
-                next += 1;
-                continue;
+                // It was deleted.
+                Ok(None) => {}
+                Err(error) => return Some(unreadable(&error)),
             }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, "reading messages for a stream failed");
-                let message = "the service cannot reach its store; resume after the last sequence";
-                return Some(refusal::with_reason(
-                    Code::Unavailable,
-                    "STORE_UNAVAILABLE",
-                    message,
-                ));
-            }
+            seen += 1;
         }
         tokio::select! {
+            biased;
             () = send.closed() => return None,
             _ = tokio::time::timeout(SWEEP, news.changed()) => {}
         }
     }
+}
+
+fn unreadable(error: &StoreError) -> Status {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(error, "reading messages for a stream failed");
+    let message = "the service cannot reach its store; resume after the last sequence";
+    refusal::with_reason(Code::Unavailable, "STORE_UNAVAILABLE", message)
 }

@@ -7,8 +7,8 @@
 mod tests;
 
 use outcry_contracts::funds::v1::{
-    FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
-    FundsWithdrawnEvent, LockPurpose, ReleaseReason,
+    DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent, LockPurpose, ReleaseReason, WithdrawalMethod,
 };
 use outcry_contracts::notifications::v1::Priority;
 use outcry_contracts::orders::v1::{
@@ -22,8 +22,8 @@ use outcry_contracts::reports::v1::{
     ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
 };
 use outcry_contracts::trades::v1::{
-    TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradeFailedEvent,
-    TradePlacedEvent,
+    SessionChangedEvent, TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent,
+    TradeExecutedEvent, TradeFailedEvent, TradePlacedEvent,
 };
 use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_contracts::types::v1::{AssetAmount, Money};
@@ -58,7 +58,7 @@ pub struct Text {
 type Template = fn(&SealedEvent) -> Result<Option<Text>, PayloadError>;
 
 /// Every topic of the contract with its template.
-const TABLE: [(&str, Template); 31] = [
+const TABLE: [(&str, Template); 32] = [
     (UserCreatedEvent::TOPIC, user_created),
     (UserUpdatedEvent::TOPIC, user_updated),
     (UserLoginEvent::TOPIC, user_login),
@@ -83,6 +83,8 @@ const TABLE: [(&str, Template); 31] = [
     (TradeClosedEvent::TOPIC, silent),
     (TradeCancelledEvent::TOPIC, silent),
     (TradeFailedEvent::TOPIC, silent),
+    // About a symbol and so about nobody: operators have the event itself.
+    (SessionChangedEvent::TOPIC, silent),
     (PaymentCreatedEvent::TOPIC, payment_created),
     (PaymentSuccessEvent::TOPIC, silent),
     (PaymentFailedEvent::TOPIC, payment_failed),
@@ -258,16 +260,45 @@ fn order_replaced(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
 
 fn funds_deposited(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     let deposited: FundsDepositedEvent = event.payload()?;
-    let title = format!("{} received", asset(deposited.amount.as_ref()));
-    let body = format!("{} are available.", asset(deposited.available.as_ref()));
+    let amount = asset(deposited.amount.as_ref());
+    let title = match deposited.method() {
+        DepositMethod::Reversal => format!("{amount} returned to you"),
+        _ => format!("{amount} received"),
+    };
+    let available = asset(deposited.available.as_ref());
+    let body = noted(format!("{available} are available."), &deposited.note);
     say(Priority::Normal, title, body, &deposited.reference)
 }
 
 fn funds_withdrawn(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     let withdrawn: FundsWithdrawnEvent = event.payload()?;
-    let title = format!("{} paid out", asset(withdrawn.amount.as_ref()));
-    let body = format!("To the account ending in {}.", withdrawn.destination_last4);
+    let amount = asset(withdrawn.amount.as_ref());
+    let last4 = &withdrawn.destination_last4;
+    let (title, body) = match withdrawn.method() {
+        WithdrawalMethod::Reversal => {
+            let available = asset(withdrawn.available.as_ref());
+            let title = format!("Deposit of {amount} taken back");
+            (title, format!("{available} are available."))
+        }
+        WithdrawalMethod::SuspenseRefund => {
+            let body = "A payment that could not be booked goes back to where it came from.";
+            (format!("{amount} sent back"), body.to_owned())
+        }
+        WithdrawalMethod::Payout | WithdrawalMethod::Unspecified => {
+            let body = format!("To the account ending in {last4}.");
+            (format!("{amount} paid out"), body)
+        }
+    };
+    let body = noted(body, &withdrawn.note);
     say(Priority::High, title, body, &withdrawn.withdrawal_id)
+}
+
+/// With what an operator said about it, if anything.
+fn noted(body: String, note: &str) -> String {
+    if note.is_empty() {
+        return body;
+    }
+    format!("{body} {note}")
 }
 
 fn funds_locked(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
@@ -309,7 +340,15 @@ fn payment_created(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
 fn payment_failed(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     let failed: PaymentFailedEvent = event.payload()?;
     let title = format!("Deposit of {} failed", money(failed.amount.as_ref()));
-    say(Priority::High, title, failed.message, &failed.payment_id)
+    let body = match &failed.captured {
+        Some(captured) => format!(
+            "{} The {} that arrived are kept until somebody has looked at it.",
+            failed.message,
+            money(Some(captured))
+        ),
+        None => failed.message,
+    };
+    say(Priority::High, title, body, &failed.payment_id)
 }
 
 fn payment_expired(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {

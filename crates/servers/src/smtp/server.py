@@ -47,7 +47,8 @@ def authenticate(settings):
     def check(server, session, envelope, mechanism, data):
         given = (getattr(data, "login", b""), getattr(data, "password", b""))
         expected = (settings["user"].encode(), settings["password"].encode())
-        return AuthResult(success=given == expected)
+        # Not handled: the refusal is still to be sent.
+        return AuthResult(success=given == expected, handled=False)
 
     return check
 

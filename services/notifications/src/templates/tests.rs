@@ -95,3 +95,61 @@ fn the_end_of_an_order_makes_no_second_message_about_what_goes_back() {
     let failed = released(ReleaseReason::WithdrawalFailed).unwrap();
     assert_eq!(failed.priority, Priority::High);
 }
+
+#[test]
+fn what_is_set_aside_matters_little_and_what_comes_back_of_it_too() {
+    let id = Uuid::from_u128(1).to_string();
+    let cash = Some(AssetAmount {
+        asset: Some(Asset::Cash(Amount::from_units(10).to_money())),
+    });
+    let locked = FundsLockedEvent {
+        user_id: id.clone(),
+        lock_id: id,
+        purpose: LockPurpose::Order.into(),
+        amount: cash.clone(),
+        remaining: cash,
+        revision: 0,
+    };
+    let locked = text(&sealed(&locked)).unwrap().unwrap();
+    assert_eq!(locked.priority, Priority::Low);
+    let released = released(ReleaseReason::Replaced).unwrap();
+    assert_eq!(released.priority, Priority::Low);
+}
+
+#[test]
+fn money_that_an_operator_moved_is_told_with_the_reason() {
+    let id = Uuid::from_u128(1).to_string();
+    let cash = |units| {
+        Some(AssetAmount {
+            asset: Some(Asset::Cash(Amount::from_units(units).to_money())),
+        })
+    };
+    let reversed = FundsWithdrawnEvent {
+        user_id: id.clone(),
+        withdrawal_id: id.clone(),
+        amount: cash(10),
+        available: cash(5),
+        destination_last4: "0000".to_owned(),
+        method: WithdrawalMethod::Reversal.into(),
+        reverses_event_id: id,
+        note: "Paid by mistake.".to_owned(),
+    };
+    let told = text(&sealed(&reversed)).unwrap().unwrap();
+    assert_eq!(told.title, "Deposit of 10.00 USD taken back");
+    assert_eq!(told.body, "5.00 USD are available. Paid by mistake.");
+}
+
+#[test]
+fn what_is_about_a_symbol_is_told_to_nobody() {
+    use outcry_contracts::trades::v1::SessionState;
+    let changed = SessionChangedEvent {
+        symbol: "AAPL".to_owned(),
+        old_state: SessionState::Open.into(),
+        new_state: SessionState::Halted.into(),
+        reason: "news".to_owned(),
+        venue_sequence: 1,
+    };
+    let changed = sealed(&changed);
+    assert_eq!(text(&changed).unwrap(), None);
+    assert!(changed.subjects().unwrap().is_empty());
+}
