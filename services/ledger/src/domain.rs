@@ -9,6 +9,7 @@
 
 pub mod chart;
 pub mod hash;
+mod held;
 pub mod journal;
 pub mod posting;
 pub mod reconciliation;

@@ -2,4 +2,5 @@
 
 mod desk;
 mod given;
+mod money;
 mod properties;

@@ -25,13 +25,13 @@ use outcry_contracts::funds::v1::{
 };
 use outcry_contracts::ledger::v1::TransactionKind;
 use outcry_contracts::payments::v1::PaymentFailedEvent;
-use outcry_contracts::types::v1::{AssetAmount, Money, asset_amount};
-use outcry_events::money::{Amount, CURRENCY, MoneyError};
+use outcry_events::money::{CURRENCY, MoneyError};
 use outcry_events::{Event, PayloadError, SealedEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::chart::AccountName;
+use super::held::{Held, cash, positive};
 
 /// The events that are booked.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,13 +112,6 @@ pub enum PostingError {
     Notional,
 }
 
-/// An asset's name and a number in its unit.
-struct Held {
-    asset: String,
-    amount: i64,
-    is_shares: bool,
-}
-
 // === impl Bookable ===
 
 impl Bookable {
@@ -174,7 +167,7 @@ impl Bookable {
 }
 
 fn deposited(event: &FundsDepositedEvent) -> Result<Posting, PostingError> {
-    let held = held(event.amount.as_ref())?;
+    let held = Held::read(event.amount.as_ref())?;
     let reference = &event.reference;
     // Only money is paid in and out and kept in suspense; an issue is of shares.
     if held.is_shares != (event.method() == DepositMethod::Issue) {
@@ -214,7 +207,7 @@ fn deposited(event: &FundsDepositedEvent) -> Result<Posting, PostingError> {
 fn withdrawn(event: &FundsWithdrawnEvent) -> Result<Posting, PostingError> {
     let id = &event.withdrawal_id;
     if event.method() == WithdrawalMethod::SuspenseRefund {
-        let held = held_in_any_currency(event.amount.as_ref())?;
+        let held = Held::in_any_currency(event.amount.as_ref())?;
         let through = [
             AccountName::suspense(&held.asset),
             AccountName::world(&held.asset),
@@ -223,7 +216,7 @@ fn withdrawn(event: &FundsWithdrawnEvent) -> Result<Posting, PostingError> {
         let kind = TransactionKind::Suspense;
         return Ok(chain(key, kind, id, &through, held.amount));
     }
-    let held = held(event.amount.as_ref())?;
+    let held = Held::read(event.amount.as_ref())?;
     if event.method() == WithdrawalMethod::Reversal {
         let outside = match held.is_shares {
             true => AccountName::issuer(&held.asset),
@@ -258,7 +251,7 @@ fn withdrawn(event: &FundsWithdrawnEvent) -> Result<Posting, PostingError> {
 }
 
 fn locked(event: &FundsLockedEvent) -> Result<Posting, PostingError> {
-    let held = held(event.amount.as_ref())?;
+    let held = Held::read(event.amount.as_ref())?;
     let key = match event.purpose() {
         LockPurpose::Order => format!("lock:{}:{}", event.lock_id, event.revision),
         LockPurpose::Withdrawal => format!("wd:{}:lock", event.lock_id),
@@ -278,7 +271,7 @@ fn locked(event: &FundsLockedEvent) -> Result<Posting, PostingError> {
 }
 
 fn released(event: &FundsReleasedEvent, sequence: u64) -> Result<Posting, PostingError> {
-    let held = held(event.amount.as_ref())?;
+    let held = Held::read(event.amount.as_ref())?;
     let key = match event.purpose() {
         LockPurpose::Order => format!("rel:{}:{sequence}", event.lock_id),
         LockPurpose::Withdrawal => format!("wd:{}:void", event.lock_id),
@@ -302,7 +295,7 @@ fn captured(event: &PaymentFailedEvent, event_id: Uuid) -> Result<Option<Posting
     let Some(money) = &event.captured else {
         return Ok(None);
     };
-    let held = in_any_currency(money, FIELD)?;
+    let held = Held::of_money(money, FIELD)?;
     let through = [
         AccountName::world(&held.asset),
         AccountName::suspense(&held.asset),
@@ -385,65 +378,4 @@ fn chain(
             })
             .collect(),
     }
-}
-
-fn held(amount: Option<&AssetAmount>) -> Result<Held, PostingError> {
-    const FIELD: &str = "amount";
-    match amount.and_then(|amount| amount.asset.as_ref()) {
-        None => Err(PostingError::Missing { field: FIELD }),
-        Some(asset_amount::Asset::Cash(money)) => Ok(Held {
-            asset: CURRENCY.to_owned(),
-            amount: positive(cash(Some(money), FIELD)?.raw(), FIELD)?,
-            is_shares: false,
-        }),
-        // Shares under the currency's name would be booked as cash.
-        Some(asset_amount::Asset::Shares(shares)) if shares.symbol == CURRENCY => {
-            Err(PostingError::Range { field: FIELD })
-        }
-        Some(asset_amount::Asset::Shares(shares)) => Ok(Held {
-            asset: shares.symbol.clone(),
-            amount: positive(shares.quantity, FIELD)?,
-            is_shares: true,
-        }),
-    }
-}
-
-/// Cash that need not be in the currency accounts are kept in.
-fn held_in_any_currency(amount: Option<&AssetAmount>) -> Result<Held, PostingError> {
-    const FIELD: &str = "amount";
-    match amount.and_then(|amount| amount.asset.as_ref()) {
-        None => Err(PostingError::Missing { field: FIELD }),
-        Some(asset_amount::Asset::Cash(money)) => in_any_currency(money, FIELD),
-        Some(asset_amount::Asset::Shares(_)) => Err(PostingError::Range { field: FIELD }),
-    }
-}
-
-fn in_any_currency(money: &Money, field: &'static str) -> Result<Held, PostingError> {
-    let number = Money {
-        currency_code: CURRENCY.to_owned(),
-        ..money.clone()
-    };
-    Ok(Held {
-        asset: money.currency_code.clone(),
-        amount: positive(cash(Some(&number), field)?.raw(), field)?,
-        is_shares: false,
-    })
-}
-
-/// An amount that is not negative.
-fn cash(money: Option<&Money>, field: &'static str) -> Result<Amount, PostingError> {
-    let money = money.ok_or(PostingError::Missing { field })?;
-    let amount =
-        Amount::from_money(money).map_err(|source| PostingError::Amount { field, source })?;
-    if amount.is_negative() {
-        return Err(PostingError::Range { field });
-    }
-    Ok(amount)
-}
-
-fn positive(number: i64, field: &'static str) -> Result<i64, PostingError> {
-    if number <= 0 {
-        return Err(PostingError::Range { field });
-    }
-    Ok(number)
 }
