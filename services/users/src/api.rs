@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::desk::{Desk, Newcomer};
 use crate::domain::Command;
 use crate::signing_in::{SigningIn, Visitor};
-use crate::views::{self, Filter, UserRow, normalised};
+use crate::views::{self, Filter, UserRow, name_key, normalised};
 
 const REGISTER: &str = "/outcry.users.v1.UserService/Register";
 const UPDATE_PROFILE: &str = "/outcry.users.v1.UserService/UpdateProfile";
@@ -193,6 +193,7 @@ impl UserService for Api {
             status: Some(asked.status()).filter(|status| *status != UserStatus::Unspecified),
             role: Some(asked.role()).filter(|role| *role != Role::Unspecified),
             email: normalised(&asked.email),
+            name: name_key(&asked.display_name_prefix),
         };
         let listed = views::users(self.desk.store(), &filter, asked.page).await?;
         Ok(Response::new(listed))
@@ -252,7 +253,7 @@ impl UserService for Api {
         _request: Request<wire::GetSigningKeysRequest>,
     ) -> Result<Response<wire::GetSigningKeysResponse>, Status> {
         Ok(Response::new(wire::GetSigningKeysResponse {
-            jwks_json: self.signing_in.keys(),
+            jwks_json: self.signing_in.keys().await?,
         }))
     }
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Folder of the key that access tokens are signed with. Made at the first start, for the
-    /// owner's eyes only. Processes that share a store share it, or have a copy each.
+    /// owner's eyes only. Processes that share a store may share it or have one each. Removing the
+    /// key in it, or putting another one in its place, makes a new one take over within seconds;
+    /// tokens signed before count until they expire.
     pub keys_dir: PathBuf,
 }
 

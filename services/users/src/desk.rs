@@ -10,7 +10,8 @@ use tonic::{Code, Status};
 use crate::domain::{Command, Rejection, User};
 use crate::passwords::Passwords;
 use crate::views::{
-    ADDRESSES, AddressRow, CREDENTIALS, CredentialRow, USERS, UserRow, Versioned, by_address, row,
+    ADDRESSES, ADMINISTRATORS, AddressRow, CREDENTIALS, CredentialRow, LAST_GONE, USERS, UserRow,
+    Versioned, by_address, other_administrator, row,
 };
 
 /// Tries of a commit while others change the same user: more than people do at the same time.
@@ -137,6 +138,9 @@ impl Desk {
         for _ in 0..ATTEMPTS_MAX {
             let known = self.user(user_id).await?;
             let (executed, mut commit) = plan::<User>(&self.ctx, user_id, cause, command).await?;
+            if executed.before.administers() && !executed.after.administers() {
+                commit.views.push(self.not_the_last(user_id).await?);
+            }
             let mut row = known.row;
             row.shows(&executed.after);
             also(Change {
@@ -217,6 +221,26 @@ impl Desk {
             Ok(())
         });
         changed.await.map(drop)
+    }
+
+    /// A write that holds as long as no other administrator goes meanwhile, provided that there is
+    /// another one.
+    async fn not_the_last(&self, user_id: &str) -> Result<ViewWrite, Status> {
+        let store = self.store();
+        // Before looking at the others: of two who go at the same time, one has to look again.
+        let version = store
+            .view(ADMINISTRATORS, LAST_GONE)
+            .await
+            .map_err(store_failure)?
+            .map_or(0, |row| row.version);
+        if !other_administrator(store, user_id)
+            .await
+            .map_err(store_failure)?
+        {
+            return Err(refusal::status(&Rejection::LastAdministrator));
+        }
+        let write = ViewWrite::put(ADMINISTRATORS, LAST_GONE, &user_id).map_err(store_failure)?;
+        Ok(write.expect(version))
     }
 
     async fn address_is_free(&self, email: &str) -> Result<(), Status> {

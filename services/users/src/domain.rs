@@ -168,6 +168,12 @@ impl Decider for User {
 // === impl User ===
 
 impl User {
+    /// Whether they can change others' status and roles.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.status == UserStatus::Active && self.roles.contains(&Role::Admin)
+    }
+
     fn register(
         &self,
         user_id: &str,

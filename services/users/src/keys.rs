@@ -1,4 +1,4 @@
-//! The key that access tokens are signed with: one file, made at the first start.
+//! The file of the key that access tokens are signed with: made at the first start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -43,20 +43,9 @@ pub enum StartError {
         /// Its file.
         path: PathBuf,
     },
-    /// Another process of this service signs with another key: tokens would count or not by chance.
-    #[error(
-        "this process has the signing key {ours}, another one signs with {theirs}: give all of them \
-         the same keys_dir; to change the key, stop all of them for half a minute"
-    )]
-    OtherKey {
-        /// Id of the key in this process's folder.
-        ours: String,
-        /// Id of the key the other one signs with.
-        theirs: String,
-    },
-    /// What others sign with cannot be read or written.
-    #[error("comparing the signing key with that of other processes")]
-    Signers(#[source] CommitError),
+    /// Nobody would know what tokens are signed with.
+    #[error("publishing the signing key")]
+    Publish(#[source] CommitError),
     /// The thread that reads the key broke off.
     #[error("reading the signing key broke off")]
     Broken(#[source] tokio::task::JoinError),
@@ -65,6 +54,24 @@ pub enum StartError {
 /// The key in `folder`, made when there is none.
 pub(crate) async fn load_or_make(folder: PathBuf) -> Result<SigningKey, StartError> {
     tokio::task::spawn_blocking(move || load_or_make_now(&folder))
+        .await
+        .map_err(StartError::Broken)?
+}
+
+/// Puts a new key in the place of the one in `folder`; that is gone then.
+pub(crate) async fn replace(folder: PathBuf) -> Result<SigningKey, StartError> {
+    let replacing = move || {
+        let path = folder.join(FILE);
+        let draft = draft(&folder).and_then(|draft| fs::rename(draft, &path));
+        let synced = draft.and_then(|()| sync(&folder));
+        synced.map_err(|source| StartError::Key {
+            path,
+            verb: "replaced",
+            source,
+        })?;
+        load_or_make_now(&folder)
+    };
+    tokio::task::spawn_blocking(replacing)
         .await
         .map_err(StartError::Broken)?
 }
@@ -97,11 +104,23 @@ fn load_or_make_now(folder: &Path) -> Result<SigningKey, StartError> {
 /// Writes a new key under another name and then gives it its own: a crash leaves a whole key or
 /// none, and of two who make one at the same time, the first wins.
 fn make(folder: &Path, path: &Path) -> io::Result<()> {
+    let draft = draft(folder)?;
+    let named = match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        named => named,
+    };
+    fs::remove_file(&draft)?;
+    named?;
+    sync(folder)
+}
+
+/// A new key under a name that nobody reads.
+fn draft(folder: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let mut seed = [0; SEED_BYTES];
     OsRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
-    let draft = folder.join(format!("{FILE}.{}", std::process::id()));
-    match fs::remove_file(&draft) {
+    let path = folder.join(format!("{FILE}.{}", std::process::id()));
+    match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -112,17 +131,21 @@ fn make(folder: &Path, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    let mut file = options.open(&draft)?;
+    let mut file = options.open(&path)?;
     file.write_all(&seed)?;
     file.sync_all()?;
-    let named = match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        named => named,
-    };
-    fs::remove_file(&draft)?;
-    named?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    Ok(path)
+}
+
+/// Makes names in a folder last.
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere, folders cannot be opened.
+#[cfg(not(unix))]
+fn sync(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -154,6 +177,18 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         let other = load_or_make(home.path().join("other")).await.unwrap();
         assert_ne!(made.kid(), other.kid());
+    }
+
+    #[tokio::test]
+    async fn a_replaced_key_is_another_one_in_the_same_place() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().to_owned();
+        let made = load_or_make(folder.clone()).await.unwrap();
+        let new = replace(folder.clone()).await.unwrap();
+        assert_ne!(made.kid(), new.kid());
+        let found = load_or_make(folder.clone()).await.unwrap();
+        assert_eq!(found.kid(), new.kid());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
     #[tokio::test]

@@ -10,8 +10,8 @@
 //! - `passwords`: hashing, a bounded number at a time.
 //! - `lockout`: how often somebody may guess. Pure.
 //! - `sessions`: refresh tokens that work once.
-//! - `keys`: the key that access tokens are signed with.
-//! - `signers`: that all processes sign with the same one.
+//! - `keys`: the file of the key that access tokens are signed with.
+//! - `keyring`: what is signed with now, and what may still be verified.
 //! - `desk`: commands carried out, with all that goes along with their events.
 //! - `signing_in`: login, refresh and logout.
 //! - `timers`: what is forgotten at its time.
@@ -25,7 +25,8 @@
 //! 4. Passwords and tokens are kept as hashes only: they are in no event, no stored answer and no
 //!    log. Addresses are in no event and no log.
 //! 5. Whoever's status, roles or password change has to sign in again.
-//! 6. All processes of the service sign with one key.
+//! 6. Every process publishes all keys that a token which still counts may be signed with.
+//! 7. There is an active administrator as long as there ever was one.
 
 pub mod config;
 pub mod domain;
@@ -33,11 +34,11 @@ pub mod views;
 
 mod api;
 mod desk;
+mod keyring;
 mod keys;
 mod lockout;
 mod passwords;
 mod sessions;
-mod signers;
 mod signing_in;
 mod timers;
 
@@ -56,8 +57,8 @@ pub use keys::StartError;
 
 use self::api::Api;
 use self::desk::{Desk, Newcomer};
+use self::keyring::Keyring;
 use self::passwords::Passwords;
-use self::signers::Signing;
 use self::signing_in::SigningIn;
 use self::timers::Timers;
 
@@ -70,20 +71,18 @@ pub const EMITS: &[&str] = UserEvent::TOPICS;
 /// The service, ready to run. Makes the signing key when there is none yet.
 ///
 /// # Errors
-/// [`StartError`] when the signing key cannot be read or made, or another process signs with
-/// another one.
+/// [`StartError`] when the signing key cannot be read, made or published.
 pub async fn service(ctx: Context, config: Config) -> Result<Service, StartError> {
-    let key = keys::load_or_make(config.keys_dir).await?;
-    let signing = Signing::begin(ctx.clone(), key.kid()).await?;
+    let keyring = Arc::new(Keyring::open(ctx.clone(), config.keys_dir).await?);
     let passwords = Passwords::new();
     let desk = Arc::new(Desk::new(ctx.clone(), passwords.clone()));
-    let signing_in = SigningIn::new(Arc::clone(&desk), key);
+    let signing_in = SigningIn::new(Arc::clone(&desk), Arc::clone(&keyring));
     Ok(Service::new(NAME)
         .serves(Routes::new(UserServiceServer::new(Api::new(
             desk, signing_in,
         ))))
         .fires(Timers::new(ctx))
-        .runs("signing key", |stop| signing.run(stop))
+        .runs("signing key", async move |stop| keyring.run(stop).await)
         .emits(EMITS))
 }
 

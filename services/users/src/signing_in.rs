@@ -8,13 +8,14 @@ use outcry_contracts::users::v1 as wire;
 use outcry_contracts::users::v1::UserStatus;
 use outcry_events::Cause;
 use outcry_mesh::refusal;
-use outcry_mesh::token::{Claims, PublicKey, SigningKey, jwks};
+use outcry_mesh::token::Claims;
 use outcry_service::store_failure;
 use outcry_store::{Commit, CommitError, ViewWrite};
 use tonic::{Code, Status};
 
 use crate::desk::{Desk, busy, refused};
 use crate::domain::Command;
+use crate::keyring::Keyring;
 use crate::lockout::Attempts;
 use crate::sessions::{RefreshToken, SESSION_LIFETIME, SessionRow};
 use crate::timers::{forget, forgotten};
@@ -22,7 +23,7 @@ use crate::views::{ATTEMPTS, SESSIONS, UserRow, attempts_key, row};
 
 /// How long an access token counts: what was taken from a user and did not reach the public edge
 /// yet is void after this time at the latest.
-const ACCESS_LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub(crate) const ACCESS_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Tries of a commit while others use the same session or fail for the same address.
 const ATTEMPTS_MAX: u32 = 20;
@@ -30,7 +31,7 @@ const ATTEMPTS_MAX: u32 = 20;
 /// Signs people in and keeps them signed in.
 pub(crate) struct SigningIn {
     desk: Arc<Desk>,
-    key: SigningKey,
+    keyring: Arc<Keyring>,
 }
 
 /// Somebody who wants to sign in.
@@ -45,14 +46,13 @@ pub(crate) struct Visitor {
 // === impl SigningIn ===
 
 impl SigningIn {
-    pub(crate) fn new(desk: Arc<Desk>, key: SigningKey) -> Self {
-        Self { desk, key }
+    pub(crate) fn new(desk: Arc<Desk>, keyring: Arc<Keyring>) -> Self {
+        Self { desk, keyring }
     }
 
     /// The public keys as a JSON Web Key Set.
-    pub(crate) fn keys(&self) -> String {
-        let key: PublicKey = self.key.public_key();
-        jwks([&key]).to_string()
+    pub(crate) async fn keys(&self) -> Result<String, Status> {
+        self.keyring.key_set().await.map_err(store_failure)
     }
 
     /// Signs somebody in. An unknown address takes the course of a wrong password: same work, same
@@ -185,7 +185,7 @@ impl SigningIn {
             clock.now(),
             ACCESS_LIFETIME,
         );
-        let access_token = self.key.sign(&claims).map_err(|error| {
+        let access_token = self.keyring.current().sign(&claims).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "signing failed");
             refusal::with_reason(Code::Internal, "INTERNAL", "the service failed")
         })?;

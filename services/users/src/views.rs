@@ -1,6 +1,6 @@
 //! The rows that are kept: users, whose address is whose, password hashes, sessions, failures.
 //!
-//! Users are listed by id, which is the order in which they registered.
+//! Users are listed by id, which is the order in which they registered, or by name.
 
 use std::time::SystemTime;
 
@@ -23,6 +23,10 @@ pub const USERS: &str = "users";
 pub const ADDRESSES: &str = "addresses";
 /// Password hashes by user id: rows are [`CredentialRow`].
 pub const CREDENTIALS: &str = "credentials";
+/// Under [`LAST_GONE`], the user who last ceased to be an active administrator.
+pub(crate) const ADMINISTRATORS: &str = "administrators";
+/// The one key of [`ADMINISTRATORS`].
+pub(crate) const LAST_GONE: &str = "last_gone";
 /// Sessions: rows are [`SessionRow`](crate::sessions::SessionRow).
 pub(crate) const SESSIONS: &str = "sessions";
 /// Failures by the hash of an address: rows are [`Attempts`](crate::lockout::Attempts).
@@ -34,6 +38,18 @@ const BY_STATUS: &str = "status";
 const BY_ROLE: &str = "role";
 /// Users in a status with a role: one place for each.
 const BY_STATUS_ROLE: &str = "status_role";
+/// Users by [`name_key`].
+const BY_NAME: &str = "name";
+/// Users in a status by name.
+const BY_STATUS_NAME: &str = "status_name";
+/// Users with a role by name.
+const BY_ROLE_NAME: &str = "role_name";
+/// Users in a status with a role by name.
+const BY_STATUS_ROLE_NAME: &str = "status_role_name";
+
+/// Bytes of a name that it is found and sorted by: room for every prefix that can be asked for, and
+/// well within a sort key.
+const NAME_BYTES_MAX: usize = 800;
 
 /// A user as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,12 +102,23 @@ pub(crate) struct Filter {
     pub(crate) role: Option<Role>,
     /// Normalised; empty means any.
     pub(crate) email: String,
+    /// What the [`name_key`] begins with.
+    pub(crate) name: String,
 }
 
 /// An address as it is stored and compared: without surrounding blanks, in small letters.
 #[must_use]
 pub fn normalised(email: &str) -> String {
     email.trim().to_lowercase()
+}
+
+/// A name as it is found and sorted by: in small letters, and not endless.
+pub(crate) fn name_key(name: &str) -> String {
+    // Letter by letter: what a letter becomes must not depend on what follows it, or a prefix of a
+    // name would not be one of its key.
+    let mut key: String = name.chars().flat_map(char::to_lowercase).collect();
+    key.truncate(key.floor_char_boundary(NAME_BYTES_MAX));
+    key
 }
 
 /// Under what failures for an address are kept: addresses nobody registered stay out of the file.
@@ -119,7 +146,7 @@ pub(crate) async fn row<T: DeserializeOwned>(
     }))
 }
 
-/// One page of users, in the order in which they registered.
+/// One page of users, in the order in which they registered, or by name when that is asked for.
 pub(crate) async fn users(
     store: &dyn Store,
     filter: &Filter,
@@ -156,6 +183,21 @@ async fn one_user(store: &dyn Store, filter: &Filter) -> Result<wire::ListUsersR
             .collect(),
         page: Some(PageInfo::default()),
     })
+}
+
+/// Whether somebody else is an active administrator.
+pub(crate) async fn other_administrator(
+    store: &dyn Store,
+    user_id: &str,
+) -> Result<bool, StoreError> {
+    let active = Filter {
+        status: Some(UserStatus::Active),
+        role: Some(Role::Admin),
+        ..Filter::default()
+    };
+    // The first two: one of them is somebody else, if anybody is.
+    let rows = store.scan(&active.scan().limit(2)).await?;
+    Ok(rows.iter().any(|row| row.key != user_id))
 }
 
 /// The user with an address.
@@ -197,13 +239,18 @@ impl UserRow {
     /// The row with its places in the listings.
     pub(crate) fn write(&self, version: u64) -> Result<ViewWrite, StoreError> {
         let (id, status) = (&self.user_id, self.status);
+        let name = name_key(&self.display_name);
         let mut write = ViewWrite::put(USERS, id, self)?
             .expect(version)
-            .index(BY_STATUS, format!("{status}/{id}"));
+            .index(BY_STATUS, format!("{status}/{id}"))
+            .index(BY_NAME, name.clone())
+            .index(BY_STATUS_NAME, format!("{status}/{name}"));
         for role in &self.roles {
             write = write
                 .index(BY_ROLE, format!("{role}/{id}"))
-                .index(BY_STATUS_ROLE, format!("{status}/{role}/{id}"));
+                .index(BY_ROLE_NAME, format!("{role}/{name}"))
+                .index(BY_STATUS_ROLE, format!("{status}/{role}/{id}"))
+                .index(BY_STATUS_ROLE_NAME, format!("{status}/{role}/{name}"));
         }
         Ok(write)
     }
@@ -227,20 +274,28 @@ impl Filter {
     fn scan(&self) -> Scan {
         let status = self.status.map(i32::from);
         let role = self.role.map(i32::from);
+        let name = &self.name;
+        let of_name = !name.is_empty();
         let scan = Scan::new(USERS);
-        match (status, role) {
-            (None, None) => scan,
-            (Some(status), None) => scan.index(BY_STATUS).prefix(format!("{status}/")),
-            (None, Some(role)) => scan.index(BY_ROLE).prefix(format!("{role}/")),
-            (Some(status), Some(role)) => scan
-                .index(BY_STATUS_ROLE)
-                .prefix(format!("{status}/{role}/")),
-        }
+        let (index, prefix) = match (status, role) {
+            (None, None) if of_name => (BY_NAME, name.clone()),
+            (None, None) => return scan,
+            (Some(status), None) if of_name => (BY_STATUS_NAME, format!("{status}/{name}")),
+            (Some(status), None) => (BY_STATUS, format!("{status}/")),
+            (None, Some(role)) if of_name => (BY_ROLE_NAME, format!("{role}/{name}")),
+            (None, Some(role)) => (BY_ROLE, format!("{role}/")),
+            (Some(status), Some(role)) if of_name => {
+                (BY_STATUS_ROLE_NAME, format!("{status}/{role}/{name}"))
+            }
+            (Some(status), Some(role)) => (BY_STATUS_ROLE, format!("{status}/{role}/")),
+        };
+        scan.index(index).prefix(prefix)
     }
 
     fn takes(&self, row: &UserRow) -> bool {
         self.status.is_none_or(|status| row.status() == status)
             && self.role.is_none_or(|role| row.roles().contains(&role))
+            && name_key(&row.display_name).starts_with(&self.name)
     }
 }
 
@@ -252,5 +307,20 @@ mod tests {
     fn addresses_are_compared_without_case_and_blanks() {
         assert_eq!(normalised(" Ann@Example.COM "), "ann@example.com");
         assert_eq!(attempts_key("ann@example.com").len(), 64);
+    }
+
+    #[test]
+    fn a_name_is_found_by_each_of_its_beginnings_in_any_case() {
+        let name = "ΟΔΟΣΑΣ İstanbul Straße";
+        for end in name.char_indices().map(|(at, _)| at) {
+            let prefix = &name[..end];
+            assert!(name_key(name).starts_with(&name_key(prefix)), "{prefix}");
+        }
+        assert_eq!(name_key("ANN"), name_key("ann"));
+        let endless = name_key(&"ß".repeat(1_000));
+        assert_eq!(endless.len(), NAME_BYTES_MAX);
+        // The longest that may be asked for is found within the shortened name.
+        let longest = name_key(&"İ".repeat(128));
+        assert!(longest.len() <= NAME_BYTES_MAX);
     }
 }

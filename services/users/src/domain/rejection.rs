@@ -24,6 +24,9 @@ pub enum Rejection {
     /// Nobody takes rights from themselves.
     #[error("nobody changes their own status or roles; another administrator can")]
     OwnAccount,
+    /// Nobody could give anybody rights any more.
+    #[error("the user is the last active administrator; make another one first")]
+    LastAdministrator,
 }
 
 impl Refusal for Rejection {
@@ -32,7 +35,9 @@ impl Refusal for Rejection {
             Self::Unknown => Code::NotFound,
             Self::AlreadyRegistered => Code::AlreadyExists,
             Self::NoRoles => Code::InvalidArgument,
-            Self::Closed | Self::Suspended | Self::OwnAccount => Code::FailedPrecondition,
+            Self::Closed | Self::Suspended | Self::OwnAccount | Self::LastAdministrator => {
+                Code::FailedPrecondition
+            }
         }
     }
 
@@ -44,6 +49,7 @@ impl Refusal for Rejection {
             Self::Closed => "USER_CLOSED",
             Self::Suspended => "USER_SUSPENDED",
             Self::OwnAccount => "OWN_ACCOUNT",
+            Self::LastAdministrator => "LAST_ADMINISTRATOR",
         }
     }
 }
