@@ -42,6 +42,8 @@ pub struct Config {
     pub payments: outcry_payments::Config,
     /// Reports.
     pub reports: outcry_reports::Config,
+    /// Messages to users: the mail server they leave by, and where webhooks may go.
+    pub notifications: outcry_notifications::Config,
     /// The broker that carries events between processes.
     pub broker: BrokerConfig,
     /// The database services keep their data in.
@@ -125,6 +127,7 @@ impl Default for Config {
             market_collar_bps: outcry_orders::Config::default().market_collar_bps,
             payments: outcry_payments::Config::default(),
             reports: outcry_reports::Config::default(),
+            notifications: outcry_notifications::Config::default(),
             broker: BrokerConfig::default(),
             database: DatabaseConfig::default(),
             mesh: MeshConfig::default(),
@@ -222,6 +225,11 @@ impl Config {
         }
         for password in shown.broker.passwords.values_mut() {
             HIDDEN.clone_into(password);
+        }
+        let mail = &mut shown.notifications.email;
+        mail.url = without_password(&mail.url);
+        if !mail.password.is_empty() {
+            HIDDEN.clone_into(&mut mail.password);
         }
         toml::to_string_pretty(&shown).context("writing the configuration")
     }

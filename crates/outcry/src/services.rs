@@ -134,7 +134,7 @@ impl Ground<'_> {
             }
             "reports" => outcry_reports::service(ctx, config.reports.clone()).await?,
             "notifications" => {
-                outcry_notifications::service(ctx, outcry_notifications::Config::default()).await?
+                outcry_notifications::service(ctx, config.notifications.clone()).await?
             }
             "gateway" => {
                 let (service, edge) = outcry_gateway::service(ctx, config.gateway.clone()).await?;
