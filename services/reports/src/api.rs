@@ -107,13 +107,15 @@ impl ReportService for Api {
         let user_id = user(&request)?.id.clone();
         let cause = cause(&request);
         let asked = request.get_ref();
-        let now = self.ctx.clock.now();
+        let mut now = self.ctx.clock.now();
         let as_of = asked.as_of.map(|at| wire_ns("as_of", at)).transpose()?;
         let as_of_ns = match (as_of, asked.as_of_position) {
             (Some(as_of_ns), 0) => as_of_ns,
             (None, 0) => time_ns("as_of", now)?,
             (as_of, position) => {
                 let latest_ns = self.latest(&user_id, position).await?;
+                // What is in the journal has happened, also by the clock of another process.
+                now = now.max(time_of(latest_ns));
                 as_of.unwrap_or(latest_ns)
             }
         };
