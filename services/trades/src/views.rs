@@ -2,6 +2,8 @@
 
 mod tape;
 
+use std::time::SystemTime;
+
 use outcry_contracts::trades::v1 as contract;
 use outcry_contracts::types::v1::PageInfo;
 use outcry_events::Amount;
@@ -234,6 +236,11 @@ impl From<Phase> for PhaseRow {
 }
 
 impl PhaseRow {
+    /// Since when.
+    pub(crate) fn since(self) -> SystemTime {
+        timer::time_of(self.since_ns)
+    }
+
     /// What the market is by it.
     pub(crate) fn session(self) -> Session {
         match self.open {

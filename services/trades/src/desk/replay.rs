@@ -20,7 +20,7 @@ use crate::book::{
     Book, BookEvent, CancelReason, Execution, Match, Pricing, Replacement, Session, Side, Terms,
 };
 use crate::trade::{Trade, TradeEvent, Unreadable, id};
-use crate::views::{self, SymbolRow};
+use crate::views::{self, PhaseRow, SymbolRow};
 
 /// Events read at a time.
 const PAGE: usize = 2_000;
@@ -112,6 +112,9 @@ pub(super) async fn load(store: &dyn Store, market: &Market) -> Result<Desk, Loa
         let halted = BookEvent::SessionChanged(Session::Halted);
         replay.book.evolve(&halted);
     }
+    // The hours were seen to change by somebody whose clock may be ahead.
+    let phase = row.phase.map_or(UNIX_EPOCH, PhaseRow::since);
+    replay.latest = replay.latest.max(phase);
     let mut desk = replay.into_desk(barred.into_iter().collect());
     (desk.row, desk.version, desk.kept) = (row, version, kept);
     Ok(desk)

@@ -8,7 +8,7 @@ use outcry_contracts::orders::v1::{
 };
 use outcry_contracts::trades::v1::{TradeCreatedEvent, TradeStatus};
 use outcry_events::{Amount, Cause};
-use outcry_service::Context;
+use outcry_service::{Clock, Context};
 use outcry_service::testing::{FakeClock, Platform};
 use outcry_store::{Fence, LeaseRequest, PoolRequest, ReadAll};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ use super::replay::load;
 use super::writer::bench::testing;
 use super::*;
 use crate::book::{FeeSchedule, Session};
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Hours};
 use crate::floor::{POOL, POSTS, post_of};
 use crate::session::SessionEnd;
 use crate::trade::trade_id;
@@ -29,8 +29,8 @@ const ORDERS: u128 = 30;
 const OWNERS: u128 = 4;
 const CENT: i64 = 100;
 
-/// When good-till-date orders expire: after all that happens here.
-const EXPIRES: Duration = Duration::from_secs(4_000_000_000);
+/// When good-till-date orders expire: some hours after the fake clock begins.
+const EXPIRES: Duration = Duration::from_secs(1_767_640_000);
 
 fn market(step: usize) -> Market {
     Market {
@@ -200,6 +200,37 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]
 }
 
+/// Requests that are carried out together, after a while and perhaps by a new desk.
+#[derive(Clone, Debug)]
+struct Batch {
+    pause: Duration,
+    is_restarted: bool,
+    asks: Vec<Ask>,
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let asks = prop::collection::vec(ask(), 1..25);
+    let pause = prop_oneof![Just(0), 0..30_000u64];
+    (pause, prop::bool::weighted(0.3), asks).prop_map(|(seconds, is_restarted, asks)| Batch {
+        pause: Duration::from_secs(seconds),
+        is_restarted,
+        asks,
+    })
+}
+
+/// Open by day, every day.
+fn hours() -> Calendar {
+    let weekdays = ["monday", "tuesday", "wednesday", "thursday", "friday"];
+    let hours = Hours {
+        open: "09:00:00".parse().unwrap(),
+        close: "17:00:00".parse().unwrap(),
+    };
+    Calendar {
+        hours: weekdays.map(|day| (day.to_owned(), hours)).into(),
+        ..Calendar::default()
+    }
+}
+
 fn cause() -> Cause {
     Cause::root(Uuid::now_v7(), "service:orders")
 }
@@ -266,20 +297,29 @@ proptest! {
 
     #[test]
     fn a_loaded_desk_is_the_desk_that_wrote(
-        batches in prop::collection::vec(prop::collection::vec(ask(), 1..25), 1..6),
+        batches in prop::collection::vec(batch(), 1..6),
         step in prop_oneof![1..4usize, Just(STEP_MAX)],
         checkpoint_events in prop_oneof![1..60usize, Just(1_000_000)],
+        calendar in prop_oneof![Just(Calendar::default()), Just(hours())],
     ) {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let (platform, ctx) = platform(folder.path()).await;
-            let market = Market { checkpoint_events, ..market(step) };
+            let (platform, mut ctx) = platform(folder.path()).await;
+            let clock = Arc::new(FakeClock::default());
+            ctx.clock = clock.clone();
+            let schedule = Schedule { calendar, session_end: SessionEnd::default() };
+            let market = Market { checkpoint_events, schedule: Arc::new(schedule), ..market(step) };
             // For a market of other rules the checkpoints do not count.
             let mut other = market.clone();
             other.rules.max_order_quantity += 1;
             let mut live = testing(&ctx, market.clone(), fence(&ctx).await).await;
-            for batch in batches {
-                live.carry_out_all(batch.into_iter().map(|ask| (ask, cause()))).await;
+            for Batch { pause, is_restarted, asks } in batches {
+                clock.advance(pause);
+                if is_restarted {
+                    live = testing(&ctx, market.clone(), fence(&ctx).await).await;
+                }
+                live.carry_out_all(asks.into_iter().map(|ask| (ask, cause()))).await;
+                assert!(live.desk().book.next_expiry().is_none_or(|due| due > clock.now()));
                 let loaded = load(ctx.store.as_ref(), &market).await.unwrap();
                 let replayed = load(ctx.store.as_ref(), &other).await.unwrap();
                 assert_eq!(loaded.unkept < replayed.unkept, live.desk().kept.is_some());
@@ -297,8 +337,7 @@ proptest! {
                     assert_eq!(row.as_ref(), Some(trade));
                 }
             }
-            drop(live);
-            drop(ctx);
+            drop((live, ctx));
             platform.stop().await;
         });
     }
