@@ -23,8 +23,8 @@ use crate::letter::Letter;
 /// handler has half a minute for everything.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long one step of the conversation may take.
-const STEP_WITHIN: Duration = Duration::from_secs(8);
+/// How long a connection may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
 /// Says that no person wrote the mail, so that no vacation notice answers it.
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -57,7 +57,7 @@ impl Mailer {
             .port(port)
             .tls(tls)
             .hello_name(ClientId::Domain(from.email.domain().to_owned()))
-            .timeout(Some(STEP_WITHIN));
+            .timeout(Some(CONNECT_WITHIN));
         if let Some(credentials) = credentials(config, &host)? {
             builder = builder.credentials(credentials);
         }

@@ -113,6 +113,24 @@ async fn a_connection_cut_before_the_answer_sends_the_mail_again_under_the_same_
 }
 
 #[tokio::test]
+async fn a_mail_server_that_does_not_answer_is_asked_again_later() {
+    if !smtp::present() {
+        return;
+    }
+    let server = Smtp::start().await.unwrap();
+    let house = open(config(&server)).await;
+    server.behave(Behaviour::Stall).unwrap();
+    house.reject("slow").await;
+    let failed = house.delivery(DeliveryStatus::Pending, 1).await;
+    assert_eq!(failed.last_error, "the mail server did not answer in time");
+    server.behave(Behaviour::Keep).unwrap();
+    house.clock.advance(crate::house::LONG);
+    house.delivery(DeliveryStatus::Delivered, 2).await;
+    assert_eq!(server.mails().unwrap().len(), 1);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
 async fn mails_leave_encrypted_and_signed_in_and_not_when_the_server_is_not_trusted() {
     if !smtp::present() {
         return;

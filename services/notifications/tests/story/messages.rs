@@ -6,6 +6,7 @@ use outcry_contracts::funds::v1::{FundsReleasedEvent, LockPurpose, ReleaseReason
 use outcry_contracts::notifications::v1 as wire;
 use outcry_contracts::notifications::v1::{MarkReadRequest, SetPreferencesRequest};
 use outcry_contracts::orders::v1::{CancelReason, OrderCancelledEvent, Side};
+use outcry_contracts::payments::v1::{PaymentExpiredEvent, PaymentFailedEvent, PaymentFailure};
 use outcry_contracts::trades::v1::TradeCancelledEvent;
 use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_contracts::types::v1::{AssetAmount, PageRequest};
@@ -91,6 +92,52 @@ async fn the_end_of_an_order_is_one_message_however_many_events_it_makes() {
     assert_eq!(list.len(), 1, "{list:?}");
     assert_eq!(list[0].topic, "order.cancelled");
     assert_eq!(list[0].reference, order_id);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn payments_that_fail_or_expire_are_told_to_who_wanted_to_pay() {
+    let house = House::open().await;
+    let ten = Some(Amount::from_units(10).to_money());
+    let payment_id = house.clock.new_id().to_string();
+    let failed = PaymentFailedEvent {
+        payment_id: payment_id.clone(),
+        user_id: USER.to_owned(),
+        amount: ten.clone(),
+        reason: PaymentFailure::AmountMismatch.into(),
+        message: "Another amount arrived.".to_owned(),
+        captured: Some(Amount::from_units(9).to_money()),
+        provider_reference: "c-1".to_owned(),
+    };
+    let expired = PaymentExpiredEvent {
+        payment_id: house.clock.new_id().to_string(),
+        user_id: USER.to_owned(),
+        amount: ten,
+    };
+    for event in [house.happens(&failed).await, house.happens(&expired).await] {
+        house.dealt_with(event).await;
+    }
+    let mut told: Vec<(String, String)> = house
+        .list()
+        .await
+        .into_iter()
+        .map(|one| (one.topic, one.title))
+        .collect();
+    told.sort();
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(topic, title)| (topic.as_str(), title.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("payment.expired", "Deposit of 10.00 USD expired"),
+            ("payment.failed", "Deposit of 10.00 USD failed"),
+        ]
+    );
+    let all = house.list().await;
+    let failed = all.iter().find(|one| one.reference == payment_id).unwrap();
+    assert!(failed.body.contains("9.00 USD"), "{failed:?}");
     house.platform.stop().await;
 }
 
