@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use futures::FutureExt;
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::{
     DepositMethod, FundsDepositedEvent, FundsSettledEvent, FundsWithdrawnEvent, WithdrawalMethod,
@@ -15,7 +16,7 @@ use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
 use outcry_portfolio::domain::{Holding, Lot, Position, Price, Sale, Take};
 use outcry_portfolio::rebuild::{Holdings, rebuild};
 use outcry_portfolio::views::{LOTS, POSITIONS, PRICES, SALES, TAKES};
-use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
+use outcry_service::testing::{Caller, FakeClock, Platform, Replica, eventually};
 use outcry_service::{Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Scan};
 use tempfile::TempDir;
@@ -91,6 +92,16 @@ impl House {
             users,
             sequences: Mutex::new(sequences),
         }
+    }
+
+    /// One more portfolio service on the same store, as a process of its own would be.
+    pub async fn replica(&self) -> Replica {
+        let make = |ctx: &Context| {
+            let config = outcry_portfolio::Config::default();
+            let made = outcry_portfolio::service(ctx.clone(), config).now_or_never();
+            made.unwrap().unwrap()
+        };
+        self.platform.replica(outcry_portfolio::NAME, make).await
     }
 
     pub fn user(&self, id: &str) -> PortfolioServiceClient<Caller> {

@@ -3,6 +3,7 @@
 use outcry_contracts::portfolio::v1 as wire;
 use outcry_contracts::portfolio::v1::PortfolioStatus;
 use outcry_portfolio::domain::{PORTFOLIOS_MAX, main_portfolio};
+use outcry_store::limits::LEASE_TTL;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -324,5 +325,42 @@ async fn an_issue_that_is_taken_back_leaves_nothing_behind() {
     let left = house.positions(SELLER).await.remove(0);
     assert_eq!(left.quantity, 5);
     assert_eq!(crate::amount(left.realised_profit), "0.00");
+    assert_eq!(house.kept().await, house.told().await);
+}
+
+#[tokio::test]
+async fn two_replicas_follow_every_event_once_and_one_goes_on_when_the_other_dies() {
+    let house = House::open().await;
+    let other = house.created(BUYER, "Other").await.portfolio_id;
+    house.issued(SELLER, "ACME", 10_000).await;
+    let replica = house.replica().await;
+    let trade = async |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            let portfolio = if number % 2 == 0 {
+                other.clone()
+            } else {
+                String::new()
+            };
+            house.issued(BUYER, "ACME", 1).await;
+            let bought = Match {
+                buyer_portfolio: portfolio.clone(),
+                ..acme(2 * number, 7, 20)
+            };
+            house.settled(bought).await;
+            let sold = Match {
+                buyer: SELLER,
+                seller: BUYER,
+                seller_portfolio: portfolio,
+                ..acme(2 * number + 1, 6, 21)
+            };
+            house.settled(sold).await;
+        }
+    };
+    trade(0..15).await;
+    replica.crash().await;
+    // What it held is held until its leases run out.
+    house.clock.advance(2 * LEASE_TTL);
+    trade(15..30).await;
+    house.caught_up().await;
     assert_eq!(house.kept().await, house.told().await);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use futures::FutureExt;
 use outcry_contracts::Event;
 use outcry_contracts::funds::v1::{
     DepositMethod, FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
@@ -19,7 +20,7 @@ use outcry_contracts::users::v1::UserCreatedEvent;
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
 use outcry_reports::{Config, journal};
-use outcry_service::testing::{Caller, FakeClock, Platform, eventually, found};
+use outcry_service::testing::{Caller, FakeClock, Platform, Replica, eventually, found};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit};
 use tempfile::TempDir;
@@ -222,6 +223,16 @@ impl House {
             revision: 0,
         };
         self.say(&locked, at).await;
+    }
+
+    /// One more reports service on the same store, as a process of its own would be.
+    pub async fn replica(&self) -> Replica {
+        let config = self.config.clone();
+        let make = |ctx: &Context| {
+            let made = outcry_reports::service(ctx.clone(), config).now_or_never();
+            made.unwrap().unwrap()
+        };
+        self.platform.replica(outcry_reports::NAME, make).await
     }
 
     pub fn user(&self, id: &str) -> Client {

@@ -11,7 +11,7 @@ use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
 use outcry_contracts::payments::v1::PaymentSuccessEvent;
 use outcry_contracts::reports::v1 as wire;
 use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportStatus, ReportType,
+    ReportCompletedEvent, ReportFailedEvent, ReportFormat, ReportStatus, ReportType,
 };
 use outcry_contracts::types::v1::PageRequest;
 use outcry_events::money::Amount;
@@ -20,6 +20,7 @@ use outcry_reports::journal::{BY_TIME, Entry, JOURNAL};
 use outcry_reports::views::{CONTENTS, PIECE_BYTES, REPORTS, ReportRow};
 use outcry_service::Clock;
 use outcry_service::testing::eventually;
+use outcry_store::limits::LEASE_TTL;
 use outcry_store::{Commit, ReadAll, Scan, ViewWrite};
 use sha2::{Digest, Sha256};
 use tonic::{Code, Status};
@@ -593,5 +594,33 @@ async fn a_report_that_is_being_made_when_the_process_dies_is_made_after_it() {
     house.clock.advance(Duration::from_secs(1));
     let again = house.ended(BUYER, &again.report.unwrap().report_id).await;
     assert_eq!(again.sha256, made.sha256);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn every_report_is_made_once_also_when_the_replica_that_makes_them_dies() {
+    let house = House::open(Config::default()).await;
+    let replica = house.replica().await;
+    house.deposited(BUYER, 5, house.clock.now()).await;
+    house.kept(BUYER, 1).await;
+    let mut asked = Vec::new();
+    for format in [ReportFormat::Csv, ReportFormat::Pdf, ReportFormat::Xlsx] {
+        let request = wire::RequestReportRequest {
+            format: format.into(),
+            ..house.request(ReportType::Statement, None)
+        };
+        let mut buyer = house.user(BUYER);
+        let reply = buyer.request_report(request).await.unwrap().into_inner();
+        asked.push(reply.report.unwrap().report_id);
+    }
+    house.clock.advance(Duration::from_secs(1));
+    replica.crash().await;
+    // What it held is held until its leases run out.
+    house.clock.advance(2 * LEASE_TTL);
+    for report_id in asked {
+        let made = house.ended(BUYER, &report_id).await;
+        assert_eq!(made.status(), ReportStatus::Completed);
+        assert_eq!(completed(&house, &report_id).await.sha256, made.sha256);
+    }
     house.platform.stop().await;
 }
