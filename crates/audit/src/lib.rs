@@ -69,7 +69,7 @@ async fn check(
     causes::check(history, findings);
     lifecycle::check(history, stores, findings).await?;
     matches::check(history, findings)?;
-    venue::check(history, findings)?;
+    venue::check(history, stores, findings).await?;
     effects::check(history, stores, findings).await?;
     standing::check(history, stores, findings).await?;
     credits::check(history, findings);

@@ -1,12 +1,13 @@
 use outcry_contracts::funds::v1::{
     FundsDepositedEvent, FundsLockedEvent, FundsReleasedEvent, FundsSettledEvent,
+    FundsWithdrawnEvent,
 };
 use outcry_contracts::trades::v1::TradeExecutedEvent;
 use serde_json::json;
 
 use super::chain::Transaction;
 use super::*;
-use crate::samples::day::day;
+use crate::samples::day::{PAYOUT, day};
 use crate::samples::{ALICE, BOB, BUY, SELL, Script, broken, cash, id, money, sale, shares};
 
 const NONE: [&str; 0] = [];
@@ -37,7 +38,7 @@ fn a_sale_as_it_should_be_breaks_nothing() {
 }
 
 #[test]
-fn money_that_is_not_there_is_found() {
+fn i2_money_that_is_not_there_is_found() {
     let script = sale().edit::<FundsDepositedEvent>(0, |deposited| {
         deposited.amount = cash(4_000_000);
         deposited.available = cash(4_000_000);
@@ -46,7 +47,7 @@ fn money_that_is_not_there_is_found() {
 }
 
 #[test]
-fn an_event_that_says_another_balance_is_found() {
+fn i6_an_event_that_says_another_balance_is_found() {
     let script = sale().edit::<FundsDepositedEvent>(1, |deposited| {
         deposited.available = shares(11);
     });
@@ -54,7 +55,7 @@ fn an_event_that_says_another_balance_is_found() {
 }
 
 #[test]
-fn a_lock_that_gives_more_than_it_holds_is_found() {
+fn i4_a_lock_that_gives_more_than_it_holds_is_found() {
     let script = sale().edit::<FundsReleasedEvent>(0, |released| released.amount = cash(46_001));
     assert_eq!(judged(&script), ["I2", "I4"]);
     let script = sale().edit::<FundsReleasedEvent>(0, |released| released.remaining = cash(1));
@@ -62,7 +63,7 @@ fn a_lock_that_gives_more_than_it_holds_is_found() {
 }
 
 #[test]
-fn a_lock_used_after_its_end_is_found() {
+fn i4_a_lock_used_after_its_end_is_found() {
     let script = sale().then(FundsLockedEvent {
         user_id: id(ALICE),
         lock_id: id(BUY),
@@ -75,7 +76,7 @@ fn a_lock_used_after_its_end_is_found() {
 }
 
 #[test]
-fn a_lock_used_by_somebody_else_is_found() {
+fn i3_and_i4_a_lock_used_by_somebody_else_is_found() {
     let script = sale().edit::<FundsReleasedEvent>(0, |released| released.user_id = id(BOB));
     let broken = judged(&script);
     assert!(
@@ -85,18 +86,18 @@ fn a_lock_used_by_somebody_else_is_found() {
 }
 
 #[test]
-fn a_match_settled_twice_is_found() {
+fn i4_a_match_settled_twice_is_found() {
     assert!(judged(&sale().again::<FundsSettledEvent>(0)).contains(&"I4"));
 }
 
 #[test]
-fn a_settlement_that_is_not_what_the_venue_told_is_found() {
+fn i6_a_settlement_that_is_not_what_the_venue_told_is_found() {
     let script = sale().edit::<TradeExecutedEvent>(0, |fill| fill.fee = money(4_001));
     assert_eq!(judged(&script), ["I6"]);
 }
 
 #[test]
-fn what_stays_locked_for_an_ended_order_is_due_when_all_is_settled() {
+fn i5_what_stays_locked_for_an_ended_order_is_due_when_all_is_settled() {
     let script = sale().without::<FundsReleasedEvent>(0);
     let history = script.history();
     let told = fold::custody(&history, &mut Findings::default()).unwrap();
@@ -111,7 +112,7 @@ fn what_stays_locked_for_an_ended_order_is_due_when_all_is_settled() {
 }
 
 #[test]
-fn accounts_that_differ_from_events_are_found() {
+fn i19_accounts_that_differ_from_events_are_found() {
     let custody = custody();
     let judge = |available: i64, sequence: u64, symbol: &str| {
         let rows = BTreeMap::from([
@@ -142,7 +143,7 @@ fn accounts_that_differ_from_events_are_found() {
 }
 
 #[test]
-fn kept_locks_that_differ_from_events_are_found() {
+fn i19_kept_locks_that_differ_from_events_are_found() {
     let custody = custody();
     let row = |amount: i64, posted: i64, released: i64| json!({"kind": "lock", "amount": amount, "posted": posted, "released": released});
     let judge = |posted: i64, more: Option<u128>| {
@@ -274,7 +275,7 @@ fn the_ledgers_journal_of_a_sale_breaks_nothing_at_any_point() {
 }
 
 #[test]
-fn a_journal_that_was_changed_is_found() {
+fn i1_a_journal_that_was_changed_is_found() {
     let history = sale().history();
     let mut changed = journal(&history);
     changed[1].entries[0].amount += 1;
@@ -286,7 +287,7 @@ fn a_journal_that_was_changed_is_found() {
 }
 
 #[test]
-fn a_journal_of_another_history_is_found() {
+fn i1_and_i6_a_journal_of_another_history_is_found() {
     let other = sale().edit::<FundsDepositedEvent>(0, |deposited| {
         deposited.amount = cash(20_000_000);
         deposited.available = cash(20_000_000);
@@ -296,7 +297,62 @@ fn a_journal_of_another_history_is_found() {
 }
 
 #[test]
-fn kept_balances_that_differ_from_events_are_found() {
+fn i6_kept_balances_that_differ_from_events_are_found() {
     let history = sale().history();
     assert_eq!(judged_books(&history, &journal(&history), 1), ["I6"]);
+}
+
+/// The nth fact of a type, of those about payouts.
+fn payout<E: crate::fact::Told>(nth: usize, is_payout: impl Fn(&E) -> bool) -> usize {
+    let history = day().history();
+    let facts = history.all::<E>().enumerate();
+    let mut payouts = facts.filter(|(_, (_, fact))| is_payout(fact));
+    payouts.nth(nth).unwrap().0
+}
+
+#[test]
+fn i18_payouts_of_more_than_there_is_are_found() {
+    let first = payout(0, |locked: &FundsLockedEvent| locked.purpose == 2);
+    // All there is after the day, and a little more than there is at its time.
+    let more = |locked: &mut FundsLockedEvent| {
+        locked.amount = cash(4_973_001);
+        locked.remaining = cash(4_973_001);
+    };
+    let broken = judged(&day().edit(first, more));
+    assert!(
+        broken.contains(&"I18") && broken.contains(&"I2"),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn i18_a_payout_other_than_what_is_locked_for_it_is_found() {
+    let faults: [fn(&mut FundsWithdrawnEvent); 2] = [
+        |gone| gone.amount = cash(999_999),
+        |gone| gone.withdrawal_id = id(BUY),
+    ];
+    for fault in faults {
+        let broken = judged(&day().edit(0, fault));
+        assert!(broken.contains(&"I18"), "{broken:?}");
+    }
+}
+
+#[test]
+fn i16_a_payout_that_is_made_and_given_back_is_found() {
+    let refused = payout(0, |back: &FundsReleasedEvent| back.purpose == 2);
+    let paid = |back: &mut FundsReleasedEvent| back.lock_id = id(PAYOUT);
+    let broken = judged(&day().edit(refused, paid));
+    assert!(broken.contains(&"I16"), "{broken:?}");
+}
+
+#[test]
+fn a_payout_whose_end_nobody_knows_is_pending_and_no_breach() {
+    let open = day()
+        .without::<FundsWithdrawnEvent>(0)
+        .without::<FundsDepositedEvent>(2);
+    let history = open.history();
+    let mut findings = Findings::default();
+    let custody = fold::custody(&history, &mut findings).unwrap();
+    check_locks(&custody, &mut findings);
+    assert_eq!(findings.pending["the end of a payout"], 1);
 }

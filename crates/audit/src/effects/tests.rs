@@ -29,7 +29,7 @@ fn a_sale_as_it_should_be_breaks_nothing() {
 }
 
 #[test]
-fn a_missing_effect_is_a_breach_once_its_events_are_handled() {
+fn i14_a_missing_effect_is_a_breach_once_its_events_are_handled() {
     missing(&sale().without::<OrderFilledEvent>(0));
     missing(&sale().without::<FundsDepositedEvent>(0));
     missing(&sale().without::<TradeCreatedEvent>(0));
@@ -37,7 +37,7 @@ fn a_missing_effect_is_a_breach_once_its_events_are_handled() {
 }
 
 #[test]
-fn an_effect_that_happened_twice_is_a_breach_at_once() {
+fn i14_an_effect_that_happened_twice_is_a_breach_at_once() {
     let twice = [
         sale().again::<OrderFilledEvent>(0),
         sale().again::<FundsDepositedEvent>(0),
@@ -52,7 +52,7 @@ fn an_effect_that_happened_twice_is_a_breach_at_once() {
 }
 
 #[test]
-fn a_trade_closed_before_it_is_settled_is_a_breach() {
+fn i14_a_trade_closed_before_it_is_settled_is_a_breach() {
     let script = sale().without::<FundsSettledEvent>(0);
     let (breaches, pending) = judged(&script, false);
     assert_eq!((breaches, pending), (2, 1));
@@ -68,7 +68,7 @@ fn a_trade_that_is_not_settled_has_nothing_to_close() {
 }
 
 #[test]
-fn a_user_that_a_consumer_does_not_know_is_missing() {
+fn i14_a_user_that_a_consumer_does_not_know_is_missing() {
     let history = sale().history();
     let effects = for_users(&history, "funds", "an account", &BTreeMap::new());
     assert_eq!(effects.len(), 2);

@@ -28,21 +28,21 @@ fn a_sale_as_it_should_be_breaks_nothing() {
 }
 
 #[test]
-fn a_step_that_is_left_out_is_found() {
+fn i15_a_step_that_is_left_out_is_found() {
     assert_eq!(judged(&sale().without::<OrderValidatedEvent>(0)), ["I15"]);
     assert_eq!(judged(&sale().without::<TradePlacedEvent>(0)), ["I15"]);
     assert_eq!(judged(&sale().without::<ReportRequestedEvent>(0)), ["I15"]);
 }
 
 #[test]
-fn a_second_end_is_found() {
+fn i16_a_second_end_is_found() {
     assert_eq!(judged(&sale().again::<TradeClosedEvent>(0)), ["I16"]);
     assert_eq!(judged(&sale().again::<ReportCompletedEvent>(0)), ["I16"]);
     assert_eq!(judged(&sale().again::<PaymentSuccessEvent>(0)), ["I16"]);
 }
 
 #[test]
-fn a_cancellation_of_a_filled_order_is_found() {
+fn i16_a_cancellation_of_a_filled_order_is_found() {
     let script = sale().then(OrderCancelledEvent {
         order_id: id(BUY),
         user_id: id(ALICE),
@@ -56,7 +56,7 @@ fn a_cancellation_of_a_filled_order_is_found() {
 }
 
 #[test]
-fn a_payment_that_ran_out_may_only_succeed_late() {
+fn i15_a_payment_that_ran_out_may_only_succeed_late() {
     let expired = || PaymentExpiredEvent {
         payment_id: id(PAYMENT),
         user_id: id(ALICE),
@@ -86,7 +86,7 @@ fn a_payment_that_ran_out_may_only_succeed_late() {
 }
 
 #[test]
-fn wrong_numbers_of_a_fill_are_found() {
+fn i8_wrong_numbers_of_a_fill_are_found() {
     let faults: [fn(&mut OrderFilledEvent); 5] = [
         |fill| fill.cumulative_quantity = 3,
         |fill| fill.leaves_quantity = 1,
@@ -111,7 +111,7 @@ fn averages_round_halves_to_even() {
 }
 
 #[test]
-fn rows_that_say_something_else_are_found() {
+fn i8_rows_that_say_something_else_are_found() {
     let row = |cumulative: i64| {
         let status = i32::from(OrderStatus::Filled);
         json!({"order": {
@@ -139,7 +139,7 @@ fn rows_that_say_something_else_are_found() {
 }
 
 #[test]
-fn rows_of_trades_and_payments_are_compared_too() {
+fn i8_and_i15_rows_of_trades_and_payments_are_compared_too() {
     let history = sale().history();
     let told = trades::follow(&history, &mut Findings::default()).unwrap();
     let row = |fees: i64| {

@@ -37,7 +37,7 @@ fn the_positions_after_a_sale_are_recomputed() {
 }
 
 #[test]
-fn a_position_that_is_missing_or_wrong_is_found() {
+fn i20_a_position_that_is_missing_or_wrong_is_found() {
     assert_eq!(differences(&sale(), ALICE, None), 1);
     let wrong = [
         row(ALICE, 1, &[(MATCH, 4, 3_964_000)]),
@@ -52,7 +52,7 @@ fn a_position_that_is_missing_or_wrong_is_found() {
 }
 
 #[test]
-fn shares_that_no_lot_held_are_found() {
+fn i20_shares_that_no_lot_held_are_found() {
     let script = sale().edit::<FundsDepositedEvent>(1, |issued| {
         issued.amount = shares(3);
         issued.available = shares(3);
@@ -78,7 +78,7 @@ fn sold_back() -> Script {
 }
 
 #[test]
-fn part_of_a_lot_costs_its_part_and_the_rest_is_profit() {
+fn i20_part_of_a_lot_costs_its_part_and_the_rest_is_profit() {
     let left = row(ALICE, 27_000, &[(MATCH, 1, 991_000)]);
     assert_eq!(differences(&sold_back(), ALICE, Some(&left)), 0);
     let vanished = row(ALICE, 27_001, &[(MATCH, 1, 991_000)]);

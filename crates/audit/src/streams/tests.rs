@@ -14,7 +14,7 @@ fn a_sale_as_it_should_be_breaks_nothing() {
 }
 
 #[test]
-fn a_gap_in_a_stream_is_found() {
+fn i15_a_gap_in_a_stream_is_found() {
     let mut events = sale().history().events;
     let first = events
         .iter()
@@ -24,14 +24,14 @@ fn a_gap_in_a_stream_is_found() {
 }
 
 #[test]
-fn an_event_in_another_services_store_is_found() {
+fn i15_an_event_in_another_services_store_is_found() {
     let mut events = sale().history().events;
     events[0].service = "gateway";
     assert_eq!(judged(events), ["I15"]);
 }
 
 #[test]
-fn an_event_that_is_there_twice_is_found() {
+fn i15_an_event_that_is_there_twice_is_found() {
     let mut events = sale().history().events;
     let again = sale().history().events.remove(0);
     events.insert(1, again);

@@ -13,6 +13,7 @@ use outcry_contracts::trades::v1::{
     TradeExecutedEvent, TradePlacedEvent, TradeStatus,
 };
 
+use super::checkpoint::{Checkpoint, Kept};
 use super::ladder::Ladder;
 use super::order::{Order, Post};
 use crate::error::Outcome;
@@ -41,11 +42,21 @@ pub(super) struct Market<'a> {
     last_price: Option<i128>,
     /// None until it is told.
     session: Option<SessionState>,
+    /// The book as it was kept, until it was looked at.
+    checkpoint: Option<Checkpoint>,
 }
 
 // === impl Market ===
 
 impl<'a> Market<'a> {
+    /// A market whose book was kept once.
+    pub(super) fn kept(checkpoint: Option<Checkpoint>) -> Self {
+        Self {
+            checkpoint,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn created(&mut self, created: &'a TradeCreatedEvent) -> Outcome<()> {
         let mut order = Order::created(created);
         if let Some(stop) = created
@@ -95,6 +106,7 @@ impl<'a> Market<'a> {
         let may_take = self.session.is_none_or(|state| state == SessionState::Open);
         self.arrivals += 1;
         let order = self.orders.entry(trade).or_default();
+        order.order_id = &placed.order_id;
         order.side = placed.side();
         order.price = price;
         order.quantity = placed.quantity;
@@ -120,6 +132,7 @@ impl<'a> Market<'a> {
         }
         let arrival = self.arrivals;
         let order = self.orders.entry(trade).or_default();
+        order.order_id = &placed.order_id;
         order.side = placed.side();
         order.price = price;
         order.quantity = placed.quantity;
@@ -202,6 +215,15 @@ impl<'a> Market<'a> {
 
     /// Nothing more is known.
     pub(super) fn end(&mut self, symbol: &str, findings: &mut Findings) {
+        self.check_kept(symbol, findings);
+        if let Some(checkpoint) = &self.checkpoint {
+            findings.expect("I13", false, symbol, || {
+                format!(
+                    "a book was kept of decision {}, the last is {}",
+                    checkpoint.venue_seq, self.sequence
+                )
+            });
+        }
         // The last order may still be matching: one step of that is one commit.
         let is_matching = self.must_leave() || self.incoming_crosses();
         if is_matching {
@@ -213,12 +235,44 @@ impl<'a> Market<'a> {
 
     /// Decisions are numbered 1, 2, 3 …
     fn decided(&mut self, sequence: u64, trade: &str, findings: &mut Findings) {
+        self.check_kept(trade, findings);
         let expected = self.sequence + 1;
         findings.expect("I10", sequence == expected, trade, || {
             format!("decision {sequence} of its symbol stands where {expected} should")
         });
         self.sequence = sequence;
         self.half = None;
+    }
+
+    /// The book that was kept after this decision is this one.
+    fn check_kept(&mut self, subject: &str, findings: &mut Findings) {
+        let now = self.sequence;
+        let Some(checkpoint) = self.checkpoint.take_if(|kept| kept.venue_seq == now) else {
+            return;
+        };
+        let sides = [&self.bids, &self.asks].map(|side| self.keep(side.iter()));
+        findings.expect("I13", checkpoint.sides == sides, subject, || {
+            format!("the book kept of decision {now} is not what its events lead to")
+        });
+        let waiting = self.orders.iter();
+        let waiting = waiting.filter(|(_, order)| order.post == Post::Waits);
+        let waiting = self.keep(waiting.map(|(trade, _)| *trade)).into_iter();
+        let waiting = waiting.map(|kept| (kept.order_id.clone(), kept)).collect();
+        findings.expect("I13", checkpoint.waiting == waiting, subject, || {
+            format!("other orders wait after decision {now} than its events lead to")
+        });
+    }
+
+    /// Orders as a kept book has them.
+    fn keep(&self, trades: impl Iterator<Item = &'a str>) -> Vec<Kept> {
+        let orders = trades.filter_map(|trade| self.orders.get(trade));
+        let kept = orders.map(|order| Kept {
+            order_id: order.order_id.to_owned(),
+            price: i64::try_from(order.price).unwrap_or_default(),
+            quantity: order.quantity,
+            executed: order.executed,
+        });
+        kept.collect()
     }
 
     /// What must hold before anybody else comes in: the book is not crossed, and who must not rest

@@ -20,6 +20,7 @@ pub(super) enum Post {
 /// An order the venue received.
 #[derive(Default)]
 pub(super) struct Order<'a> {
+    pub(super) order_id: &'a str,
     pub(super) owner: &'a str,
     pub(super) side: Side,
     pub(super) post: Post,

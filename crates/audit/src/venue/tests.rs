@@ -5,10 +5,12 @@ use outcry_contracts::trades::v1::{
     SessionChangedEvent, SessionState, TradeCreatedEvent, TradePlacedEvent,
 };
 
+use serde_json::json;
+
 use super::*;
 use crate::samples::day::{day, partial};
 use crate::samples::order::{Fill, Order};
-use crate::samples::{ALICE, BOB, Script, at, broken, money, sale};
+use crate::samples::{ALICE, BOB, Script, at, broken, id, money, sale};
 
 const CAROL: u128 = 0x20;
 const PRICE: i64 = 1_000_000;
@@ -16,7 +18,7 @@ const NONE: [&str; 0] = [];
 
 fn judged(script: &Script) -> Vec<&'static str> {
     let mut findings = Findings::default();
-    check(&script.history(), &mut findings).unwrap();
+    follow(&script.history(), BTreeMap::new(), &mut findings).unwrap();
     assert!(findings.pending.is_empty());
     broken(&findings)
 }
@@ -125,7 +127,7 @@ fn an_order_that_still_matches_at_the_end_is_pending_and_no_breach() {
     );
     let mut findings = Findings::default();
     let history = comes(&sell, 1).and(comes(&buy, 2)).history();
-    check(&history, &mut findings).unwrap();
+    follow(&history, BTreeMap::new(), &mut findings).unwrap();
     assert_eq!(findings.breaches, []);
     assert_eq!(findings.pending["an order that still matches"], 1);
 }
@@ -279,4 +281,79 @@ fn i11_what_a_session_does_not_allow_is_found() {
 fn orders_the_venue_never_received_are_followed_all_the_same() {
     let script = day().without::<TradeCreatedEvent>(0);
     assert_eq!(judged(&script), NONE);
+}
+
+/// A book with an offer filled in part, another one, a bid and a stop order; and how it is kept.
+fn kept() -> (Script, serde_json::Value, serde_json::Value) {
+    let (first, second) = (
+        Order::sell(BOB, 1, 2, PRICE),
+        Order::sell(CAROL, 2, 1, PRICE),
+    );
+    let (buy, bid) = (
+        Order::buy(ALICE, 3, 1, PRICE),
+        Order::buy(ALICE, 4, 5, PRICE - 100),
+    );
+    let stop = Order::sell(ALICE, 5, 1, PRICE - 500).stop(PRICE - 300);
+    let script = comes(&first, 1)
+        .and(comes(&second, 2))
+        .and(comes(&buy, 3))
+        .and(meet(&buy, &first, Fill::of(4, 1, PRICE)))
+        .and(comes(&bid, 5))
+        .then(stop.received())
+        .then(stop.waits(6));
+    let order = |order: &Order, side: &str, executed: i64| {
+        json!({
+            "order_id": id(order.order), "side": side, "price": order.limit,
+            "quantity": order.terms.quantity, "executed": executed,
+        })
+    };
+    let standing =
+        |arrival, post, order| json!([{"arrival": arrival, "post": post, "order": order}, {}]);
+    let head = json!({"position": 70, "parts": 1, "book": {"venue_seq": 6}});
+    let part = json!({"orders": [
+        standing(20, "Book", order(&second, "Sell", 0)),
+        standing(10, "Book", order(&first, "Sell", 1)),
+        standing(30, "Book", order(&bid, "Buy", 0)),
+        standing(40, "Asleep", order(&stop, "Sell", 0)),
+    ]});
+    (script, head, part)
+}
+
+fn judged_kept(
+    script: &Script,
+    head: &serde_json::Value,
+    part: serde_json::Value,
+) -> Vec<&'static str> {
+    let parts = [("ACME/70/0".to_owned(), part)].into();
+    let head = serde_json::from_value(head.clone()).unwrap();
+    let kept = checkpoint::checkpoint("ACME", &head, &parts).unwrap();
+    let mut findings = Findings::default();
+    let kept = [("ACME".to_owned(), kept)].into();
+    follow(&script.history(), kept, &mut findings).unwrap();
+    broken(&findings)
+}
+
+#[test]
+fn i13_a_kept_book_that_is_not_what_its_events_lead_to_is_found() {
+    let (script, head, part) = kept();
+    assert_eq!(judged_kept(&script, &head, part.clone()), NONE);
+    // More came since.
+    let later = script.then(Order::sell(BOB, 6, 1, PRICE).received());
+    let later = later.then(Order::sell(BOB, 6, 1, PRICE).placed(7));
+    assert_eq!(judged_kept(&later, &head, part.clone()), NONE);
+    let faults: [fn(&mut serde_json::Value); 6] = [
+        |part| part["orders"][0][0]["arrival"] = json!(9),
+        |part| part["orders"][1][0]["order"]["executed"] = json!(0),
+        |part| part["orders"][2][0]["order"]["price"] = json!(PRICE),
+        |part| part["orders"][3][0]["post"] = json!("Book"),
+        |part| part["orders"][0] = part["orders"][1].clone(),
+        |part| drop(part["orders"].as_array_mut().unwrap().pop()),
+    ];
+    for fault in faults {
+        let mut changed = part.clone();
+        fault(&mut changed);
+        assert_eq!(judged_kept(&later, &head, changed), ["I13"]);
+    }
+    let ahead = json!({"position": 70, "parts": 1, "book": {"venue_seq": 8}});
+    assert_eq!(judged_kept(&later, &ahead, part), ["I13"]);
 }
