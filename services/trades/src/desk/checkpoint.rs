@@ -23,7 +23,6 @@ const PART_ORDERS: usize = 2_000;
 /// Which checkpoint there is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
-    position: u64,
     parts: usize,
 }
 
@@ -49,8 +48,10 @@ struct MarketTerms {
     listed: bool,
 }
 
+/// Some of the orders of the checkpoint that ends at the same position.
 #[derive(Serialize, Deserialize)]
 struct Part {
+    position: u64,
     orders: Vec<(Standing, Trade)>,
 }
 
@@ -81,7 +82,7 @@ impl Desk {
     }
 
     /// The rows of a checkpoint of the desk as it is, which the event at this position made it.
-    /// Those of the one before are deleted.
+    /// They take the place of those before.
     pub(super) fn checkpoint(
         &self,
         position: u64,
@@ -96,14 +97,18 @@ impl Desk {
                 orders.push((standing, trade.clone()));
             }
         }
-        let mut writes = self.forget_checkpoint();
+        let mut writes = Vec::new();
         let mut parts = 0;
         while !orders.is_empty() {
             let rest = orders.split_off(orders.len().min(PART_ORDERS));
-            let part = Part { orders };
-            writes.push(ViewWrite::put(PARTS, key(symbol, position, parts), &part)?);
+            let part = Part { position, orders };
+            writes.push(ViewWrite::put(PARTS, key(symbol, parts), &part)?);
             orders = rest;
             parts += 1;
+        }
+        let before = self.kept.map_or(0, |kept| kept.parts);
+        for part in parts..before {
+            writes.push(ViewWrite::delete(PARTS, key(symbol, part)));
         }
         let head = Head {
             position,
@@ -114,16 +119,7 @@ impl Desk {
             parts,
         };
         writes.push(ViewWrite::put(HEADS, symbol, &head)?);
-        Ok((Kept { position, parts }, writes))
-    }
-
-    fn forget_checkpoint(&self) -> Vec<ViewWrite> {
-        let Some(kept) = self.kept else {
-            return Vec::new();
-        };
-        (0..kept.parts)
-            .map(|part| ViewWrite::delete(PARTS, key(&self.market.symbol, kept.position, part)))
-            .collect()
+        Ok((Kept { parts }, writes))
     }
 
     /// This is the checkpoint there is now.
@@ -144,21 +140,17 @@ pub(super) async fn read(
     let Ok(head) = row.decode::<Head>() else {
         return Ok((None, None));
     };
-    let kept = Kept {
-        position: head.position,
-        parts: head.parts,
-    };
+    let kept = Kept { parts: head.parts };
     if head.market != MarketTerms::from(market) {
         return Ok((Some(kept), None));
     }
     let mut orders = Vec::new();
     for part in 0..head.parts {
-        let key = key(&market.symbol, head.position, part);
-        let part = store.view(PARTS, &key).await?;
-        // Gone when somebody writes the next one at this moment.
+        let part = store.view(PARTS, &key(&market.symbol, part)).await?;
         match part.as_ref().map(ViewRow::decode::<Part>) {
-            Some(Ok(part)) => orders.extend(part.orders),
-            Some(Err(_)) | None => return Ok((Some(kept), None)),
+            Some(Ok(part)) if part.position == head.position => orders.extend(part.orders),
+            // Another one's when somebody writes the next one at this moment.
+            Some(_) | None => return Ok((Some(kept), None)),
         }
     }
     let checkpoint = Checkpoint {
@@ -171,6 +163,6 @@ pub(super) async fn read(
     Ok((Some(kept), Some(checkpoint)))
 }
 
-fn key(symbol: &str, position: u64, part: usize) -> String {
-    format!("{symbol}/{position}/{part}")
+fn key(symbol: &str, part: usize) -> String {
+    format!("{symbol}/{part}")
 }
