@@ -7,6 +7,7 @@ mod channels;
 mod deliveries;
 mod emails;
 mod house;
+mod logs;
 mod messages;
 mod receiver;
 mod replicas;
