@@ -60,7 +60,7 @@ impl Keyring {
     /// # Errors
     /// [`StartError`].
     pub(crate) async fn open(ctx: Context, folder: PathBuf) -> Result<Self, StartError> {
-        let key = keys::load_or_make(folder.clone()).await?;
+        let key = keys::load_or_make(&folder)?;
         let keyring = Self {
             ctx,
             folder,
@@ -121,7 +121,7 @@ impl Keyring {
         let old = self.current();
         // Tokens signed with it up to now count as long as they say, whatever comes next.
         let since = self.publish(&old).await.map_err(StartError::Publish)?;
-        let found = keys::load_or_make(self.folder.clone()).await?;
+        let found = keys::load_or_make(&self.folder)?;
         let is_old = since + KEY_LIFETIME <= self.ctx.clock.now();
         let new = if found.kid() == old.kid() && is_old {
             keys::replace(self.folder.clone()).await?

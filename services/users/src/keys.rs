@@ -51,12 +51,6 @@ pub enum StartError {
     Broken(#[source] tokio::task::JoinError),
 }
 
-/// The key in `folder`, made when there is none.
-pub(crate) async fn load_or_make(folder: PathBuf) -> Result<SigningKey, StartError> {
-    tokio::task::spawn_blocking(move || load_or_make_now(&folder))
-        .await
-        .map_err(StartError::Broken)?
-}
 
 /// Puts a new key in the place of the one in `folder`; that is gone then.
 pub(crate) async fn replace(folder: PathBuf) -> Result<SigningKey, StartError> {
@@ -69,14 +63,15 @@ pub(crate) async fn replace(folder: PathBuf) -> Result<SigningKey, StartError> {
             verb: "replaced",
             source,
         })?;
-        load_or_make_now(&folder)
+        load_or_make(&folder)
     };
     tokio::task::spawn_blocking(replacing)
         .await
         .map_err(StartError::Broken)?
 }
 
-fn load_or_make_now(folder: &Path) -> Result<SigningKey, StartError> {
+/// The key in `folder`, made when there is none. A few bytes, read now and then: not worth a thread.
+pub(crate) fn load_or_make(folder: &Path) -> Result<SigningKey, StartError> {
     let path = folder.join(FILE);
     let failed = |verb| {
         let path = path.clone();
@@ -171,11 +166,11 @@ mod tests {
     async fn the_key_is_made_once_and_found_again() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("deep/keys");
-        let made = load_or_make(folder.clone()).await.unwrap();
-        let found = load_or_make(folder.clone()).await.unwrap();
+        let made = load_or_make(&folder).unwrap();
+        let found = load_or_make(&folder).unwrap();
         assert_eq!(made.kid(), found.kid());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        let other = load_or_make(home.path().join("other")).await.unwrap();
+        let other = load_or_make(&home.path().join("other")).unwrap();
         assert_ne!(made.kid(), other.kid());
     }
 
@@ -183,10 +178,10 @@ mod tests {
     async fn a_replaced_key_is_another_one_in_the_same_place() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().to_owned();
-        let made = load_or_make(folder.clone()).await.unwrap();
+        let made = load_or_make(&folder).unwrap();
         let new = replace(folder.clone()).await.unwrap();
         assert_ne!(made.kid(), new.kid());
-        let found = load_or_make(folder.clone()).await.unwrap();
+        let found = load_or_make(&folder).unwrap();
         assert_eq!(found.kid(), new.kid());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
@@ -194,11 +189,11 @@ mod tests {
     #[tokio::test]
     async fn half_a_key_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        load_or_make(home.path().to_owned()).await.unwrap();
+        load_or_make(home.path()).unwrap();
         let path = home.path().join(FILE);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..16]).unwrap();
-        let refused = load_or_make(home.path().to_owned()).await;
+        let refused = load_or_make(home.path());
         assert!(matches!(refused, Err(StartError::NotAKey { .. })));
     }
 
@@ -207,12 +202,12 @@ mod tests {
     async fn a_key_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
-        load_or_make(home.path().to_owned()).await.unwrap();
+        load_or_make(home.path()).unwrap();
         let path = home.path().join(FILE);
         let rights = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(rights & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = load_or_make(home.path().to_owned()).await;
+        let refused = load_or_make(home.path());
         assert!(matches!(refused, Err(StartError::Exposed { .. })));
     }
 }
