@@ -254,6 +254,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_password_of_the_mail_server_is_not_printed() {
+        let mut config = Config::default();
+        config.notifications.email.password = "sesame".to_owned();
+        let printed = config.print().unwrap();
+        assert!(printed.contains("password = \"***\""), "{printed}");
+        assert!(!printed.contains("sesame"), "{printed}");
+    }
+
+    #[test]
     fn webhook_secrets_are_made_in_the_folder_unless_set_and_are_not_shown() {
         let folder = Folder::at(std::path::Path::new("data"));
         let made = Config::default().payments(&folder).webhook_secret_file;
