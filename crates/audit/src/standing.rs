@@ -1,13 +1,14 @@
 //! I14 and I22: services know who is suspended, and orders takes no orders of those.
 //!
 //! An order that is created at the same time as its user is suspended is all right, as long as
-//! orders had not handled the suspension. When it had is not kept, but what came of it is: once it
-//! has cancelled an order because its user is suspended, no later order of that user may pass.
+//! orders had not handled the suspension. How far into the user's life it knew is kept with the
+//! order. And once orders has cancelled an order because its user is suspended, no later order of
+//! that user may pass.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
-use outcry_contracts::orders::v1::{CancelReason, OrderStatus};
+use outcry_contracts::orders::v1::{CancelReason, OrderStatus, OrderValidatedEvent};
 use outcry_contracts::users::v1::{UserStatus, UserStatusChangedEvent};
 use outcry_events::SealedEvent;
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ type Changes<'a> = BTreeMap<&'a str, Vec<(&'a SealedEvent, UserStatus)>>;
 pub async fn check(history: &History, stores: &Stores, findings: &mut Findings) -> Outcome<()> {
     let changes = changes(history);
     check_later_orders(history, &changes, findings);
+    if let Some(rows) = stores.view("orders", "orders").await? {
+        check_known_at_creation(history, &changes, &rows, findings);
+    }
     if let Some(rows) = stores.view("funds", "accounts").await? {
         let kept = |row: &Value| row["standing"].clone();
         check_known("funds", &changes, stores, (&rows, kept, in_funds), findings).await?;
@@ -86,6 +90,33 @@ fn check_later_orders(history: &History, changes: &Changes<'_>, findings: &mut F
             }
             _ => {}
         }
+    }
+}
+
+/// No order passed that was created when orders knew its user to be suspended.
+fn check_known_at_creation(
+    history: &History,
+    changes: &Changes<'_>,
+    rows: &Rows,
+    findings: &mut Findings,
+) {
+    for (_, validated) in history.all::<OrderValidatedEvent>() {
+        let row = rows.get(&validated.order_id);
+        let known = row.and_then(|row| row["progress"]["user_sequence"].as_u64());
+        let Some(known) = known.filter(|known| *known > 0) else {
+            // Not kept of older orders.
+            continue;
+        };
+        let of_user = changes
+            .get(validated.user_id.as_str())
+            .into_iter()
+            .flatten();
+        let before = of_user.take_while(|(event, _)| event.sequence() <= known);
+        let status = before.last().map(|(_, status)| *status);
+        let was_active = status.is_none_or(|status| status == UserStatus::Active);
+        findings.expect("I22", was_active, &validated.order_id, || {
+            format!("it passed, although orders knew its user to be {status:?}")
+        });
     }
 }
 

@@ -84,6 +84,8 @@ fn next(now: Option<OrderStatus>, fact: &Fact, leaves: i64) -> Option<OrderStatu
         Fact::OrderFilled(_) if leaves == 0 => at_venue.then_some(Filled),
         Fact::OrderFilled(_) => at_venue.then_some(PartiallyFilled),
         Fact::OrderReplaced(_) => now.filter(|_| at_venue),
+        // The end of an order whose new terms ask for no more than is filled.
+        Fact::OrderCancelled(end) if end.cancelled_quantity == 0 => at_venue.then_some(Filled),
         Fact::OrderCancelled(_) => (at_venue || not_filled).then_some(Cancelled),
         Fact::OrderExpired(_) => at_venue.then_some(Expired),
         Fact::OrderRejected(_) => not_filled.then_some(Rejected),

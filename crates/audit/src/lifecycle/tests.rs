@@ -1,15 +1,18 @@
 use outcry_contracts::orders::v1::{
-    CancelReason, OrderCancelledEvent, OrderFilledEvent, OrderStatus, OrderValidatedEvent, Side,
+    CancelReason, OrderCancelledEvent, OrderFilledEvent, OrderReplacedEvent, OrderStatus,
+    OrderValidatedEvent, Side,
 };
 use outcry_contracts::payments::v1::{PaymentExpiredEvent, PaymentStatus, PaymentSuccessEvent};
-use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportRequestedEvent};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportRequestedEvent, ReportStatus};
 use outcry_contracts::trades::v1::{
     TradeClosedEvent, TradeExecutedEvent, TradePlacedEvent, TradeStatus,
 };
 use serde_json::json;
 
 use super::*;
-use crate::samples::{ALICE, BUY, PAYMENT, SELL, Script, broken, id, money, paid_in, sale};
+use crate::samples::day::{REPLACED, day};
+use crate::samples::order::Order;
+use crate::samples::{ALICE, BUY, PAYMENT, REPORT, SELL, Script, broken, id, money, paid_in, sale};
 
 fn judged(script: &Script) -> Vec<&'static str> {
     let history = script.history();
@@ -167,4 +170,53 @@ fn i8_and_i15_rows_of_trades_and_payments_are_compared_too() {
     };
     assert_eq!(judge(PaymentStatus::Success), Vec::<&str>::new());
     assert_eq!(judge(PaymentStatus::Pending), ["I15"]);
+}
+
+#[test]
+fn an_order_that_is_made_as_small_as_what_is_filled_is_filled() {
+    let small = |replaced: &mut OrderReplacedEvent| replaced.quantity = 2;
+    let nothing = |cancelled: &mut OrderCancelledEvent| cancelled.cancelled_quantity = 0;
+    let script = day().edit(0, small).edit(0, nothing);
+    let history = script.history();
+    let mut findings = Findings::default();
+    let told = orders::follow(&history, &mut findings).unwrap();
+    assert_eq!(findings.breaches, []);
+    let filled = i32::from(OrderStatus::Filled);
+    let row = json!({"order": {
+        "status": filled, "quantity": 2, "cumulative_quantity": 2, "leaves_quantity": 0,
+        "average_price": 1_000_000,
+    }});
+    orders::check_rows(&told, &[(id(REPLACED), row)].into(), &mut findings);
+    let subjects = findings.breaches.iter().map(|breach| &breach.subject);
+    assert!(subjects.into_iter().all(|subject| *subject != id(REPLACED)));
+}
+
+#[test]
+fn i15_an_order_in_the_book_that_begins_to_wait_is_found() {
+    let stop = Order::sell(ALICE, SELL, 1, 900_000).stop(950_000);
+    let script = |placed: [TradePlacedEvent; 2]| {
+        let received = Script::default().then(stop.received());
+        let script = placed.into_iter().fold(received, Script::then);
+        let mut findings = Findings::default();
+        trades::follow(&script.history(), &mut findings).unwrap();
+        broken(&findings)
+    };
+    assert_eq!(script([stop.waits(1), stop.waits(2)]), Vec::<&str>::new());
+    assert_eq!(script([stop.waits(1), stop.placed(2)]), Vec::<&str>::new());
+    assert_eq!(script([stop.placed(1), stop.waits(2)]), ["I15"]);
+}
+
+#[test]
+fn i15_reports_whose_rows_stand_elsewhere_are_found() {
+    let told = payments::reports(&sale().history(), &mut Findings::default());
+    let judge = |status: ReportStatus| {
+        let rows = [(id(REPORT), json!({"status": i32::from(status)}))].into();
+        let mut findings = Findings::default();
+        payments::check_reports(&told, &rows, &mut findings);
+        broken(&findings)
+    };
+    assert_eq!(judge(ReportStatus::Completed), Vec::<&str>::new());
+    assert_eq!(judge(ReportStatus::Expired), Vec::<&str>::new());
+    assert_eq!(judge(ReportStatus::Running), ["I15"]);
+    assert_eq!(judge(ReportStatus::Failed), ["I15"]);
 }

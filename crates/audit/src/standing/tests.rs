@@ -1,5 +1,5 @@
+use outcry_contracts::orders::v1::RejectReason;
 use outcry_contracts::orders::v1::{OrderCancelledEvent, OrderCreatedEvent, OrderRejectedEvent};
-use outcry_contracts::orders::v1::{OrderValidatedEvent, RejectReason};
 
 use super::*;
 use crate::samples::day::{day, status};
@@ -86,4 +86,27 @@ fn i22_orders_that_have_not_ended_are_open() {
         open(&suspended().without::<OrderCancelledEvent>(0)),
         (Some(1), None)
     );
+}
+
+#[test]
+fn i22_an_order_that_was_created_when_its_user_was_known_to_be_suspended_is_found() {
+    let (created, validated) = later();
+    // Her registration is the first event of her life, her suspension the second.
+    let script = crate::samples::paid_in()
+        .and(suspended())
+        .then(reinstated())
+        .then(created)
+        .then(validated);
+    let history = script.history();
+    let judge = |sequence: u64| {
+        let row = json!({"progress": {"user_sequence": sequence}});
+        let mut findings = Findings::default();
+        let rows = [(id(LATER), row)].into();
+        check_known_at_creation(&history, &changes(&history), &rows, &mut findings);
+        broken(&findings)
+    };
+    assert_eq!(judge(0), NONE);
+    assert_eq!(judge(1), NONE);
+    assert_eq!(judge(2), ["I22"]);
+    assert_eq!(judge(3), NONE);
 }
