@@ -124,7 +124,7 @@ impl Keyring {
         let found = keys::load_or_make(&self.folder)?;
         let is_old = since + KEY_LIFETIME <= self.ctx.clock.now();
         let new = if found.kid() == old.kid() && is_old {
-            keys::replace(self.folder.clone()).await?
+            keys::replace(&self.folder)?
         } else {
             found
         };

@@ -46,28 +46,19 @@ pub enum StartError {
     /// Nobody would know what tokens are signed with.
     #[error("publishing the signing key")]
     Publish(#[source] CommitError),
-    /// The thread that reads the key broke off.
-    #[error("reading the signing key broke off")]
-    Broken(#[source] tokio::task::JoinError),
 }
 
-
 /// Puts a new key in the place of the one in `folder`; that is gone then.
-pub(crate) async fn replace(folder: PathBuf) -> Result<SigningKey, StartError> {
-    let replacing = move || {
-        let path = folder.join(FILE);
-        let draft = draft(&folder).and_then(|draft| fs::rename(draft, &path));
-        let synced = draft.and_then(|()| sync(&folder));
-        synced.map_err(|source| StartError::Key {
-            path,
-            verb: "replaced",
-            source,
-        })?;
-        load_or_make(&folder)
-    };
-    tokio::task::spawn_blocking(replacing)
-        .await
-        .map_err(StartError::Broken)?
+pub(crate) fn replace(folder: &Path) -> Result<SigningKey, StartError> {
+    let path = folder.join(FILE);
+    let renamed = draft(folder).and_then(|draft| fs::rename(draft, &path));
+    let synced = renamed.and_then(|()| sync(folder));
+    synced.map_err(|source| StartError::Key {
+        path,
+        verb: "replaced",
+        source,
+    })?;
+    load_or_make(folder)
 }
 
 /// The key in `folder`, made when there is none. A few bytes, read now and then: not worth a thread.
@@ -162,8 +153,8 @@ fn is_exposed(_file: &File) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_key_is_made_once_and_found_again() {
+    #[test]
+    fn the_key_is_made_once_and_found_again() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("deep/keys");
         let made = load_or_make(&folder).unwrap();
@@ -174,20 +165,20 @@ mod tests {
         assert_ne!(made.kid(), other.kid());
     }
 
-    #[tokio::test]
-    async fn a_replaced_key_is_another_one_in_the_same_place() {
+    #[test]
+    fn a_replaced_key_is_another_one_in_the_same_place() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().to_owned();
         let made = load_or_make(&folder).unwrap();
-        let new = replace(folder.clone()).await.unwrap();
+        let new = replace(&folder).unwrap();
         assert_ne!(made.kid(), new.kid());
         let found = load_or_make(&folder).unwrap();
         assert_eq!(found.kid(), new.kid());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
-    #[tokio::test]
-    async fn half_a_key_is_refused() {
+    #[test]
+    fn half_a_key_is_refused() {
         let home = tempfile::tempdir().unwrap();
         load_or_make(home.path()).unwrap();
         let path = home.path().join(FILE);
@@ -198,8 +189,8 @@ mod tests {
     }
 
     #[cfg(unix)]
-    #[tokio::test]
-    async fn a_key_that_others_can_read_is_refused() {
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         load_or_make(home.path()).unwrap();
