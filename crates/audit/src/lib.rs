@@ -7,15 +7,24 @@
 //!
 //! Rooms, in reading order:
 //! - [`stores`] – what is looked at
-//! - [`history`] – every event in it
+//! - [`history`] – every event in it, decoded once
 //! - [`finding`] and [`report`] – breaches, and what is still under way
-//! - [`streams`] – I15: histories without gaps, each owned by one service
-//! - [`lifecycle`] – I8, I15, I16: what happened to orders, trades, payments and reports was allowed
-//! - [`matches`] – I7, I9: both sides of a match agree, with each other and with their limits
-//! - [`custody`] – I1 to I6: cash and shares, recomputed and compared with accounts and ledger
-//! - [`positions`] – I20: lots and profit, recomputed and compared
-//! - [`effects`] – I14: every event had its effect in every consumer once, or is still on its way
-//! - [`delivery`] – every event was published and archived; what is parked
+//! - `streams` – I15: histories without gaps, each owned by one service
+//! - `causes` – I23: every flow is a tree that begins with its command
+//! - `lifecycle` – I8, I15, I16: what happened to orders, trades, payments and reports was allowed
+//! - `matches` – I7, I9, I12: both sides of a match agree, and keep within their limits and locks
+//! - `venue` – I9, I10, I11, I13: every book rebuilt: who trades first, who may rest and who take
+//! - `custody` – I1 to I6, I18: cash and shares, recomputed and compared with accounts and ledger
+//! - `credits` – I6, I17: captures are credited once, and movements are taken back once
+//! - `payouts` – I15, I16, I17, I19: what is kept of payouts and suspense
+//! - `positions` – I19, I20: lots and profit of every portfolio, recomputed and compared
+//! - `effects` – I14: every event had its effect in every consumer once, or is still on its way
+//! - `standing` – I14, I22: suspended users are known, and place no orders
+//! - `journals` – I19: the journals of reports
+//! - `delivery` – every event was published and archived; what is parked
+//!
+//! Not here is I21, that all of this holds after crashes: whoever crashes a platform and lets it come
+//! to rest finds out by asking for all of it.
 //!
 //! What the stores catch under way is counted as pending, not as a breach.
 
