@@ -189,24 +189,14 @@ impl Config {
         payments
     }
 
-    /// What the order service needs to know: instruments and fees are the venue's.
+    /// What the order service needs to know: the fees are the venue's.
     pub fn orders(&self) -> outcry_orders::Config {
-        let instruments = self.market.instruments.iter();
         outcry_orders::Config {
             fees: outcry_orders::Fees {
                 maker_bps: self.market.fees.maker_bps,
                 taker_bps: self.market.fees.taker_bps,
             },
             market_collar_bps: self.market_collar_bps,
-            instruments: instruments
-                .map(|one| outcry_orders::Instrument {
-                    symbol: one.symbol.clone(),
-                    name: one.name.clone(),
-                    tick: one.tick,
-                    lot: one.lot,
-                    max_order_value: one.max_order_value,
-                })
-                .collect(),
         }
     }
 

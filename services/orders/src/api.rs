@@ -5,21 +5,23 @@
 //! there, a service that does not answer is no error of the call: the answer is the order as far
 //! as it is known, and its timer carries it on.
 
-use std::sync::Arc;
+mod follow;
+mod place;
 
 use futures::{StreamExt, stream};
 use outcry_contracts::orders::v1::order_service_server::{OrderService, OrderServiceServer};
 use outcry_contracts::orders::v1::{
     CancelAllOrdersRequest, CancelAllOrdersResponse, CancelOrderRequest, CancelOrderResponse,
     CancelReason, GetOrderByClientIdRequest, GetOrderByClientIdResponse, GetOrderRequest,
-    GetOrderResponse, ListOrdersRequest, ListOrdersResponse, Order, OrderTerms, PlaceOrderRequest,
-    PlaceOrderResponse, ReplaceOrderRequest, ReplaceOrderResponse,
+    GetOrderResponse, ListOrdersRequest, ListOrdersResponse, Order, PlaceOrderRequest,
+    PlaceOrderResponse, ReplaceOrderRequest, ReplaceOrderResponse, StreamOrderUpdatesRequest,
 };
 use outcry_events::{Amount, Cause};
 use outcry_mesh::{Role, User, cause, identity, refusal, subject, user};
-use outcry_service::answers::{self, Lookup, Pending};
+use outcry_service::answers::{self, Lookup};
 use outcry_service::{Context, Page, store_failure};
 use outcry_store::{Commit, CommitError};
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 use tracing::warn;
@@ -27,13 +29,13 @@ use tracing::warn;
 use crate::cancelling;
 use crate::changes::{Failed, not_committed};
 use crate::config::Config;
-use crate::domain::Refused;
-use crate::placing::{self, NewOrder, NotCreated};
-use crate::pretrade::{self, Need, Quote, assess};
+use crate::domain::lifecycle;
+use crate::instruments::Instruments;
+use crate::placing::NotCreated;
 use crate::replacing::{self, Ended};
+use crate::terms;
 use crate::timers::CARRY_ON_AFTER;
-use crate::venue;
-use crate::views::{self, Filter, OrderRow, RequestKey, is_final, shown};
+use crate::views::{self, Filter, OrderRow, RequestKey, shown};
 
 /// Full names of the methods whose answers are kept.
 const PLACE: &str = "/outcry.orders.v1.OrderService/PlaceOrder";
@@ -44,85 +46,36 @@ const REPLACE: &str = "/outcry.orders.v1.OrderService/ReplaceOrder";
 /// Cancellations of one request asked of the venue at the same time.
 const CANCELS_AT_ONCE: usize = 16;
 
+/// Orders that one call cancels: as many as a venue takes off within the deadline of a call, even
+/// when each answer takes some milliseconds.
+const CANCELLED_MAX: usize = 250;
+
+/// Open orders that are counted to say how many remain: nobody has more, and if somebody has, the
+/// number is still large enough to call again.
+const COUNTED_MAX: usize = 5_000;
+
 /// The methods of this service.
-pub(crate) fn routes(ctx: Context, config: Config) -> Routes {
-    let config = Arc::new(config);
-    Routes::new(OrderServiceServer::new(Api { ctx, config }))
+///
+/// Streams end when `draining` says so.
+pub(crate) fn routes(ctx: Context, config: Config, draining: watch::Receiver<bool>) -> Routes {
+    Routes::new(OrderServiceServer::new(Api {
+        ctx,
+        config,
+        instruments: Instruments::new(),
+        draining,
+    }))
 }
 
 struct Api {
     ctx: Context,
-    config: Arc<Config>,
+    config: Config,
+    instruments: Instruments,
+    draining: watch::Receiver<bool>,
 }
 
 // === impl Api ===
 
 impl Api {
-    /// Makes an order and brings it as far as it gets.
-    async fn place(
-        &self,
-        request: &Request<PlaceOrderRequest>,
-        pending: &Pending,
-    ) -> Result<Result<OrderRow, NotCreated>, Status> {
-        let (asked, cause) = (request.get_ref(), cause(request));
-        let user_id = user(request)?.id.clone();
-        let terms = asked.terms.clone().unwrap_or_default();
-        if let Some(malformed) = pretrade::malformed(&terms) {
-            return Err(refusal::invalid(malformed.field, malformed.message));
-        }
-        self.check_client_order_id(&user_id, &asked.client_order_id)
-            .await?;
-        let new = NewOrder {
-            order_id: self.ctx.clock.new_id().to_string(),
-            outcome: self.outcome(&user_id, &terms, &cause).await?,
-            user_id,
-            client_order_id: asked.client_order_id.clone(),
-            terms,
-        };
-        let answer = PlaceOrderResponse {
-            order: Some(only_id(&new.order_id)),
-        };
-        let answered = pending.answer(&self.ctx, &answer);
-        let row = match placing::create(&self.ctx, &cause, new, answered).await {
-            Ok(row) => row,
-            Err(not_created) => return Ok(Err(not_created)),
-        };
-        let order_id = &row.order.order_id;
-        let done = vec![placing::job(order_id).clear()];
-        let carried = placing::carry_on(&self.ctx, order_id, &cause, done).await;
-        Ok(Ok(self.as_far_as_known(carried, &row).await))
-    }
-
-    /// What the order needs, or why it is refused at once. A market order needs to know the book.
-    async fn outcome(
-        &self,
-        user_id: &str,
-        terms: &OrderTerms,
-        cause: &Cause,
-    ) -> Result<Result<Need, Refused>, Status> {
-        let status = views::user_status(self.ctx.store.as_ref(), user_id)
-            .await
-            .map_err(store_failure)?;
-        let known = self.config.instrument(&terms.symbol).is_some();
-        let quote = if known {
-            venue::quote(&self.ctx, cause, terms).await?
-        } else {
-            Quote::default()
-        };
-        Ok(assess(&self.config, status, terms, quote))
-    }
-
-    async fn check_client_order_id(&self, user_id: &str, own: &str) -> Result<(), Status> {
-        if own.is_empty() {
-            return Ok(());
-        }
-        match views::by_client_order_id(self.ctx.store.as_ref(), user_id, own).await {
-            Ok(None) => Ok(()),
-            Ok(Some(order_id)) => Err(taken(own, &order_id)),
-            Err(error) => Err(store_failure(error)),
-        }
-    }
-
     /// What a step led to; when it did not come to an end, the order as it is, never a guess.
     async fn as_far_as_known(&self, step: Result<OrderRow, Status>, before: &OrderRow) -> OrderRow {
         let status = match step {
@@ -200,12 +153,15 @@ impl OrderService for Api {
                         Lookup::New(_) => return Err(Failed::Duplicate.into()),
                     }
                 }
+                // Somebody else has placed it meanwhile: it, or another one with its id.
                 Err(NotCreated::ClientOrderIdTaken) => {
                     let user = &user(&request)?.id;
-                    let own = &request.get_ref().client_order_id;
-                    self.check_client_order_id(user, own).await?;
-                    return Err(Failed::Duplicate.into());
+                    match self.placed_before(user, request.get_ref()).await? {
+                        Some(row) => Some(shown(&row)),
+                        None => return Err(Failed::Duplicate.into()),
+                    }
                 }
+                Err(NotCreated::Barred) => return Err(place::not_active()),
             },
         };
         Ok(Response::new(PlaceOrderResponse { order }))
@@ -249,14 +205,14 @@ impl OrderService for Api {
         let lookup = answers::lookup(&self.ctx, &request, CANCEL_ALL, &asked.request_id).await?;
         let pending = match lookup {
             Lookup::New(pending) => pending,
-            Lookup::Answered(CancelAllOrdersResponse { orders, .. }) => {
+            Lookup::Answered(CancelAllOrdersResponse { orders, remaining }) => {
                 let mut now = Vec::with_capacity(orders.len());
                 for order in orders {
                     now.extend(self.now(Some(order)).await?);
                 }
                 return Ok(Response::new(CancelAllOrdersResponse {
                     orders: now,
-                    ..Default::default()
+                    remaining,
                 }));
             }
         };
@@ -265,13 +221,16 @@ impl OrderService for Api {
             symbol: &asked.symbol,
             open_only: true,
         };
-        let open = views::orders(self.ctx.store.as_ref(), &filter, None, cancelling::OPEN_MAX)
+        let mut open = views::orders(self.ctx.store.as_ref(), &filter, None, COUNTED_MAX)
             .await
             .map_err(store_failure)?;
+        let rest = open.len().saturating_sub(CANCELLED_MAX);
+        let remaining = i32::try_from(rest).unwrap_or(i32::MAX);
+        open.truncate(CANCELLED_MAX);
         let ids = || open.iter().map(|(row, _)| row.order.order_id.as_str());
         let answer = CancelAllOrdersResponse {
             orders: ids().map(only_id).collect(),
-            ..Default::default()
+            remaining,
         };
         let commit = Commit {
             answered: pending.answer(&self.ctx, &answer),
@@ -288,10 +247,7 @@ impl OrderService for Api {
             .map(|row| shown(&row))
             .collect()
             .await;
-        Ok(Response::new(CancelAllOrdersResponse {
-            orders,
-            ..Default::default()
-        }))
+        Ok(Response::new(CancelAllOrdersResponse { orders, remaining }))
     }
 
     async fn replace_order(
@@ -308,7 +264,13 @@ impl OrderService for Api {
             }
         };
         let (order_id, cause) = (&asked.order_id, cause(&request));
-        self.visible(&request, order_id, |_| false).await?;
+        let row = self.visible(&request, order_id, |_| false).await?;
+        let malformed = terms::malformed_change(asked, row.order.order_type());
+        if !malformed.is_empty() {
+            return Err(terms::refusal(&malformed));
+        }
+        let symbol = &row.order.symbol;
+        let found = self.instruments.find(&self.ctx, &cause, symbol).await?;
         let answer = ReplaceOrderResponse {
             order: Some(only_id(order_id)),
         };
@@ -316,9 +278,11 @@ impl OrderService for Api {
         let wish = replacing::Wish {
             request: answer.as_ref().map(RequestKey::of).unwrap_or_default(),
             quantity: asked.quantity,
-            limit: limit(asked)?,
+            limit: Amount::from_required(asked.limit_price.as_ref()).ok(),
+            stop: Amount::from_required(asked.stop_price.as_ref()).ok(),
         };
-        let row = replacing::wish(&self.ctx, &self.config, order_id, &wish).await?;
+        let rules = found.rules.as_ref();
+        let row = replacing::wish(&self.ctx, &self.config, rules, order_id, &wish).await?;
         let ended = replacing::ask(
             &self.ctx,
             &self.config,
@@ -379,32 +343,21 @@ impl OrderService for Api {
             .iter()
             .map(|(row, _)| shown(row))
             // The venue may be done with one whose last event has not arrived yet.
-            .filter(|order| !(filter.open_only && is_final(order.status())))
+            .filter(|order| !(filter.open_only && lifecycle::is_final(order.status())))
             .collect();
         let page = Some(page);
         Ok(Response::new(ListOrdersResponse { orders, page }))
     }
 
-    type StreamOrderUpdatesStream =
-        tonic::codegen::BoxStream<outcry_contracts::orders::v1::StreamOrderUpdatesResponse>;
+    type StreamOrderUpdatesStream = follow::Updates;
 
     async fn stream_order_updates(
         &self,
-        _request: Request<outcry_contracts::orders::v1::StreamOrderUpdatesRequest>,
-    ) -> Result<Response<Self::StreamOrderUpdatesStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
-    }
-}
-
-/// The limit of a request to change.
-fn limit(asked: &ReplaceOrderRequest) -> Result<Option<Amount>, Status> {
-    let Some(money) = &asked.limit_price else {
-        return Ok(None);
-    };
-    match Amount::from_money(money) {
-        Ok(limit) if limit.is_positive() => Ok(Some(limit)),
-        Ok(_) => Err(refusal::invalid("limit_price", "must be more than nothing")),
-        Err(error) => Err(refusal::invalid("limit_price", error.to_string())),
+        request: Request<StreamOrderUpdatesRequest>,
+    ) -> Result<Response<follow::Updates>, Status> {
+        let user_id = user(&request)?.id.clone();
+        let updates = follow::open(&self.ctx, user_id, request.get_ref(), self.draining.clone());
+        Ok(Response::new(updates.await?))
     }
 }
 
@@ -419,14 +372,4 @@ pub(crate) fn only_id(order_id: &str) -> Order {
 fn no_such_order() -> Status {
     let message = "there is no such order of yours";
     refusal::with_reason(Code::NotFound, "ORDER_UNKNOWN", message)
-}
-
-/// Another order of the user has this client order id; the answer names it.
-fn taken(own: &str, order_id: &str) -> Status {
-    refusal::with_metadata(
-        Code::AlreadyExists,
-        "CLIENT_ORDER_ID_TAKEN",
-        format!("client order id {own} belongs to order {order_id}"),
-        [("order_id".to_owned(), order_id.to_owned())],
-    )
 }

@@ -13,11 +13,7 @@ use crate::changes::{self, Along, Failed, existing};
 use crate::domain::{Command, Rejection};
 use crate::timers::{CARRY_ON_AFTER, Job};
 use crate::venue;
-use crate::views::{Cancelling, OrderRow, Progress, VenueState};
-
-/// Open orders of one user cancelled together: each needs a timer in one commit, which holds ten
-/// thousand writes.
-pub(crate) const OPEN_MAX: usize = 5_000;
+use crate::views::{OrderRow, Progress, VenueState};
 
 /// Writes the wish to cancel down, with the answer to the request and a timer.
 ///
@@ -71,21 +67,18 @@ pub(crate) async fn ask_venue(
 ) -> Result<OrderRow, Status> {
     let done = Along::timers(done);
     let row = existing(ctx, order_id).await?.row;
+    // It has been decided. The timer is left to fire: another wish may have set it anew.
     let Some(wish) = row.progress.cancelling else {
-        let unchanged = |row: &OrderRow| -> Result<Progress, Failed> { Ok(row.progress.clone()) };
-        return Ok(changes::note(ctx, order_id, unchanged, &done).await?);
+        return Ok(row);
     };
     let asking = changes::next_cause(ctx, order_id, cause).await?;
     match venue::cancel(ctx, &asking, &row.order, wish.reason()).await? {
         Some(trade) => {
-            let venue = VenueState::of(&trade);
+            let said = VenueState::of(&trade);
             let answered = |row: &OrderRow| -> Result<Progress, Failed> {
-                Ok(Progress {
-                    venue: Some(venue.clone()),
-                    // Final is final, and its event ends the wish; anything else is a no.
-                    cancelling: row.progress.cancelling.filter(|_| venue.is_final()),
-                    ..row.progress.clone()
-                })
+                let mut progress = row.progress.clone();
+                progress.answer_cancel(said.clone());
+                Ok(progress)
             };
             Ok(changes::note(ctx, order_id, answered, &done).await?)
         }
@@ -104,13 +97,10 @@ pub(crate) async fn ask_venue(
     }
 }
 
-/// The first wish stays: its reason is the one the venue was given.
 fn wished(row: &OrderRow, reason: CancelReason) -> Progress {
-    let reason = reason.into();
-    Progress {
-        cancelling: row.progress.cancelling.or(Some(Cancelling { reason })),
-        ..row.progress.clone()
-    }
+    let mut progress = row.progress.clone();
+    progress.wish_cancel(reason);
+    progress
 }
 
 /// Timers for many cancellations, due after `after`.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use outcry_events::Cause;
 use outcry_service::backoff::Backoff;
 use outcry_service::decider::stream;
-use outcry_service::{CommandError, Context, Loaded, decide, load};
+use outcry_service::{CommandError, Context, Decider, Executed, Loaded, decide, load};
 use outcry_store::{Answer, Commit, CommitError, StoreError, TimerWrite};
 
-use crate::domain::{Command, Order, Rejection};
+use crate::domain::{Command, Order, Rejection, lifecycle};
+use crate::updates::{self, Place};
 use crate::views::{self, Document, OrderRow, Progress, Versioned, write_order};
 
 /// Why an order was not changed.
@@ -70,19 +71,63 @@ pub(crate) async fn plan(
     let cause = within(&loaded, cause);
     let (executed, mut commit) = decide(ctx, order_id, loaded, &cause, command)?;
     let mut after = before.clone();
-    if !executed.events.is_empty() {
-        let document = Some(&before.row.order);
-        after.row.order = Document::after(document, &executed.after, &executed.events);
-    }
     turn(&mut after.row.progress);
+    for (place, row) in after_each(&before.row, &after.row.progress, &executed) {
+        let event = &executed.events[place];
+        after.row = row;
+        let place = Place::Own(event.sequence());
+        updates::record(ctx, &mut commit, event, place, after.row.clone())
+            .map_err(|error| store_failed(order_id, error))?;
+    }
     if after.row.order.is_final() {
         after.row.progress = Progress::ended(&after.row.progress);
     }
     if after.row != before.row {
+        check_move(&before.row, &after.row)?;
         let write = write_order(&after).map_err(|error| store_failed(order_id, error))?;
         commit.views.push(write);
     }
     Ok((after.row, commit))
+}
+
+/// The order after each of the events that were decided, by the event's place among them.
+pub(crate) fn after_each(
+    before: &OrderRow,
+    progress: &Progress,
+    executed: &Executed<Order>,
+) -> Vec<(usize, OrderRow)> {
+    let mut order = executed.before.clone();
+    let mut document = before.order.clone();
+    let mut rows = Vec::with_capacity(executed.events.len());
+    for (place, event) in executed.typed.iter().enumerate() {
+        order = order.evolve(event);
+        let known =
+            (executed.sequence > executed.events.len() as u64 || place > 0).then_some(&document);
+        document = Document::after(known, &order, &executed.events[place..=place]);
+        let progress = if document.is_final() {
+            Progress::ended(progress)
+        } else {
+            progress.clone()
+        };
+        let row = OrderRow {
+            order: document.clone(),
+            progress,
+        };
+        rows.push((place, row));
+    }
+    rows
+}
+
+/// Whether the order moved as the table of its life allows.
+///
+/// # Errors
+/// It did not.
+pub(crate) fn check_move(before: &OrderRow, after: &OrderRow) -> Result<(), Failed> {
+    let (from, to) = (views::settled_status(before), views::settled_status(after));
+    if lifecycle::leads(from, to) {
+        return Ok(());
+    }
+    Err(CommandError::Rejected(Rejection::IllegalMove { from, to }))
 }
 
 /// Writes what is under way, without an event. `turn` sees the order as it is and says what
@@ -104,6 +149,7 @@ pub(crate) async fn note<E: From<Failed>>(
         }
         let mut commit = Commit::default();
         if after.row != before.row {
+            check_move(&before.row, &after.row)?;
             let write = write_order(&after).map_err(|error| store_failed(order_id, error))?;
             commit.views.push(write);
         }

@@ -18,6 +18,11 @@ use crate::pretrade::Lock;
 /// answer that comes later is not lost: the order is carried on by its timer.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Tries of a lock that waits for settlements, and the wait between them: fills are settled within
+/// milliseconds, and the caller is waiting.
+const SETTLEMENT_ATTEMPTS: u32 = 10;
+const SETTLEMENT_WAIT: Duration = Duration::from_millis(50);
+
 /// Longest message of a refusal, in characters: what the event's rule allows.
 const MESSAGE_MAX: usize = 256;
 
@@ -62,6 +67,22 @@ pub(crate) async fn lock(ctx: &Context, cause: &Cause, ask: &Ask<'_>) -> Locking
     }
 }
 
+/// The same for an order that has fills: waits a little until they are settled.
+pub(crate) async fn lock_settled(ctx: &Context, cause: &Cause, ask: &Ask<'_>) -> Locking {
+    let mut attempt = 1;
+    loop {
+        match lock(ctx, cause, ask).await {
+            Locking::Unknown(status)
+                if attempt < SETTLEMENT_ATTEMPTS && waits_for_settlement(&status) =>
+            {
+                attempt += 1;
+                tokio::time::sleep(SETTLEMENT_WAIT).await;
+            }
+            locking => return locking,
+        }
+    }
+}
+
 /// Gives up on an order before it went to the venue: nothing stays or can become locked for it.
 ///
 /// # Errors
@@ -82,7 +103,7 @@ pub(crate) async fn give_up(
 }
 
 /// Whether custody only waits for fills to be settled.
-pub(crate) fn waits_for_settlement(status: &Status) -> bool {
+fn waits_for_settlement(status: &Status) -> bool {
     status
         .get_details_error_info()
         .is_some_and(|info| info.reason == "SETTLEMENT_BEHIND")

@@ -5,15 +5,18 @@
 //!   by fill, and the average price comes from integers.
 //! - I16: an order has exactly one final status, and nothing happens to it after that.
 //!
-//! `OPEN`, `PENDING_CANCEL` and `PENDING_REPLACE` are no facts of the order's stream: the first is
-//! the venue's acknowledgement, the others are questions to the venue that are still open. They
-//! stand in the order's view row (see [`views`](crate::views)) until the venue's facts arrive.
+//! What may happen when is one table: [`lifecycle`]. `OPEN`, `PENDING_CANCEL` and `PENDING_REPLACE`
+//! are no facts of the order's stream: the first is the venue's acknowledgement, the others are
+//! questions to the venue that are still open. They stand in the order's view row (see
+//! [`views`](crate::views)) until the venue's facts arrive.
 
 mod average;
 mod command;
+mod deciding;
+pub mod lifecycle;
 mod rejection;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use outcry_contracts::orders::v1::{
@@ -21,7 +24,6 @@ use outcry_contracts::orders::v1::{
     OrderRejectedEvent, OrderReplacedEvent, OrderStatus, OrderTerms, OrderValidatedEvent,
     RejectReason,
 };
-use outcry_contracts::types::v1::AssetAmount;
 use outcry_events::Amount;
 use outcry_service::Decider;
 
@@ -91,8 +93,10 @@ pub struct Order {
     /// Execution ids by the cumulative quantity they reached. Shared, because states are copied
     /// more often than fills come.
     pub executions: Arc<BTreeMap<i64, String>>,
-    /// Number of the last accepted change; 0 before the first.
+    /// The highest number of an accepted change; 0 before the first.
     pub revision: u32,
+    /// Numbers of all accepted changes.
+    pub revisions: BTreeSet<u32>,
     /// Every total quantity the order has had, the present one last. A fill from just before a
     /// change is still one of this order.
     pub quantities: Vec<i64>,
@@ -111,10 +115,7 @@ pub struct Order {
 impl Phase {
     /// Whether nothing can happen any more.
     pub fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Filled | Self::Cancelled | Self::Rejected | Self::Expired
-        )
+        lifecycle::is_final(self.status())
     }
 
     /// The contract's word for it.
@@ -148,182 +149,14 @@ impl Order {
         average(self.notional, self.cumulative)
     }
 
-    /// The limit; none for a market order.
+    /// The limit; none for an order without one.
     pub fn limit(&self) -> Option<Amount> {
         amount(self.terms.limit_price.as_ref())
     }
 
-    fn place(&self, command: &Command) -> Result<Vec<OrderEvent>, Rejection> {
-        let Command::Place {
-            order_id,
-            user_id,
-            client_order_id,
-            terms,
-            refused,
-        } = command
-        else {
-            return Err(Rejection::Unknown);
-        };
-        let created = OrderCreatedEvent {
-            order_id: order_id.clone(),
-            user_id: user_id.clone(),
-            client_order_id: client_order_id.clone(),
-            terms: Some(terms.clone()),
-        };
-        let rejected = refused
-            .as_ref()
-            .map(|refused| rejected(order_id.clone(), user_id.clone(), terms, refused).into());
-        Ok(std::iter::once(created.into()).chain(rejected).collect())
-    }
-
-    fn validate(&self, locked: &AssetAmount, protection: Amount) -> OrderEvent {
-        OrderValidatedEvent {
-            order_id: self.order_id.clone(),
-            user_id: self.user_id.clone(),
-            terms: Some(self.terms.clone()),
-            locked: Some(locked.clone()),
-            protection_price: Some(protection.to_money()),
-        }
-        .into()
-    }
-
-    fn reject(&self, refused: &Refused) -> OrderEvent {
-        let (order_id, user_id) = (self.order_id.clone(), self.user_id.clone());
-        rejected(order_id, user_id, &self.terms, refused).into()
-    }
-
-    /// A fill is taken when it is the next one and its total is one the order has had.
-    fn fill(&self, fill: &Fill) -> Result<Vec<OrderEvent>, Rejection> {
-        match self.executions.get(&fill.cumulative) {
-            Some(known) if *known == fill.execution_id => return Ok(Vec::new()),
-            Some(_) => {
-                return Err(Rejection::contradiction(
-                    "two fills reach the same quantity",
-                ));
-            }
-            None => {}
-        }
-        if self.phase.is_final() {
-            return Err(Rejection::Final { phase: self.phase });
-        }
-        let next = self.cumulative + fill.last;
-        if fill.cumulative > next {
-            return Err(Rejection::Gap {
-                expected: next,
-                found: fill.cumulative,
-            });
-        }
-        if fill.cumulative < next {
-            return Err(Rejection::contradiction("a fill overlaps an earlier one"));
-        }
-        self.check_total(fill.cumulative + fill.leaves)?;
-        let leaves = self.terms.quantity - fill.cumulative;
-        if leaves < 0 {
-            return Err(Rejection::contradiction("more is filled than was wanted"));
-        }
-        let notional = self.notional + i128::from(fill.price.raw()) * i128::from(fill.last);
-        let average = average(notional, fill.cumulative)
-            .ok_or(Rejection::contradiction("an average price out of range"))?;
-        let filled = OrderFilledEvent {
-            order_id: self.order_id.clone(),
-            user_id: self.user_id.clone(),
-            symbol: self.terms.symbol.clone(),
-            side: self.terms.side,
-            last_quantity: fill.last,
-            last_price: Some(fill.price.to_money()),
-            cumulative_quantity: fill.cumulative,
-            leaves_quantity: leaves,
-            average_price: Some(average.to_money()),
-            status: filled_phase(leaves).status().into(),
-            execution_id: fill.execution_id.clone(),
-        };
-        Ok(vec![filled.into()])
-    }
-
-    /// The venue took it off: everything filled before must be known here first.
-    fn take_off(
-        &self,
-        cumulative: i64,
-        unfilled: i64,
-        reason: CancelReason,
-    ) -> Result<Vec<OrderEvent>, Rejection> {
-        if cumulative > self.cumulative {
-            return Err(Rejection::Gap {
-                expected: self.cumulative,
-                found: cumulative,
-            });
-        }
-        if cumulative < self.cumulative {
-            return Err(Rejection::contradiction("less was filled than is known"));
-        }
-        self.check_total(cumulative + unfilled)?;
-        if cumulative + unfilled != self.terms.quantity {
-            return Err(Rejection::contradiction("taken off under earlier terms"));
-        }
-        Ok(vec![if reason == CancelReason::Expired {
-            self.expired(unfilled)
-        } else {
-            self.cancelled(unfilled, reason)
-        }])
-    }
-
-    fn cancelled(&self, unfilled: i64, reason: CancelReason) -> OrderEvent {
-        OrderCancelledEvent {
-            order_id: self.order_id.clone(),
-            user_id: self.user_id.clone(),
-            symbol: self.terms.symbol.clone(),
-            side: self.terms.side,
-            cumulative_quantity: self.cumulative,
-            cancelled_quantity: unfilled,
-            reason: reason.into(),
-        }
-        .into()
-    }
-
-    fn expired(&self, unfilled: i64) -> OrderEvent {
-        OrderExpiredEvent {
-            order_id: self.order_id.clone(),
-            user_id: self.user_id.clone(),
-            symbol: self.terms.symbol.clone(),
-            side: self.terms.side,
-            cumulative_quantity: self.cumulative,
-            expired_quantity: unfilled,
-            time_in_force: self.terms.time_in_force,
-        }
-        .into()
-    }
-
-    /// New terms of what is filled already end the order. No fill will tell so any more, hence the
-    /// cancellation of nothing: custody gives the rest of the lock back when it sees an order end.
-    fn replace(&self, new: &Replacement) -> Result<Vec<OrderEvent>, Rejection> {
-        if new.quantity < self.cumulative {
-            return Err(Rejection::contradiction("new terms below what is filled"));
-        }
-        let replaced = OrderReplacedEvent {
-            order_id: self.order_id.clone(),
-            user_id: self.user_id.clone(),
-            symbol: self.terms.symbol.clone(),
-            side: self.terms.side,
-            revision: new.revision,
-            quantity: new.quantity,
-            limit_price: Some(new.limit.to_money()),
-            cumulative_quantity: self.cumulative,
-            kept_priority: new.kept_priority,
-            ..Default::default()
-        };
-        let mut events = vec![replaced.into()];
-        if new.quantity == self.cumulative {
-            events.push(self.cancelled(0, CancelReason::User));
-        }
-        Ok(events)
-    }
-
-    /// A total that was never the order's belongs to new terms that are not written down yet.
-    fn check_total(&self, total: i64) -> Result<(), Rejection> {
-        if self.quantities.contains(&total) {
-            return Ok(());
-        }
-        Err(Rejection::TermsNotKnown { total })
+    /// The price that wakes a stop order; none for another.
+    pub fn stop(&self) -> Option<Amount> {
+        amount(self.terms.stop_price.as_ref())
     }
 }
 
@@ -335,46 +168,38 @@ impl Decider for Order {
     type Rejection = Rejection;
 
     fn decide(&self, command: &Command) -> Result<Vec<OrderEvent>, Rejection> {
-        use Phase::{Absent, Cancelled, New, PartiallyFilled, Rejected, Validated};
-        match (self.phase, command) {
-            (Absent, command) => self.place(command),
-            (_, Command::Place { .. }) => Err(Rejection::AlreadyPlaced),
-
-            (New, Command::Validate { locked, protection }) => {
+        if self.has_done(command) {
+            return Ok(Vec::new());
+        }
+        self.check_step(command)?;
+        match command {
+            Command::Place {
+                order_id,
+                user_id,
+                client_order_id,
+                terms,
+                refused,
+            } => Ok(deciding::place(
+                order_id,
+                user_id,
+                client_order_id,
+                terms,
+                refused,
+            )),
+            Command::Validate { locked, protection } => {
                 Ok(vec![self.validate(locked, *protection)])
             }
-            (Validated | PartiallyFilled, Command::Validate { .. }) => Ok(Vec::new()),
-
-            (New | Validated, Command::Reject(refused)) => Ok(vec![self.reject(refused)]),
-            (Rejected, Command::Reject(_)) => Ok(Vec::new()),
-
-            (New | Validated, Command::CancelBeforeVenue { reason }) => {
+            Command::Reject(refused) => Ok(vec![self.reject(refused)]),
+            Command::CancelBeforeVenue { reason } => {
                 Ok(vec![self.cancelled(self.leaves(), *reason)])
             }
-            (Cancelled, Command::CancelBeforeVenue { .. }) => Ok(Vec::new()),
-
-            (New, Command::Fill(_) | Command::TakeOff { .. } | Command::Replace(_)) => {
-                Err(Rejection::NotAtVenue)
-            }
-            (_, Command::Fill(fill)) => self.fill(fill),
-
-            (
-                Validated | PartiallyFilled,
-                Command::TakeOff {
-                    cumulative,
-                    unfilled,
-                    reason,
-                },
-            ) => self.take_off(*cumulative, *unfilled, *reason),
-
-            (_, Command::Replace(new)) if new.revision <= self.revision => Ok(Vec::new()),
-            (Validated | PartiallyFilled, Command::Replace(new)) => self.replace(new),
-
-            (phase, _) if phase.is_final() => Err(Rejection::Final { phase }),
-            (phase, command) => Err(Rejection::NotAllowed {
-                phase,
-                command: command.name(),
-            }),
+            Command::Fill(fill) => self.fill(fill),
+            Command::TakeOff {
+                cumulative,
+                unfilled,
+                reason,
+            } => self.take_off(*cumulative, *unfilled, *reason),
+            Command::Replace(new) => self.replace(new),
         }
     }
 
@@ -400,6 +225,10 @@ impl Decider for Order {
                     .insert(event.cumulative_quantity, event.execution_id.clone());
                 self.phase = filled_phase(event.leaves_quantity);
             }
+            // The end of an order whose new terms ask for no more than is filled.
+            OrderEvent::Cancelled(event) if event.cancelled_quantity == 0 => {
+                self.phase = Phase::Filled;
+            }
             OrderEvent::Cancelled(event) => {
                 self.cancel_reason = event.reason();
                 self.phase = Phase::Cancelled;
@@ -414,9 +243,16 @@ impl Decider for Order {
                 self.phase = Phase::Rejected;
             }
             OrderEvent::Replaced(event) => {
-                self.revision = event.revision;
+                self.revision = self.revision.max(event.revision);
+                self.revisions.insert(event.revision);
                 self.terms.quantity = event.quantity;
-                self.terms.limit_price.clone_from(&event.limit_price);
+                // An order without a limit is told its collar: that is no term of it.
+                if self.terms.limit_price.is_some() {
+                    self.terms.limit_price.clone_from(&event.limit_price);
+                }
+                if event.stop_price.is_some() {
+                    self.terms.stop_price.clone_from(&event.stop_price);
+                }
                 self.quantities.push(event.quantity);
                 self.protection = amount(event.limit_price.as_ref());
             }
@@ -439,25 +275,9 @@ fn amount(money: Option<&outcry_contracts::types::v1::Money>) -> Option<Amount> 
     Amount::from_required(money).ok()
 }
 
-fn rejected(
-    order_id: String,
-    user_id: String,
-    terms: &OrderTerms,
-    refused: &Refused,
-) -> OrderRejectedEvent {
-    OrderRejectedEvent {
-        order_id,
-        user_id,
-        symbol: terms.symbol.clone(),
-        side: terms.side,
-        reason: refused.reason.into(),
-        message: refused.message.clone(),
-    }
-}
-
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -6,21 +6,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use outcry_contracts::orders::v1::{OrderStatus, OrderTerms, RejectReason};
+use outcry_contracts::orders::v1::{CancelReason, OrderStatus, OrderTerms, RejectReason};
+use outcry_contracts::users::v1::UserStatus;
 use outcry_events::Cause;
 use outcry_service::{CommandError, Context, Loaded, decide};
 use outcry_store::{Answer, CommitError, Conflict, TimerWrite, timer};
 use tonic::{Code, Status};
 use tracing::debug;
 
-use crate::changes::{self, Along, Failed, existing, not_committed, store_failed};
+use crate::changes::{self, Along, Failed, after_each, existing, not_committed, store_failed};
 use crate::custody::{self, Ask, Locking};
 use crate::domain::{Command, Order, Refused};
-use crate::pretrade::{self, Need};
+use crate::pretrade::Need;
 use crate::timers::{CARRY_ON_AFTER, Job};
+use crate::updates::{self, Place};
 use crate::venue;
 use crate::views::{
-    self, CLIENT_ORDERS, Document, OrderRow, Progress, VenueState, Versioned, write_order,
+    self, BARRED, CLIENT_ORDERS, Document, OrderRow, Progress, VenueState, Versioned, write_order,
 };
 
 /// How long custody is asked about a new order before it is given up: longer than a restart of
@@ -37,6 +39,8 @@ pub(crate) struct NewOrder {
     pub(crate) user_id: String,
     pub(crate) client_order_id: String,
     pub(crate) terms: OrderTerms,
+    /// Place in the user's life, as far as it is known.
+    pub(crate) user_sequence: u64,
     /// What it needs, or why it is refused at once.
     pub(crate) outcome: Result<Need, Refused>,
 }
@@ -48,6 +52,8 @@ pub(crate) enum NotCreated {
     ClientOrderIdTaken,
     /// The request has been answered by somebody faster.
     Answered,
+    /// The user has been suspended meanwhile.
+    Barred,
     /// All else.
     Failed(Failed),
 }
@@ -68,35 +74,49 @@ pub(crate) async fn create(
         order_id: new.order_id,
         user_id: new.user_id,
         client_order_id: new.client_order_id,
-        terms: new.terms,
+        terms: Box::new(new.terms),
         refused: new.outcome.clone().err(),
     };
     let (executed, mut commit) =
         decide(ctx, &order_id, Loaded::<Order>::default(), cause, &command)
             .map_err(NotCreated::Failed)?;
-    let order = Document::after(None, &executed.after, &executed.events);
     let progress = Progress {
         placing: new.outcome.ok(),
+        user_sequence: new.user_sequence,
         ..Progress::default()
     };
     if progress.placing.is_some() {
         commit.timers.push(job(&order_id).set(ctx, CARRY_ON_AFTER));
     }
+    let mut new = Versioned {
+        row: OrderRow {
+            order: Document::default(),
+            progress: progress.clone(),
+        },
+        version: 0,
+    };
+    for (place, row) in after_each(&new.row.clone(), &progress, &executed) {
+        let event = &executed.events[place];
+        new.row = row;
+        let place = Place::Own(event.sequence());
+        updates::record(ctx, &mut commit, event, place, new.row.clone()).map_err(failed)?;
+    }
+    let order = &new.row.order;
     if !order.client_order_id.is_empty() {
         let (user, own) = (&order.user_id, &order.client_order_id);
         let take = views::take_client_order_id(user, own, &order_id).map_err(failed)?;
         commit.views.push(take);
     }
-    let new = Versioned {
-        row: OrderRow { order, progress },
-        version: 0,
-    };
+    commit.views.push(views::not_barred(&order.user_id));
     commit.views.push(write_order(&new).map_err(failed)?);
     commit.answered = answered;
     match ctx.store.commit(commit).await {
         Ok(()) => Ok(new.row),
         Err(CommitError::Conflict(Conflict::View { view, .. })) if view == CLIENT_ORDERS => {
             Err(NotCreated::ClientOrderIdTaken)
+        }
+        Err(CommitError::Conflict(Conflict::View { view, .. })) if view == BARRED => {
+            Err(NotCreated::Barred)
         }
         Err(CommitError::Duplicate(_)) => Err(NotCreated::Answered),
         Err(error) => Err(NotCreated::Failed(not_committed(&order_id, error))),
@@ -165,8 +185,11 @@ async fn fund(
     done: &Along,
 ) -> Result<(), Stalled> {
     let order_id = &order.order_id;
-    if let Err(refused) = still_active(ctx, order).await? {
-        return reject(ctx, order_id, cause, refused, done).await;
+    if is_suspended(ctx, order).await? {
+        let reason = CancelReason::UserSuspended;
+        let cancel = Command::CancelBeforeVenue { reason };
+        changes::apply(ctx, order_id, cause, &cancel, |_| {}, done).await?;
+        return Ok(());
     }
     let asking = changes::next_cause(ctx, order_id, cause).await?;
     let ask = Ask {
@@ -202,13 +225,12 @@ async fn fund(
     }
 }
 
-/// Looked at again after the order was made: who suspends a user first writes that down and then
-/// looks for the user's orders, so either this look or that one finds out.
-async fn still_active(ctx: &Context, order: &Document) -> Result<Result<(), Refused>, Stalled> {
-    let user = views::user_status(ctx.store.as_ref(), &order.user_id)
+/// Looked at again after the order was made: nothing is locked for a user who is suspended by now.
+async fn is_suspended(ctx: &Context, order: &Document) -> Result<bool, Stalled> {
+    let user = views::known_user(ctx.store.as_ref(), &order.user_id)
         .await
         .map_err(|error| store_failed(&order.user_id, error))?;
-    Ok(pretrade::check_user(user))
+    Ok(user.is_some_and(|user| user.row.status() != UserStatus::Active))
 }
 
 async fn reject(
@@ -242,13 +264,11 @@ async fn submit(
     let trade = venue::submit(ctx, &asking, order)
         .await
         .map_err(Stalled::Unknown)?;
-    let venue = VenueState::of(&trade);
+    let said = VenueState::of(&trade);
     let placed = |row: &OrderRow| -> Result<Progress, Failed> {
-        Ok(Progress {
-            placing: None,
-            venue: Some(venue.clone()),
-            ..row.progress.clone()
-        })
+        let mut progress = row.progress.clone();
+        progress.hear(said.clone());
+        Ok(progress)
     };
     changes::note(ctx, order_id, placed, done).await?;
     Ok(())

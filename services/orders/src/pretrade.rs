@@ -1,18 +1,20 @@
 //! Checks before anything is locked, and what must be locked. Pure.
 //!
-//! Two kinds of no: a request that is not an order at all ([`malformed`]) is refused without a
-//! trace; an order that the rules do not allow ([`assess`]) is kept as a rejected order, because
-//! its owner wants to find it again.
+//! An order that the rules do not allow ([`assess`]) is kept as a rejected order, because its owner
+//! wants to find it again. What is not an order at all never comes here: see
+//! [`terms`](crate::terms).
 
-use outcry_contracts::orders::v1::{OrderTerms, OrderType, RejectReason, Side, TimeInForce};
+use outcry_contracts::orders::v1::{OrderTerms, OrderType, RejectReason, Side};
+use outcry_contracts::trades::v1::SessionState;
 use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount::Asset};
 use outcry_contracts::users::v1::UserStatus;
 use outcry_events::Amount;
 use outcry_events::money::Rounding;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BASIS_POINTS, Config, Instrument};
+use crate::config::{BASIS_POINTS, Config};
 use crate::domain::Refused;
+use crate::instruments::Rules;
 
 /// What an order needs before it may go to the venue. Fixed when the order is placed: prices and
 /// configuration may change before it is carried out.
@@ -46,53 +48,14 @@ pub struct Quote {
     pub best_bid: Option<Amount>,
     /// Lowest price somebody sells at.
     pub best_ask: Option<Amount>,
-    /// Whether trading is halted.
-    pub halted: bool,
-}
-
-/// A request that is not an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// The field at fault.
-    pub field: &'static str,
-    /// What it must be.
-    pub message: String,
-}
-
-/// What is wrong with the terms as such, whoever sends them.
-pub fn malformed(terms: &OrderTerms) -> Option<Malformed> {
-    let wrong = |field, message: &str| {
-        let message = message.to_owned();
-        Some(Malformed { field, message })
-    };
-    let market = terms.r#type() == OrderType::Market;
-    match &terms.limit_price {
-        None if !market => return wrong("terms.limit_price", "must be given for a limit order"),
-        Some(_) if market => {
-            return wrong("terms.limit_price", "must be left out for a market order");
-        }
-        None => {}
-        Some(price) => match Amount::from_money(price) {
-            Err(error) => return wrong("terms.limit_price", &error.to_string()),
-            Ok(price) if !price.is_positive() => {
-                return wrong("terms.limit_price", "must be more than nothing");
-            }
-            Ok(_) => {}
-        },
-    }
-    let immediate = matches!(terms.time_in_force(), TimeInForce::Ioc | TimeInForce::Fok);
-    if terms.post_only && (market || immediate) {
-        return wrong(
-            "terms.post_only",
-            "must be false for an order that cannot rest",
-        );
-    }
-    None
+    /// What the market allows.
+    pub session: SessionState,
 }
 
 /// Whether the rules allow an order of these (well-formed) terms, and what it then needs.
 ///
-/// `user` is what is known of its owner, `quote` the top of the book for a market order.
+/// `user` is what is known of its owner, `rules` those of its symbol, if it can be traded; `quote`
+/// is the top of the book for a market order.
 ///
 /// # Errors
 /// Why it is refused.
@@ -100,18 +63,32 @@ pub fn assess(
     config: &Config,
     user: Option<UserStatus>,
     terms: &OrderTerms,
+    rules: Option<&Rules>,
     quote: Quote,
 ) -> Result<Need, Refused> {
     check_user(user)?;
-    let instrument = instrument(config, &terms.symbol)?;
-    check_lot(instrument, terms.quantity)?;
-    let price = match Amount::from_required(terms.limit_price.as_ref()) {
-        Ok(limit) => limit,
-        Err(_) => collar(config, instrument, terms.side(), quote)?,
+    let rules = rules.ok_or_else(|| {
+        let message = format!("{} cannot be traded here", terms.symbol);
+        refused(RejectReason::UnknownSymbol, message)
+    })?;
+    let limit = Amount::from_required(terms.limit_price.as_ref()).ok();
+    let stop = Amount::from_required(terms.stop_price.as_ref()).ok();
+    if let Some(stop) = stop {
+        check_tick(rules, stop)?;
+    }
+    let price = match (limit, stop) {
+        (Some(limit), _) => limit,
+        (None, Some(stop)) => {
+            collar(config, rules, terms.side(), stop).ok_or_else(|| too_valuable(rules))?
+        }
+        (None, None) => market_collar(config, rules, terms.side(), quote)?,
     };
-    check_price(instrument, price, terms.quantity)?;
+    check_order(rules, price, terms.quantity)?;
+    if terms.r#type() == OrderType::Limit {
+        check_band(rules, price)?;
+    }
     Ok(Need {
-        lock: lock(config, terms, price, terms.quantity).ok_or_else(|| too_large(instrument))?,
+        lock: lock(config, terms, price, terms.quantity).ok_or_else(|| too_valuable(rules))?,
         protection: price.raw(),
     })
 }
@@ -134,19 +111,74 @@ pub fn check_user(user: Option<UserStatus>) -> Result<(), Refused> {
     }
 }
 
-/// Whether these new terms are allowed for an order of this symbol.
+/// Whether an order may have this price (limit or collar) and quantity.
 ///
 /// # Errors
 /// Why not.
-pub fn check_terms(
-    config: &Config,
-    symbol: &str,
-    price: Amount,
-    quantity: i64,
-) -> Result<(), Refused> {
-    let instrument = instrument(config, symbol)?;
-    check_lot(instrument, quantity)?;
-    check_price(instrument, price, quantity)
+pub fn check_order(rules: &Rules, price: Amount, quantity: i64) -> Result<(), Refused> {
+    if quantity % rules.lot != 0 {
+        let message = format!("the quantity must be a multiple of {}", rules.lot);
+        return Err(refused(RejectReason::BadLot, message));
+    }
+    check_tick(rules, price)?;
+    if let Some(most) = rules.max_quantity.filter(|most| quantity > *most) {
+        let message = format!("an order may be for {most} shares at most");
+        return Err(refused(RejectReason::ValueLimit, message));
+    }
+    match (price.checked_mul(quantity), rules.max_value) {
+        (Some(value), Some(most)) if value > most => Err(too_valuable(rules)),
+        (Some(_), _) => Ok(()),
+        (None, _) => Err(too_valuable(rules)),
+    }
+}
+
+/// Whether a price is one there is.
+///
+/// # Errors
+/// It is not.
+pub fn check_tick(rules: &Rules, price: Amount) -> Result<(), Refused> {
+    if price.is_positive() && price.raw() % rules.tick.raw() == 0 {
+        return Ok(());
+    }
+    let message = format!("the price must be a multiple of {}", rules.tick);
+    Err(refused(RejectReason::BadTick, message))
+}
+
+/// Whether a limit is within the band around the reference price.
+///
+/// # Errors
+/// It is not.
+pub fn check_band(rules: &Rules, limit: Amount) -> Result<(), Refused> {
+    let (Some(bps), Some(reference)) = (rules.band_bps, rules.reference) else {
+        return Ok(());
+    };
+    let (limit, reference) = (i128::from(limit.raw()), i128::from(reference.raw()));
+    let away = (limit - reference).abs() * i128::from(BASIS_POINTS);
+    if away <= reference * i128::from(bps) {
+        return Ok(());
+    }
+    let message = format!(
+        "the limit may be {}.{:02} % away from the last price at most",
+        bps / 100,
+        bps % 100
+    );
+    Err(refused(RejectReason::PriceBand, message))
+}
+
+/// The worst price an order without a limit may get: a little beyond `from`, on a tick. None when
+/// there is no such price.
+pub fn collar(config: &Config, rules: &Rules, side: Side, from: Amount) -> Option<Amount> {
+    let bps = i64::from(config.market_collar_bps);
+    let tick = rules.tick.raw();
+    let (factor, rounding) = match side {
+        Side::Sell => (BASIS_POINTS - bps, Rounding::Ceil),
+        Side::Buy | Side::Unspecified => (BASIS_POINTS + bps, Rounding::Floor),
+    };
+    // Rounded towards the price it begins from, which is on a tick itself, so never past it; and a
+    // sell is protected down to one tick at least.
+    from.checked_mul_div(factor, BASIS_POINTS * tick, rounding)
+        .map(|ticks| ticks.raw().max(1))
+        .and_then(|ticks| Amount::from_raw(ticks.checked_mul(tick)?).ok())
 }
 
 /// What must be locked for so many shares at this price at worst: for a buy their value and the
@@ -163,47 +195,25 @@ pub fn lock(config: &Config, terms: &OrderTerms, price: Amount, quantity: i64) -
     Some(Lock::Cash(value.checked_add(fee)?.raw()))
 }
 
-fn instrument<'a>(config: &'a Config, symbol: &str) -> Result<&'a Instrument, Refused> {
-    config.instrument(symbol).ok_or_else(|| {
-        let message = format!("{symbol} cannot be traded here");
-        refused(RejectReason::UnknownSymbol, message)
-    })
-}
-
-fn check_lot(instrument: &Instrument, quantity: i64) -> Result<(), Refused> {
-    if quantity % instrument.lot == 0 {
-        return Ok(());
-    }
-    let message = format!("the quantity must be a multiple of {}", instrument.lot);
-    Err(refused(RejectReason::BadLot, message))
-}
-
-fn check_price(instrument: &Instrument, price: Amount, quantity: i64) -> Result<(), Refused> {
-    if !price.is_positive() || price.raw() % instrument.tick.raw() != 0 {
-        let message = format!("the price must be a multiple of {}", instrument.tick);
-        return Err(refused(RejectReason::BadTick, message));
-    }
-    match price.checked_mul(quantity) {
-        Some(value) if value <= instrument.max_order_value => Ok(()),
-        _ => Err(too_large(instrument)),
-    }
-}
-
-/// The worst price a market order may get: a little beyond the best one, on a tick.
-fn collar(
+/// The collar of a market order, from the best price on the other side.
+fn market_collar(
     config: &Config,
-    instrument: &Instrument,
+    rules: &Rules,
     side: Side,
     quote: Quote,
 ) -> Result<Amount, Refused> {
-    if quote.halted {
-        return Err(refused(RejectReason::SymbolHalted, "trading is halted"));
+    match quote.session {
+        SessionState::Halted | SessionState::CancelOnly => {
+            return Err(refused(RejectReason::SymbolHalted, "trading is halted"));
+        }
+        SessionState::Closed => {
+            return Err(refused(RejectReason::SymbolClosed, "the market is closed"));
+        }
+        SessionState::Unspecified | SessionState::Open | SessionState::PostOnly => {}
     }
-    let bps = i64::from(config.market_collar_bps);
-    let tick = instrument.tick.raw();
-    let (best, factor, rounding) = match side {
-        Side::Sell => (quote.best_bid, BASIS_POINTS - bps, Rounding::Ceil),
-        Side::Buy | Side::Unspecified => (quote.best_ask, BASIS_POINTS + bps, Rounding::Floor),
+    let best = match side {
+        Side::Sell => quote.best_bid,
+        Side::Buy | Side::Unspecified => quote.best_ask,
     };
     let best = best.ok_or_else(|| {
         refused(
@@ -211,19 +221,14 @@ fn collar(
             "there is nobody to trade with at the moment",
         )
     })?;
-    // Rounded towards the best price, which is on a tick itself, so never past it; and a sell is
-    // protected down to one tick at least.
-    best.checked_mul_div(factor, BASIS_POINTS * tick, rounding)
-        .map(|ticks| ticks.raw().max(1))
-        .and_then(|ticks| Amount::from_raw(ticks.checked_mul(tick)?).ok())
-        .ok_or_else(|| too_large(instrument))
+    collar(config, rules, side, best).ok_or_else(|| too_valuable(rules))
 }
 
-fn too_large(instrument: &Instrument) -> Refused {
-    let message = format!(
-        "an order may be worth {} at most",
-        instrument.max_order_value
-    );
+fn too_valuable(rules: &Rules) -> Refused {
+    let message = match rules.max_value {
+        Some(most) => format!("an order may be worth {most} at most"),
+        None => "the order is worth more than can be counted".to_owned(),
+    };
     refused(RejectReason::ValueLimit, message)
 }
 

@@ -3,34 +3,40 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use outcry_contracts::orders::v1::CancelReason;
+use outcry_contracts::orders::v1::{CancelReason, OrderStatus};
 use outcry_contracts::trades::v1::{
-    FailureReason, TradeCancelledEvent, TradeExecutedEvent, TradeFailedEvent,
+    FailureReason, TradeCancelledEvent, TradeExecutedEvent, TradeFailedEvent, TradePlacedEvent,
+    TradeStatus,
 };
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
 use outcry_events::{Amount, SealedEvent};
-use outcry_service::{CommandError, Context, Fault, GroupSpec, Reaction, Retry, Unknown};
+use outcry_service::{CommandError, Context, Fault, GroupSpec, Reaction, Retry, Unknown, load};
 use outcry_store::Commit;
 
 use crate::changes::{self, existing};
-use crate::domain::{Command, Fill, Refused, Rejection};
+use crate::domain::{Command, Fill, Order, Refused, Rejection, Replacement};
+use crate::releasing;
 use crate::timers::{ACTOR, Job};
+use crate::updates::{self, Place};
 use crate::venue::reject_reason;
-use crate::views::write_user;
+use crate::views::{
+    News, OrderRow, Progress, Surplus, UserRow, VenueState, Versioned, known_user, write_order,
+    write_user,
+};
 
 /// What orders listens to.
 pub const CONSUMES: &[&str] = &[
     "user.created",
     "user.status_changed",
+    "trade.placed",
     "trade.executed",
     "trade.cancelled",
     "trade.failed",
 ];
 
-/// Facts of the venue may come before what they build on is written down here: a change of terms
-/// whose answer was lost waits for its timer, and that for a venue that answers. They are tried for
-/// about three minutes, longer than both take when processes stop and others take over: parked,
-/// they would hold up their whole symbol until a person comes.
+/// Facts of the venue may come before what they build on is written down here, where several
+/// processes write it. They are tried for about three minutes, longer than it takes when processes
+/// stop and others take over: parked, they would hold up their whole symbol until a person comes.
 const RETRY: Retry = Retry {
     attempts: 40,
     ..Retry::USUAL
@@ -44,16 +50,118 @@ pub(crate) struct Reactions {
 // === impl Reactions ===
 
 impl Reactions {
-    /// The user's status is written down first; only then are the user's orders looked for.
-    fn user(&self, user_id: &str, status: UserStatus) -> Result<Commit, Fault> {
+    /// The user's status is written down with the job that goes through the user's orders. News that
+    /// is older than what is known, however late it comes, changes nothing.
+    async fn user(
+        &self,
+        event: &SealedEvent,
+        user_id: &str,
+        status: UserStatus,
+    ) -> Result<Commit, Fault> {
+        let (ctx, sequence) = (&self.ctx, event.sequence());
+        let known = known_user(ctx.store.as_ref(), user_id).await?;
+        if known
+            .as_ref()
+            .is_some_and(|user| user.row.sequence >= sequence)
+        {
+            return Ok(Commit::default());
+        }
+        let user = Versioned {
+            row: UserRow {
+                status: status.into(),
+                sequence,
+            },
+            version: known.map_or(0, |user| user.version),
+        };
         let mut commit = Commit {
-            views: vec![write_user(user_id, status)?],
+            views: write_user(user_id, &user)?.into(),
             ..Commit::default()
         };
         if status != UserStatus::Active {
-            let user_id = user_id.to_owned();
-            let suspend = Job::Suspend { user_id };
-            commit.timers.push(suspend.set(&self.ctx, Duration::ZERO));
+            let suspend = Job::Suspend {
+                user_id: user_id.to_owned(),
+                sequence,
+                after: None,
+            };
+            commit.timers.push(suspend.set(ctx, Duration::ZERO));
+        }
+        Ok(commit)
+    }
+
+    /// The venue has an order, has woken it, or has changed it. A change is written down with what
+    /// the venue says; who asked for it brings it to its end.
+    async fn placed(&self, event: &SealedEvent) -> Result<Commit, Fault> {
+        let placed: TradePlacedEvent = event.payload()?;
+        let (ctx, order_id) = (&self.ctx, placed.order_id.as_str());
+        let before = existing(ctx, order_id).await.map_err(fault)?;
+        let status = before.row.order.status();
+        if before.row.order.is_final() {
+            let status = status.as_str_name();
+            return Err(Fault::discard(format!("placed, but the order is {status}")));
+        }
+        if status == OrderStatus::New {
+            return Err(Fault::retry(Rejection::NotAtVenue));
+        }
+        let loaded = load::<Order>(ctx, order_id)
+            .await
+            .map_err(|error| fault(error.into()))?;
+        let said = said_by(&before.row, &placed);
+        let progress = &before.row.progress;
+        match progress.news(&loaded.state, placed.revision, placed.quantity) {
+            News::Nothing => self.told(event, before, loaded.sequence, said),
+            News::Changed => {
+                let replace = Command::Replace(replacement(&before.row, &placed)?);
+                let turn = |progress: &mut Progress| {
+                    progress.applied(placed.revision);
+                    progress.hear(said.clone());
+                };
+                self.decide_and(event, order_id, &replace, turn).await
+            }
+            News::Decremented { number } => {
+                let mut smaller = replacement(&before.row, &placed)?;
+                smaller.revision = number;
+                let cumulative_quantity = said.cumulative_quantity;
+                // A change that is being asked for has a smaller number, which custody must not
+                // take for an older one: what was lost goes back with the end of the order then.
+                let gives_back = progress.replacing.is_none();
+                let turn = |progress: &mut Progress| {
+                    progress.last_revision = number;
+                    if gives_back {
+                        progress.surplus = Some(Surplus {
+                            revision: number,
+                            cumulative_quantity,
+                        });
+                    }
+                    progress.hear(said.clone());
+                };
+                let replace = Command::Replace(smaller);
+                let mut commit = self.decide_and(event, order_id, &replace, turn).await?;
+                if gives_back {
+                    let release = releasing::job(order_id).set(ctx, Duration::ZERO);
+                    commit.timers.push(release);
+                }
+                Ok(commit)
+            }
+        }
+    }
+
+    /// Writes down what the venue says of an order whose terms stay, and that it did.
+    fn told(
+        &self,
+        event: &SealedEvent,
+        before: Versioned<OrderRow>,
+        sequence: u64,
+        said: VenueState,
+    ) -> Result<Commit, Fault> {
+        let mut after = before.clone();
+        after.row.progress.hear(said);
+        changes::check_move(&before.row, &after.row).map_err(fault)?;
+        let mut commit = Commit::default();
+        // The answer to a request may have said so before: who follows has not heard of it.
+        let place = Place::Behind(sequence);
+        updates::record(&self.ctx, &mut commit, event, place, after.row.clone())?;
+        if after.row != before.row {
+            commit.views.push(write_order(&after)?);
         }
         Ok(commit)
     }
@@ -87,8 +195,19 @@ impl Reactions {
         order_id: &str,
         command: &Command,
     ) -> Result<Commit, Fault> {
+        self.decide_and(event, order_id, command, |_| {}).await
+    }
+
+    /// Decides, and says what that means for what is under way.
+    async fn decide_and(
+        &self,
+        event: &SealedEvent,
+        order_id: &str,
+        command: &Command,
+        turn: impl Fn(&mut Progress),
+    ) -> Result<Commit, Fault> {
         let cause = event.cause(ACTOR);
-        match changes::plan(&self.ctx, order_id, &cause, command, |_| {}).await {
+        match changes::plan(&self.ctx, order_id, &cause, command, turn).await {
             Ok((_, commit)) => Ok(commit),
             Err(error) => Err(fault(error)),
         }
@@ -105,12 +224,14 @@ impl Reaction for Reactions {
         match event.topic() {
             "user.created" => {
                 let created: UserCreatedEvent = event.payload()?;
-                self.user(&created.user_id, UserStatus::Active)
+                self.user(event, &created.user_id, UserStatus::Active).await
             }
             "user.status_changed" => {
                 let changed: UserStatusChangedEvent = event.payload()?;
-                self.user(&changed.user_id, changed.new_status())
+                self.user(event, &changed.user_id, changed.new_status())
+                    .await
             }
+            "trade.placed" => self.placed(event).await,
             "trade.executed" => {
                 let executed: TradeExecutedEvent = event.payload()?;
                 let fill = fill(&executed)?;
@@ -128,6 +249,46 @@ impl Reaction for Reactions {
             "trade.failed" => self.failed(event).await,
             other => Err(Fault::discard(format!("{other} means nothing to orders"))),
         }
+    }
+}
+
+/// The new terms as the venue accepted them. It tells a collar only to who asked for it.
+fn replacement(row: &OrderRow, placed: &TradePlacedEvent) -> Result<Replacement, Fault> {
+    let asked = row.progress.replacing.as_ref();
+    let asked = asked.filter(|one| one.revision == placed.revision);
+    let limit = Amount::from_required(placed.limit_price.as_ref())
+        .ok()
+        .or_else(|| Amount::from_raw(asked?.limit_price).ok())
+        .or_else(|| row.order.protection())
+        .ok_or_else(|| Fault::park("a change without a price"))?;
+    Ok(Replacement {
+        revision: placed.revision,
+        quantity: placed.quantity,
+        limit,
+        stop: Amount::from_required(placed.stop_price.as_ref()).ok(),
+        kept_priority: placed.kept_priority,
+    })
+}
+
+/// What the venue says with this: as its answers do, without an average price.
+fn said_by(row: &OrderRow, placed: &TradePlacedEvent) -> VenueState {
+    let cumulative = placed.quantity - placed.leaves_quantity;
+    let status = match placed.status() {
+        TradeStatus::TriggerPending => TradeStatus::TriggerPending,
+        _ if placed.leaves_quantity == 0 => TradeStatus::Filled,
+        _ if cumulative > 0 => TradeStatus::PartiallyFilled,
+        _ => TradeStatus::Placed,
+    };
+    let known = row.progress.venue.as_ref();
+    VenueState {
+        status: status.into(),
+        revision: placed.revision,
+        cumulative_quantity: cumulative,
+        average_price: known
+            .filter(|known| known.cumulative_quantity == cumulative)
+            .and_then(|known| known.average_price)
+            .or(row.order.average_price),
+        ..VenueState::default()
     }
 }
 

@@ -1,10 +1,9 @@
 //! Changing the terms of an order at the venue.
 //!
 //! What the new terms need more is locked first, under the number of the change; then the venue is
-//! asked; what it accepted is written down at once. A number is never used for two changes. What
-//! custody and venue did under it they do not do again, so each step may be repeated.
-
-use std::time::Duration;
+//! asked; what it accepted is written down at once; what it needs less goes back after that. A
+//! number is never used for two changes. What custody and venue did under it they do not do again,
+//! so each step may be repeated.
 
 use outcry_contracts::orders::v1::{OrderStatus, OrderType, ReplaceOrderResponse};
 use outcry_events::{Amount, Cause};
@@ -13,21 +12,22 @@ use outcry_service::{CommandError, Context};
 use outcry_store::TimerWrite;
 use prost::Message;
 use tonic::{Code, Status};
+use tracing::debug;
 
 use crate::api::only_id;
 use crate::changes::{self, Along, Failed, existing};
 use crate::config::Config;
 use crate::custody::{self, Ask, Locking};
+use crate::domain::lifecycle::{self, Step};
 use crate::domain::{Command, Rejection, Replacement};
+use crate::instruments::Rules;
 use crate::pretrade::{self, Lock};
+use crate::releasing;
 use crate::timers::{CARRY_ON_AFTER, Job};
 use crate::venue;
-use crate::views::{Document, OrderRow, Progress, Replacing, RequestKey, VenueState};
-
-/// Tries of a lock that waits for settlements, and the wait between them: fills are settled within
-/// milliseconds, and the caller is waiting.
-const SETTLEMENT_ATTEMPTS: u32 = 10;
-const SETTLEMENT_WAIT: Duration = Duration::from_millis(50);
+use crate::views::{
+    self, Document, OrderRow, Progress, Replacing, RequestKey, Surplus, VenueState,
+};
 
 /// New terms as they were asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct Wish {
     pub(crate) quantity: i64,
     /// None keeps the present one.
     pub(crate) limit: Option<Amount>,
+    /// None keeps the present one.
+    pub(crate) stop: Option<Amount>,
 }
 
 /// How an attempt to change ended.
@@ -55,15 +57,17 @@ pub(crate) enum Ended {
 pub(crate) async fn wish(
     ctx: &Context,
     config: &Config,
+    rules: Option<&Rules>,
     order_id: &str,
     wish: &Wish,
 ) -> Result<OrderRow, Status> {
     let along = Along::timers(vec![job(order_id).set(ctx, CARRY_ON_AFTER)]);
     let row = existing(ctx, order_id).await?.row;
-    if planned(config, &row, wish)? == row.progress {
+    let plan = |row: &OrderRow| planned(config, rules, row, wish);
+    if plan(&row)? == row.progress {
         return Ok(row);
     }
-    changes::note(ctx, order_id, |row| planned(config, row, wish), &along).await
+    changes::note(ctx, order_id, plan, &along).await
 }
 
 /// The timer that carries a change on.
@@ -110,23 +114,27 @@ pub(crate) async fn ask(
         timers: done,
         answered: None,
     };
-    if let Some(more) = more_needed(config, &row.order, &new)
-        && let Some(refused) = lock(ctx, &asking, &row.order, &new, &more).await?
+    let need = change_of_need(config, &row.order, &new);
+    if let Needs::More(more) = &need
+        && let Some(refused) = lock(ctx, &asking, &row.order, &new, more).await?
     {
-        settle(ctx, order_id, &new, None, &along).await?;
+        give_up(ctx, order_id, &new, &Needs::Same, |_| {}, &along).await?;
         return Ok(Ended::Refused(refused));
     }
     let (trade, answer) = match venue::replace(ctx, &asking, &row.order, &new).await {
         Ok(answered) => answered,
         Err(status) if venue::is_refusal(&status) => {
-            settle(ctx, order_id, &new, None, &along).await?;
+            give_up(ctx, order_id, &new, &need, |_| {}, &along).await?;
+            give_back(ctx, config, order_id, cause).await;
             return Ok(Ended::Refused(status));
         }
         Err(status) => return Err(status),
     };
-    let venue = VenueState::of(&trade);
+    let said = VenueState::of(&trade);
     if !answer.replaced {
-        settle(ctx, order_id, &new, Some(venue), &along).await?;
+        let hear = |progress: &mut Progress| progress.hear(said.clone());
+        give_up(ctx, order_id, &new, &need, hear, &along).await?;
+        give_back(ctx, config, order_id, cause).await;
         return Ok(Ended::Refused(too_late()));
     }
     let replace = Command::Replace(Replacement {
@@ -134,21 +142,33 @@ pub(crate) async fn ask(
         // The venue finishes an order that is to have less than it has filled.
         quantity: new.quantity.max(trade.cumulative_quantity),
         limit: Amount::from_raw(new.limit_price).unwrap_or_default(),
+        stop: new.stop_price.and_then(|raw| Amount::from_raw(raw).ok()),
         kept_priority: answer.kept_priority,
     });
     let turn = |progress: &mut Progress| {
-        progress.venue = Some(venue.clone());
-        progress
-            .replacing
-            .take_if(|one| one.revision == new.revision);
+        progress.end_replace(new.revision);
+        if need == Needs::Less {
+            progress.surplus = Some(Surplus {
+                revision: new.revision,
+                cumulative_quantity: trade.cumulative_quantity,
+            });
+        }
+        progress.hear(said.clone());
     };
     let answer = ReplaceOrderResponse {
         order: Some(only_id(order_id)),
     };
-    let answered = new.request.answer(answer.encode_to_vec(), ctx.clock.now());
-    let along = Along { answered, ..along };
+    let mut along = along;
+    along.answered = new.request.answer(answer.encode_to_vec(), ctx.clock.now());
+    if need == Needs::Less {
+        let release = releasing::job(order_id).set(ctx, CARRY_ON_AFTER);
+        along.timers.push(release);
+    }
     match changes::apply(ctx, order_id, cause, &replace, turn, &along).await {
-        Ok(row) => Ok(Ended::Done(Box::new(row))),
+        Ok(row) => {
+            let row = give_back(ctx, config, order_id, cause).await.unwrap_or(row);
+            Ok(Ended::Done(Box::new(row)))
+        }
         // Request and timer met, and the other one wrote it down.
         Err(CommandError::Duplicate) => {
             Ok(Ended::Done(Box::new(existing(ctx, order_id).await?.row)))
@@ -160,72 +180,146 @@ pub(crate) async fn ask(
     }
 }
 
+/// Gives back what the order does not need any more, as far as custody answers; else its timer
+/// does.
+async fn give_back(
+    ctx: &Context,
+    config: &Config,
+    order_id: &str,
+    cause: &Cause,
+) -> Option<OrderRow> {
+    match releasing::carry_on(ctx, config, order_id, cause).await {
+        Ok(row) => Some(row),
+        Err(status) => {
+            let reason = status.message();
+            debug!(order_id, reason, "the rest of the lock waits for its timer");
+            None
+        }
+    }
+}
+
 /// What becomes of the progress when `wish` is taken up; unchanged when there is nothing to do.
-fn planned(config: &Config, row: &OrderRow, wish: &Wish) -> Result<Progress, Status> {
+fn planned(
+    config: &Config,
+    rules: Option<&Rules>,
+    row: &OrderRow,
+    wish: &Wish,
+) -> Result<Progress, Status> {
     let (order, progress) = (&row.order, &row.progress);
-    if let Some(current) = &progress.replacing {
-        if current.request == wish.request {
-            return Ok(progress.clone());
-        }
-        return Err(not_now(
-            "REPLACE_PENDING",
-            "another change of the order is being decided",
-        ));
-    }
-    if order.is_final() {
-        let message = format!("the order is {} and final", order.status().as_str_name());
-        return Err(not_now("ORDER_FINAL", &message));
-    }
-    if progress.cancelling.is_some() {
-        return Err(not_now("CANCEL_PENDING", "the order is being cancelled"));
-    }
-    if order.status() == OrderStatus::New || progress.placing.is_some() {
-        return Err(not_now("NOT_AT_VENUE", "the order is not at the venue yet"));
-    }
-    let limit = match (order.order_type(), order.limit()) {
-        (OrderType::Limit, Some(limit)) => wish.limit.unwrap_or(limit),
-        _ => {
-            return Err(not_now(
-                "NOT_A_LIMIT_ORDER",
-                "only limit orders can be changed",
-            ));
-        }
-    };
-    if wish.quantity == order.quantity && Some(limit) == order.limit() {
+    if let Some(current) = &progress.replacing
+        && current.request == wish.request
+    {
         return Ok(progress.clone());
     }
-    pretrade::check_terms(config, &order.symbol, limit, wish.quantity).map_err(|refused| {
-        refusal::with_reason(
-            Code::InvalidArgument,
-            refused
-                .reason
-                .as_str_name()
-                .trim_start_matches("REJECT_REASON_"),
-            refused.message,
-        )
+    may_change(row)?;
+    let kind = order.order_type();
+    if kind == OrderType::Market {
+        return Err(not_now(
+            "NOT_A_RESTING_ORDER",
+            "a market order never rests, so it cannot be changed",
+        ));
+    }
+    if wish.stop.is_some() && (progress.triggered || order.cumulative_quantity > 0) {
+        let message = "the order has been woken: its stop price has done its work";
+        return Err(not_now("STOP_TRIGGERED", message));
+    }
+    let rules = rules.ok_or_else(|| {
+        let message = format!("{} cannot be traded here any more", order.symbol);
+        not_now("UNKNOWN_SYMBOL", &message)
     })?;
+    if let Some(stop) = wish.stop {
+        pretrade::check_tick(rules, stop).map_err(not_allowed)?;
+    }
+    let price = price_bound(config, rules, order, wish)?;
+    let stop = wish.stop.map(Amount::raw);
+    let same_stop = stop.is_none() || stop == order.stop_price;
+    if wish.quantity == order.quantity && Some(price) == order.protection() && same_stop {
+        return Ok(progress.clone());
+    }
+    pretrade::check_order(rules, price, wish.quantity).map_err(not_allowed)?;
     let revision = progress.last_revision.max(order.revision) + 1;
     Ok(Progress {
         replacing: Some(Replacing {
             request: wish.request.clone(),
             revision,
             quantity: wish.quantity,
-            limit_price: limit.raw(),
+            limit_price: price.raw(),
+            stop_price: stop,
+            is_applied: false,
         }),
         last_revision: revision,
         ..progress.clone()
     })
 }
 
-/// What must be locked for the shares not filled yet, if that is more than under present terms.
-/// What is less goes back when the order ends.
-fn more_needed(config: &Config, order: &Document, new: &Replacing) -> Option<Lock> {
-    let terms = order.terms();
-    let filled = order.cumulative_quantity;
-    let limit = Amount::from_raw(new.limit_price).ok()?;
-    let wanted = pretrade::lock(config, &terms, limit, new.quantity - filled)?;
-    let present = pretrade::lock(config, &terms, order.limit()?, order.quantity - filled)?;
-    (wanted.size() > present.size()).then_some(wanted)
+/// Whether the table of an order's life allows to ask for a change now.
+fn may_change(row: &OrderRow) -> Result<(), Status> {
+    let status = views::status(row);
+    if lifecycle::allows(status, Step::AskReplace) && row.progress.placing.is_none() {
+        return Ok(());
+    }
+    Err(match status {
+        OrderStatus::PendingReplace => not_now(
+            "REPLACE_PENDING",
+            "another change of the order is being decided",
+        ),
+        OrderStatus::PendingCancel => not_now("CANCEL_PENDING", "the order is being cancelled"),
+        status if lifecycle::is_final(status) => {
+            let message = format!("the order is {} and final", status.as_str_name());
+            not_now("ORDER_FINAL", &message)
+        }
+        _ => not_now("NOT_AT_VENUE", "the order is not at the venue yet"),
+    })
+}
+
+/// The price the changed order must not be filled beyond: its limit, or the collar of its stop.
+fn price_bound(
+    config: &Config,
+    rules: &Rules,
+    order: &Document,
+    wish: &Wish,
+) -> Result<Amount, Status> {
+    let kept = || {
+        order.protection().ok_or_else(|| {
+            refusal::with_reason(Code::Internal, "INTERNAL", "the order has no price")
+        })
+    };
+    match (order.order_type(), wish.limit, wish.stop) {
+        (OrderType::Limit | OrderType::StopLimit, Some(limit), _) => Ok(limit),
+        (OrderType::Stop, _, Some(stop)) => pretrade::collar(config, rules, order.side(), stop)
+            .ok_or_else(|| refusal::invalid("stop_price", "is too large")),
+        _ => kept(),
+    }
+}
+
+/// What the shares not filled yet need under the new terms, beside what they need now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Needs {
+    /// This, which is more: it is locked before the venue is asked.
+    More(Lock),
+    /// As much.
+    Same,
+    /// Less: that goes back once the venue has accepted the change.
+    Less,
+}
+
+/// Compares the needs. The venue's news of a change may have overtaken its answer; what the change
+/// needed more was locked before then, and custody does nothing twice.
+fn change_of_need(config: &Config, order: &Document, new: &Replacing) -> Needs {
+    if new.is_applied {
+        return Needs::Less;
+    }
+    let (terms, filled) = (order.terms(), order.cumulative_quantity);
+    let need = |price: Option<Amount>, quantity: i64| {
+        pretrade::lock(config, &terms, price?, quantity - filled)
+    };
+    let wanted = need(Amount::from_raw(new.limit_price).ok(), new.quantity);
+    let present = need(order.protection(), order.quantity);
+    match (wanted, present) {
+        (Some(wanted), Some(present)) if wanted.size() > present.size() => Needs::More(wanted),
+        (Some(wanted), Some(present)) if wanted.size() < present.size() => Needs::Less,
+        _ => Needs::Same,
+    }
 }
 
 /// Locks for a change; the refusal if there is not enough.
@@ -243,48 +337,50 @@ async fn lock(
         lock,
         cumulative_quantity: order.cumulative_quantity,
     };
-    let mut attempt = 1;
-    loop {
-        match custody::lock(ctx, cause, &ask).await {
-            Locking::Locked => return Ok(None),
-            Locking::Refused(refused) => {
-                let reason = refused.reason.as_str_name();
-                return Ok(Some(refusal::with_reason(
-                    Code::FailedPrecondition,
-                    reason.trim_start_matches("REJECT_REASON_"),
-                    refused.message,
-                )));
-            }
-            Locking::Unknown(status) => {
-                if attempt == SETTLEMENT_ATTEMPTS || !custody::waits_for_settlement(&status) {
-                    return Err(status);
-                }
-                attempt += 1;
-                tokio::time::sleep(SETTLEMENT_WAIT).await;
-            }
+    match custody::lock_settled(ctx, cause, &ask).await {
+        Locking::Locked => Ok(None),
+        Locking::Refused(refused) => {
+            let reason = refused.reason.as_str_name();
+            Ok(Some(refusal::with_reason(
+                Code::FailedPrecondition,
+                reason.trim_start_matches("REJECT_REASON_"),
+                refused.message,
+            )))
         }
+        Locking::Unknown(status) => Err(status),
     }
 }
 
-/// Ends a wish that was not granted.
-async fn settle(
+/// Ends a wish that was not granted, with what the venue has said. What was locked for it goes back.
+async fn give_up(
     ctx: &Context,
     order_id: &str,
     new: &Replacing,
-    venue: Option<VenueState>,
+    need: &Needs,
+    hear: impl Fn(&mut Progress),
     along: &Along,
 ) -> Result<OrderRow, Failed> {
+    let locked = matches!(need, Needs::More(_));
     let turn = |row: &OrderRow| -> Result<Progress, Failed> {
         let mut progress = row.progress.clone();
-        progress
-            .replacing
-            .take_if(|one| one.revision == new.revision);
-        if venue.is_some() {
-            progress.venue.clone_from(&venue);
+        hear(&mut progress);
+        if locked && progress.replacing.is_some() {
+            let venue = progress.venue.as_ref();
+            progress.last_revision += 1;
+            progress.surplus = Some(Surplus {
+                revision: progress.last_revision,
+                cumulative_quantity: venue.map_or(0, |venue| venue.cumulative_quantity),
+            });
         }
+        progress.end_replace(new.revision);
         Ok(progress)
     };
-    changes::note(ctx, order_id, turn, along).await
+    let mut along = along.clone();
+    if locked {
+        let release = releasing::job(order_id).set(ctx, CARRY_ON_AFTER);
+        along.timers.push(release);
+    }
+    changes::note(ctx, order_id, turn, &along).await
 }
 
 fn too_late() -> Status {
@@ -296,4 +392,16 @@ fn too_late() -> Status {
 
 fn not_now(reason: &str, message: &str) -> Status {
     refusal::with_reason(Code::FailedPrecondition, reason, message)
+}
+
+/// The caller's terms break a rule of the symbol.
+fn not_allowed(refused: crate::domain::Refused) -> Status {
+    refusal::with_reason(
+        Code::InvalidArgument,
+        refused
+            .reason
+            .as_str_name()
+            .trim_start_matches("REJECT_REASON_"),
+        refused.message,
+    )
 }

@@ -1,7 +1,7 @@
 //! What is carried on when nobody waits for it any more: after a crash, or when custody or the
 //! venue did not answer in time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use outcry_contracts::orders::v1::CancelReason;
@@ -11,15 +11,21 @@ use outcry_store::{Commit, Timer, TimerWrite};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::cancelling::{self, OPEN_MAX};
+use crate::cancelling;
 use crate::config::Config;
 use crate::placing;
+use crate::releasing;
 use crate::replacing;
+use crate::updates;
 use crate::views::{Filter, orders};
 
 /// How long the request that began something has to finish it before the timer takes over: longer
 /// than the calls of one command may take together, so that the two seldom meet. They may.
 pub(crate) const CARRY_ON_AFTER: Duration = Duration::from_secs(8);
+
+/// Orders of a suspended user taken up in one go: each sets a timer, and a commit holds ten thousand
+/// writes; small enough that other timers get their turn.
+const SUSPENDED_AT_ONCE: usize = 1_000;
 
 /// Who acts when a timer does.
 pub(crate) const ACTOR: &str = "service:orders";
@@ -40,8 +46,18 @@ pub(crate) enum Job {
     Cancel { order_id: String, reason: i32 },
     /// Has the venue change an order.
     Replace { order_id: String },
-    /// Cancels all open orders of a user who may not trade any more.
-    Suspend { user_id: String },
+    /// Has custody give back what an order does not need any more.
+    Release { order_id: String },
+    /// Cancels the open orders of a user who may not trade any more.
+    Suspend {
+        user_id: String,
+        /// Place of the suspension in the user's life: orders made after it stay.
+        sequence: u64,
+        /// How far the user's orders have been gone through.
+        after: Option<String>,
+    },
+    /// Numbers the changes of a user's orders.
+    Number { user_id: String },
 }
 
 // === impl Job ===
@@ -53,15 +69,24 @@ impl Job {
             Self::Place { order_id } => format!("place/{order_id}"),
             Self::Cancel { order_id, .. } => format!("cancel/{order_id}"),
             Self::Replace { order_id } => format!("replace/{order_id}"),
-            Self::Suspend { user_id } => format!("suspend/{user_id}"),
+            Self::Release { order_id } => format!("release/{order_id}"),
+            Self::Suspend {
+                user_id, sequence, ..
+            } => format!("suspend/{user_id}/{sequence}"),
+            Self::Number { user_id } => format!("number/{user_id}"),
         }
     }
 
     /// Sets the timer: due now, plus `after`.
     pub(crate) fn set(&self, ctx: &Context, after: Duration) -> TimerWrite {
+        self.set_at(ctx.clock.now() + after)
+    }
+
+    /// Sets the timer: due then.
+    pub(crate) fn set_at(&self, due: SystemTime) -> TimerWrite {
         TimerWrite::Set(Timer {
             id: self.id(),
-            due: ctx.clock.now() + after,
+            due,
             // Strings and numbers always serialise.
             payload: serde_json::to_vec(self).unwrap_or_default(),
         })
@@ -76,27 +101,47 @@ impl Job {
 // === impl Timers ===
 
 impl Timers {
-    /// One timer per open order, due at once: each is cancelled on its own, and again until done.
-    async fn suspend(&self, user_id: &str) -> Result<Commit, Fault> {
+    /// One timer per open order made before the suspension, due at once: each is cancelled on its
+    /// own, and again until done. Goes on behind `after` when there are more.
+    async fn suspend(
+        &self,
+        user_id: &str,
+        sequence: u64,
+        after: Option<String>,
+    ) -> Result<Commit, Fault> {
         let filter = Filter {
             user_id,
             open_only: true,
             ..Filter::default()
         };
-        let open = orders(self.ctx.store.as_ref(), &filter, None, OPEN_MAX).await?;
-        let ids = open.iter().map(|(row, _)| row.order.order_id.as_str());
+        let open = orders(self.ctx.store.as_ref(), &filter, after, SUSPENDED_AT_ONCE).await?;
+        let ids = open
+            .iter()
+            .filter(|(row, _)| row.progress.user_sequence < sequence)
+            .map(|(row, _)| row.order.order_id.as_str());
         let reason = CancelReason::UserSuspended;
         let mut timers = cancelling::timers(&self.ctx, ids, reason, Duration::ZERO);
-        if open.len() == OPEN_MAX {
-            let again = Job::Suspend {
+        if let Some((_, cursor)) = open.last().filter(|_| open.len() == SUSPENDED_AT_ONCE) {
+            let next = Job::Suspend {
                 user_id: user_id.to_owned(),
+                sequence,
+                after: Some(cursor.clone()),
             };
-            timers.push(again.set(&self.ctx, CARRY_ON_AFTER));
+            timers.push(next.set(&self.ctx, Duration::ZERO));
         }
         Ok(Commit {
             timers,
             ..Commit::default()
         })
+    }
+
+    /// Numbers a user's changes until none is left without a number.
+    async fn number(&self, user_id: &str) -> Result<(), Fault> {
+        while updates::number(&self.ctx, user_id)
+            .await
+            .map_err(Fault::retry)?
+        {}
+        Ok(())
     }
 }
 
@@ -119,7 +164,15 @@ impl TimerHandler for Timers {
             Job::Replace { order_id } => {
                 replacing::carry_on(ctx, &self.config, order_id, &cause).await?;
             }
-            Job::Suspend { user_id } => return self.suspend(user_id).await,
+            Job::Release { order_id } => {
+                releasing::carry_on(ctx, &self.config, order_id, &cause).await?;
+            }
+            Job::Suspend {
+                user_id,
+                sequence,
+                after,
+            } => return self.suspend(user_id, *sequence, after.clone()).await,
+            Job::Number { user_id } => self.number(user_id).await?,
         }
         Ok(Commit::default())
     }

@@ -1,10 +1,10 @@
 //! What orders asks of the trades service.
 
-use outcry_contracts::orders::v1::{CancelReason, OrderTerms, OrderType, RejectReason};
+use outcry_contracts::orders::v1::{CancelReason, RejectReason};
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::trades::v1::{
     BookLevel, CancelTradeRequest, FailureReason, GetBookRequest, ReplaceTradeRequest,
-    ReplaceTradeResponse, SubmitOrderRequest, Trade,
+    ReplaceTradeResponse, SessionState, SubmitOrderRequest, Trade,
 };
 use outcry_events::{Amount, Cause};
 use outcry_mesh::{Channel, refusal};
@@ -15,20 +15,13 @@ use crate::custody::outgoing;
 use crate::pretrade::Quote;
 use crate::views::{Document, Replacing};
 
-/// The top of the book for a market order; nothing for a limit order, which needs none.
+/// The top of a book.
 ///
 /// # Errors
 /// The venue did not say.
-pub(crate) async fn quote(
-    ctx: &Context,
-    cause: &Cause,
-    terms: &OrderTerms,
-) -> Result<Quote, Status> {
-    if terms.r#type() != OrderType::Market {
-        return Ok(Quote::default());
-    }
+pub(crate) async fn quote(ctx: &Context, cause: &Cause, symbol: &str) -> Result<Quote, Status> {
     let message = GetBookRequest {
-        symbol: terms.symbol.clone(),
+        symbol: symbol.to_owned(),
         depth: 1,
     };
     let book = client(ctx)
@@ -38,7 +31,11 @@ pub(crate) async fn quote(
     Ok(Quote {
         best_bid: best(&book.bids),
         best_ask: best(&book.asks),
-        halted: book.halted,
+        session: if book.halted {
+            SessionState::Halted
+        } else {
+            book.session()
+        },
     })
 }
 
@@ -101,7 +98,10 @@ pub(crate) async fn replace(
         revision: new.revision,
         quantity: new.quantity,
         limit_price: Amount::from_raw(new.limit_price).ok().map(Amount::to_money),
-        ..Default::default()
+        stop_price: new
+            .stop_price
+            .and_then(|raw| Amount::from_raw(raw).ok())
+            .map(Amount::to_money),
     };
     let answer = client(ctx)
         .replace_trade(outgoing(message, cause))
@@ -126,18 +126,19 @@ pub(crate) fn reject_reason(reason: FailureReason) -> RejectReason {
     match reason {
         FailureReason::UnknownSymbol => RejectReason::UnknownSymbol,
         FailureReason::SymbolHalted => RejectReason::SymbolHalted,
+        FailureReason::SymbolClosed => RejectReason::SymbolClosed,
         FailureReason::NoLiquidity => RejectReason::NoLiquidity,
+        FailureReason::PriceBand => RejectReason::PriceBand,
+        FailureReason::WouldTake => RejectReason::WouldTake,
+        FailureReason::AlreadyExpired => RejectReason::AlreadyExpired,
         FailureReason::Unspecified
-        | FailureReason::SymbolClosed
-        | FailureReason::PriceBand
-        | FailureReason::AlreadyExpired
         | FailureReason::CancelledBeforeVenue
-        | FailureReason::WouldTake
         | FailureReason::BadTerms => RejectReason::VenueRefused,
     }
 }
 
-fn client(ctx: &Context) -> TradeServiceClient<Channel> {
+/// The venue.
+pub(crate) fn client(ctx: &Context) -> TradeServiceClient<Channel> {
     TradeServiceClient::new(ctx.channel("trades"))
 }
 

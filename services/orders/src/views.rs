@@ -9,22 +9,23 @@
 mod document;
 mod progress;
 mod shown;
+mod users;
 
-use outcry_contracts::users::v1::UserStatus;
 use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 
 pub use document::{Document, refold};
-pub use progress::{Cancelling, Progress, Replacing, RequestKey, VenueState};
-pub(crate) use shown::is_final;
+pub(crate) use progress::News;
+pub use progress::{Cancelling, Progress, Replacing, RequestKey, Surplus, VenueState};
 pub use shown::shown;
+pub(crate) use shown::{settled_status, status};
+pub use users::{BARRED, USERS, UserRow};
+pub(crate) use users::{known_user, not_barred, write_user};
 
 /// Orders by id: rows are [`OrderRow`].
 pub const ORDERS: &str = "orders";
 /// Order ids by user and the user's own id: rows are [`ClientOrderRow`].
 pub const CLIENT_ORDERS: &str = "client_orders";
-/// What is known of users, by id: rows are [`UserRow`].
-pub const USERS: &str = "users";
 
 /// Orders of a user.
 const BY_USER: &str = "user";
@@ -49,13 +50,6 @@ pub struct OrderRow {
 pub struct ClientOrderRow {
     /// The order.
     pub order_id: String,
-}
-
-/// What is known of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserRow {
-    /// The contract's number of the user's status.
-    pub status: i32,
 }
 
 /// A row and how often it was written; 0 is for a row that is not there yet.
@@ -157,26 +151,6 @@ fn client_key(user_id: &str, client_order_id: &str) -> String {
     format!("{user_id}/{client_order_id}")
 }
 
-// === Users ===
-
-/// What is known of a user's status; none before the user is known here.
-pub(crate) async fn user_status(
-    store: &dyn Store,
-    user_id: &str,
-) -> Result<Option<UserStatus>, StoreError> {
-    let Some(row) = store.view(USERS, user_id).await? else {
-        return Ok(None);
-    };
-    let status = row.decode::<UserRow>()?.status;
-    Ok(Some(UserStatus::try_from(status).unwrap_or_default()))
-}
-
-/// The row of a user.
-pub(crate) fn write_user(user_id: &str, status: UserStatus) -> Result<ViewWrite, StoreError> {
-    let status = status.into();
-    ViewWrite::put(USERS, user_id, &UserRow { status })
-}
-
 // === impl Filter ===
 
 impl Filter<'_> {
@@ -196,3 +170,6 @@ impl Filter<'_> {
             .reverse()
     }
 }
+
+#[cfg(test)]
+mod model;

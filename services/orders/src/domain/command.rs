@@ -4,6 +4,8 @@ use outcry_contracts::orders::v1::{CancelReason, OrderTerms, RejectReason};
 use outcry_contracts::types::v1::AssetAmount;
 use outcry_events::Amount;
 
+use super::lifecycle::Step;
+
 /// What can be asked of an order: a decision of this service, or a fact of the venue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -16,7 +18,7 @@ pub enum Command {
         /// The user's own id for it; may be empty.
         client_order_id: String,
         /// What is wanted.
-        terms: OrderTerms,
+        terms: Box<OrderTerms>,
         /// Why it is refused at once, if it is.
         refused: Option<Refused>,
     },
@@ -80,8 +82,10 @@ pub struct Replacement {
     pub revision: u32,
     /// Total shares wanted, those filled included; never less than what the venue had filled.
     pub quantity: i64,
-    /// Limit.
+    /// Limit; the collar of an order without one.
     pub limit: Amount,
+    /// The price that wakes a stop order, if it is a new one.
+    pub stop: Option<Amount>,
     /// Whether it kept its place in the queue.
     pub kept_priority: bool,
 }
@@ -99,6 +103,20 @@ impl Command {
             Self::TakeOff { .. } => "take off",
             Self::CancelBeforeVenue { .. } => "cancel before the venue",
             Self::Replace(_) => "replace",
+        }
+    }
+
+    /// Its step in the table of an order's life. A change that the venue accepted had to be asked
+    /// for, and where that may be is where it may be accepted.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Place { .. } => Step::Place,
+            Self::Validate { .. } => Step::Validate,
+            Self::Reject(_) => Step::Reject,
+            Self::Fill(_) => Step::Fill,
+            Self::TakeOff { .. } => Step::TakeOff,
+            Self::CancelBeforeVenue { .. } => Step::CancelBeforeVenue,
+            Self::Replace(_) => Step::AskReplace,
         }
     }
 }

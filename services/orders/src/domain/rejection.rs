@@ -1,5 +1,6 @@
 //! Why an order does not do what is asked of it.
 
+use outcry_contracts::orders::v1::OrderStatus;
 use outcry_mesh::refusal::Refusal;
 use tonic::Code;
 
@@ -43,6 +44,14 @@ pub enum Rejection {
         /// What is wrong.
         what: &'static str,
     },
+    /// The table of an order's life has no such step.
+    #[error("an order does not go from {} to {}", .from.as_str_name(), .to.as_str_name())]
+    IllegalMove {
+        /// Where it is.
+        from: OrderStatus,
+        /// Where it would be.
+        to: OrderStatus,
+    },
     /// Not from where the order is.
     #[error("cannot {command} an order that is {}", .phase.status().as_str_name())]
     NotAllowed {
@@ -74,7 +83,7 @@ impl Refusal for Rejection {
         match self {
             Self::Unknown => Code::NotFound,
             Self::AlreadyPlaced => Code::AlreadyExists,
-            Self::Contradiction { .. } => Code::Internal,
+            Self::Contradiction { .. } | Self::IllegalMove { .. } => Code::Internal,
             Self::Gap { .. } | Self::TermsNotKnown { .. } => Code::Aborted,
             Self::Final { .. } | Self::NotAtVenue | Self::NotAllowed { .. } => {
                 Code::FailedPrecondition
@@ -91,6 +100,7 @@ impl Refusal for Rejection {
             Self::Gap { .. } => "FILL_GAP",
             Self::TermsNotKnown { .. } => "TERMS_NOT_KNOWN",
             Self::Contradiction { .. } => "CONTRADICTION",
+            Self::IllegalMove { .. } => "ILLEGAL_MOVE",
             Self::NotAllowed { .. } => "NOT_ALLOWED_NOW",
         }
     }

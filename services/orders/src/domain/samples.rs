@@ -1,20 +1,21 @@
 //! Orders, commands and events for the tests.
 
 use outcry_contracts::orders::v1::{OrderType, Side, TimeInForce};
+use outcry_contracts::types::v1::AssetAmount;
 use outcry_contracts::types::v1::asset_amount::Asset;
 
 use super::*;
 
-pub(super) const ORDER: &str = "0191f000-0000-7000-8000-000000000001";
-pub(super) const USER: &str = "0191f000-0000-7000-8000-00000000000a";
+pub(crate) const ORDER: &str = "0191f000-0000-7000-8000-000000000001";
+pub(crate) const USER: &str = "0191f000-0000-7000-8000-00000000000a";
 
 /// So many whole dollars.
-pub(super) fn dollars(units: i32) -> Amount {
+pub(crate) fn dollars(units: i32) -> Amount {
     Amount::from_units(units)
 }
 
 /// A limit buy at 10.00.
-pub(super) fn terms(quantity: i64) -> OrderTerms {
+pub(crate) fn terms(quantity: i64) -> OrderTerms {
     OrderTerms {
         symbol: "ACME".to_owned(),
         side: Side::Buy.into(),
@@ -22,35 +23,34 @@ pub(super) fn terms(quantity: i64) -> OrderTerms {
         quantity,
         limit_price: Some(dollars(10).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
-        post_only: false,
-        ..Default::default()
+        ..OrderTerms::default()
     }
 }
 
-pub(super) fn place(quantity: i64) -> Command {
+pub(crate) fn place(quantity: i64) -> Command {
     Command::Place {
         order_id: ORDER.to_owned(),
         user_id: USER.to_owned(),
         client_order_id: String::new(),
-        terms: terms(quantity),
+        terms: Box::new(terms(quantity)),
         refused: None,
     }
 }
 
-pub(super) fn locked() -> AssetAmount {
+pub(crate) fn locked() -> AssetAmount {
     AssetAmount {
         asset: Some(Asset::Cash(dollars(1000).to_money())),
     }
 }
 
-pub(super) fn validate() -> Command {
+pub(crate) fn validate() -> Command {
     Command::Validate {
         locked: locked(),
         protection: dollars(10),
     }
 }
 
-pub(super) fn refused() -> Refused {
+pub(crate) fn refused() -> Refused {
     Refused {
         reason: RejectReason::InsufficientFunds,
         message: "3.00 USD is available".to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn refused() -> Refused {
 }
 
 /// A fill at 9.00 of an order that wants `total` shares.
-pub(super) fn fill(execution: u32, last: i64, cumulative: i64, total: i64) -> Command {
+pub(crate) fn fill(execution: u32, last: i64, cumulative: i64, total: i64) -> Command {
     Command::Fill(Fill {
         execution_id: format!("ACME-{execution}-B"),
         last,
@@ -68,16 +68,17 @@ pub(super) fn fill(execution: u32, last: i64, cumulative: i64, total: i64) -> Co
     })
 }
 
-pub(super) fn replace(revision: u32, quantity: i64) -> Command {
+pub(crate) fn replace(revision: u32, quantity: i64) -> Command {
     Command::Replace(Replacement {
         revision,
         quantity,
         limit: dollars(11),
+        stop: None,
         kept_priority: false,
     })
 }
 
-pub(super) fn take_off(cumulative: i64, unfilled: i64, reason: CancelReason) -> Command {
+pub(crate) fn take_off(cumulative: i64, unfilled: i64, reason: CancelReason) -> Command {
     Command::TakeOff {
         cumulative,
         unfilled,
@@ -86,7 +87,7 @@ pub(super) fn take_off(cumulative: i64, unfilled: i64, reason: CancelReason) -> 
 }
 
 /// The events of these commands, one after the other.
-pub(super) fn after(commands: &[Command]) -> Vec<OrderEvent> {
+pub(crate) fn after(commands: &[Command]) -> Vec<OrderEvent> {
     let mut order = Order::default();
     let mut events = Vec::new();
     for command in commands {

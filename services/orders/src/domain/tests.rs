@@ -1,5 +1,6 @@
 //! Each transition: given, when, then.
 
+use outcry_contracts::orders::v1::OrderType;
 use outcry_events::EventSet;
 use outcry_service::testing::{Given, given};
 
@@ -303,14 +304,40 @@ fn a_fill_from_before_new_terms_still_counts() {
 }
 
 #[test]
-fn new_terms_of_what_is_filled_already_finish_the_order() {
+fn new_terms_of_what_is_filled_already_make_the_order_a_filled_one() {
     let events = partly_filled().when(replace(1, 30)).then_events();
     let topics: Vec<_> = events.iter().map(EventSet::topic).collect();
     assert_eq!(topics, ["order.replaced", "order.cancelled"]);
     let order = then(partly_filled(), replace(1, 30));
-    assert_eq!((order.phase, order.leaves()), (Phase::Cancelled, 0));
+    assert_eq!((order.phase, order.leaves()), (Phase::Filled, 0));
+    assert_eq!(order.cancel_reason, CancelReason::Unspecified);
     assert_eq!((order.terms.quantity, order.cumulative), (30, 30));
     partly_filled()
         .when(replace(1, 29))
         .then_refused_because("CONTRADICTION");
+}
+
+#[test]
+fn a_change_of_a_stop_order_moves_its_stop_and_its_collar_and_gives_it_no_limit() {
+    let mut terms = terms(100);
+    terms.set_type(OrderType::Stop);
+    terms.limit_price = None;
+    terms.stop_price = Some(dollars(9).to_money());
+    let stop = Command::Place {
+        order_id: ORDER.to_owned(),
+        user_id: USER.to_owned(),
+        client_order_id: String::new(),
+        terms: Box::new(terms),
+        refused: None,
+    };
+    let change = Command::Replace(Replacement {
+        revision: 1,
+        quantity: 80,
+        limit: dollars(12),
+        stop: Some(dollars(11)),
+        kept_priority: false,
+    });
+    let order = then(history(&[stop, validate()]), change);
+    assert_eq!((order.limit(), order.stop()), (None, Some(dollars(11))));
+    assert_eq!((order.protection, order.leaves()), (Some(dollars(12)), 80));
 }

@@ -1,5 +1,7 @@
 //! Given terms and a market, then this need or that refusal.
 
+use outcry_contracts::orders::v1::TimeInForce;
+
 use super::*;
 
 fn amount(text: &str) -> Amount {
@@ -11,14 +13,19 @@ fn config() -> Config {
     config.fees.maker_bps = 5;
     config.fees.taker_bps = 10;
     config.market_collar_bps = 300;
-    config.instruments = vec![Instrument {
+    config
+}
+
+fn rules() -> Rules {
+    Rules {
         symbol: "ACME".to_owned(),
-        name: "Acme".to_owned(),
         tick: amount("0.05"),
         lot: 10,
-        max_order_value: Amount::from_units(100_000),
-    }];
-    config
+        band_bps: None,
+        reference: None,
+        max_value: Some(Amount::from_units(100_000)),
+        max_quantity: None,
+    }
 }
 
 fn limit(side: Side, quantity: i64, price: &str) -> OrderTerms {
@@ -29,8 +36,7 @@ fn limit(side: Side, quantity: i64, price: &str) -> OrderTerms {
         quantity,
         limit_price: Some(amount(price).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
-        post_only: false,
-        ..Default::default()
+        ..OrderTerms::default()
     }
 }
 
@@ -46,12 +52,25 @@ fn quote() -> Quote {
     Quote {
         best_bid: Some(amount("99.95")),
         best_ask: Some(amount("100.05")),
-        halted: false,
+        session: SessionState::Open,
+    }
+}
+
+fn stop(side: Side, price: &str) -> OrderTerms {
+    OrderTerms {
+        r#type: OrderType::Stop.into(),
+        stop_price: Some(amount(price).to_money()),
+        ..market(side, 10)
     }
 }
 
 fn need(terms: &OrderTerms) -> Result<Need, Refused> {
-    assess(&config(), Some(UserStatus::Active), terms, quote())
+    under(&rules(), terms)
+}
+
+fn under(rules: &Rules, terms: &OrderTerms) -> Result<Need, Refused> {
+    let user = Some(UserStatus::Active);
+    assess(&config(), user, terms, Some(rules), quote())
 }
 
 #[track_caller]
@@ -66,11 +85,9 @@ fn a_limit_buy_needs_its_value_and_the_largest_fee_rounded_up() {
     assert_eq!(found.lock, Lock::Cash(15_015));
     assert_eq!(found.protection(), amount("0.15"));
     // Ten basis points of 0.0500 are half a ten-thousandth: one is locked.
-    let mut cheap = config();
-    cheap.instruments[0].lot = 1;
     let terms = limit(Side::Buy, 1, "0.05");
     assert_eq!(
-        lock(&cheap, &terms, amount("0.05"), 1),
+        lock(&config(), &terms, amount("0.05"), 1),
         Some(Lock::Cash(501))
     );
 }
@@ -110,6 +127,7 @@ fn a_collar_never_falls_below_one_tick() {
         &wide,
         Some(UserStatus::Active),
         &market(Side::Sell, 10),
+        Some(&rules()),
         quote(),
     );
     assert_eq!(found.unwrap().protection(), amount("0.05"));
@@ -118,14 +136,10 @@ fn a_collar_never_falls_below_one_tick() {
 #[test]
 fn a_market_order_needs_somebody_to_trade_with() {
     let ask = |side, quote| {
-        assess(
-            &config(),
-            Some(UserStatus::Active),
-            &market(side, 10),
-            quote,
-        )
-        .map(|_| ())
-        .map_err(|refused| refused.reason)
+        let user = Some(UserStatus::Active);
+        assess(&config(), user, &market(side, 10), Some(&rules()), quote)
+            .map(|_| ())
+            .map_err(|refused| refused.reason)
     };
     let no_asks = Quote {
         best_ask: None,
@@ -133,11 +147,53 @@ fn a_market_order_needs_somebody_to_trade_with() {
     };
     assert_eq!(ask(Side::Buy, no_asks), Err(RejectReason::NoLiquidity));
     assert_eq!(ask(Side::Sell, no_asks), Ok(()));
-    let halted = Quote {
-        halted: true,
-        ..quote()
+    for (session, outcome) in [
+        (SessionState::Halted, Err(RejectReason::SymbolHalted)),
+        (SessionState::CancelOnly, Err(RejectReason::SymbolHalted)),
+        (SessionState::Closed, Err(RejectReason::SymbolClosed)),
+        (SessionState::PostOnly, Ok(())),
+    ] {
+        let quote = Quote { session, ..quote() };
+        assert_eq!(ask(Side::Sell, quote), outcome, "{session:?}");
+    }
+}
+
+#[test]
+fn a_stop_order_is_locked_at_its_collar_and_a_stop_limit_order_at_its_limit() {
+    // 100.00 × 1.03, and × 0.97 for a sell.
+    let bought = need(&stop(Side::Buy, "100")).unwrap();
+    assert_eq!(bought.protection(), amount("103"));
+    assert_eq!(bought.lock, Lock::Cash(amount("1031.03").raw()));
+    let sold = need(&stop(Side::Sell, "100")).unwrap();
+    assert_eq!((sold.protection(), sold.lock.size()), (amount("97"), 10));
+    let stop_limit = OrderTerms {
+        r#type: OrderType::StopLimit.into(),
+        limit_price: Some(amount("101").to_money()),
+        ..stop(Side::Buy, "100")
     };
-    assert_eq!(ask(Side::Sell, halted), Err(RejectReason::SymbolHalted));
+    let limited = need(&stop_limit).unwrap();
+    assert_eq!(limited.protection(), amount("101"));
+    assert_eq!(limited.lock, Lock::Cash(amount("1011.01").raw()));
+    refused_for(&stop(Side::Buy, "100.01"), RejectReason::BadTick);
+}
+
+#[test]
+fn a_limit_far_from_the_last_price_is_refused_and_one_on_the_edge_is_not() {
+    let banded = Rules {
+        band_bps: Some(1_000),
+        reference: Some(amount("50")),
+        ..rules()
+    };
+    let reason = |price| {
+        let judged = under(&banded, &limit(Side::Buy, 10, price));
+        judged.map(|_| ()).map_err(|refused| refused.reason)
+    };
+    assert_eq!(reason("45"), Ok(()));
+    assert_eq!(reason("55"), Ok(()));
+    assert_eq!(reason("44.95"), Err(RejectReason::PriceBand));
+    assert_eq!(reason("55.05"), Err(RejectReason::PriceBand));
+    // The band is for limits: a stop order waits for its price, however far away.
+    assert!(under(&banded, &stop(Side::Buy, "80")).is_ok());
 }
 
 #[test]
@@ -148,7 +204,16 @@ fn the_rules_of_the_instrument_are_kept() {
     assert!(need(&limit(Side::Sell, 1000, "100")).is_ok());
     let mut unknown = limit(Side::Buy, 10, "100");
     unknown.symbol = "NOPE".to_owned();
-    refused_for(&unknown, RejectReason::UnknownSymbol);
+    let nothing = assess(&config(), Some(UserStatus::Active), &unknown, None, quote());
+    assert_eq!(nothing.unwrap_err().reason, RejectReason::UnknownSymbol);
+    let small = Rules {
+        max_quantity: Some(20),
+        ..rules()
+    };
+    assert!(under(&small, &limit(Side::Buy, 20, "1")).is_ok());
+    let refused = under(&small, &limit(Side::Buy, 30, "1")).unwrap_err();
+    assert_eq!(refused.reason, RejectReason::ValueLimit);
+    assert!(refused.message.contains("20 shares"));
     let huge = limit(Side::Buy, 1_000_000_000, "900000000000");
     refused_for(&huge, RejectReason::ValueLimit);
 }
@@ -166,28 +231,6 @@ fn only_active_users_trade() {
         Err(RejectReason::UserNotActive)
     );
     assert_eq!(reason(None), Err(RejectReason::AccountNotReady));
-}
-
-#[test]
-fn what_is_not_an_order_is_told_by_field() {
-    let field = |terms: &OrderTerms| malformed(terms).map(|malformed| malformed.field);
-    let mut without_price = limit(Side::Buy, 10, "100");
-    assert_eq!(field(&without_price), None);
-    without_price.limit_price = None;
-    assert_eq!(field(&without_price), Some("terms.limit_price"));
-    let mut with_price = market(Side::Buy, 10);
-    assert_eq!(field(&with_price), None);
-    with_price.limit_price = Some(amount("1").to_money());
-    assert_eq!(field(&with_price), Some("terms.limit_price"));
-    assert_eq!(field(&limit(Side::Buy, 10, "0")), Some("terms.limit_price"));
-    let mut euros = limit(Side::Buy, 10, "100");
-    euros.limit_price.as_mut().unwrap().currency_code = "EUR".to_owned();
-    assert_eq!(field(&euros), Some("terms.limit_price"));
-    let mut post_only = limit(Side::Buy, 10, "100");
-    post_only.post_only = true;
-    assert_eq!(field(&post_only), None);
-    post_only.time_in_force = TimeInForce::Ioc.into();
-    assert_eq!(field(&post_only), Some("terms.post_only"));
 }
 
 proptest::proptest! {

@@ -9,7 +9,7 @@ use outcry_store::timer;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{Order, OrderEvent};
+use crate::domain::{Order, OrderEvent, lifecycle};
 
 /// An order as its events tell it: what an auditor recomputes. Enums are the contract's numbers,
 /// prices are ten-thousandths, times are nanoseconds since 1970.
@@ -33,8 +33,20 @@ pub struct Document {
     pub post_only: bool,
     /// Total shares wanted now.
     pub quantity: i64,
-    /// Limit now; none for a market order.
+    /// Limit now; none for an order without one.
     pub limit_price: Option<i64>,
+    /// The price that wakes a stop order.
+    #[serde(default)]
+    pub stop_price: Option<i64>,
+    /// The end of a GTD order.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// `SelfTradePrevention`.
+    #[serde(default)]
+    pub self_trade_prevention: i32,
+    /// The portfolio it is for; empty for the user's default one.
+    #[serde(default)]
+    pub portfolio_id: String,
     /// `OrderStatus`, as far as events tell: never `OPEN` or a pending one.
     pub status: i32,
     /// Shares filled.
@@ -83,8 +95,8 @@ pub fn refold(events: &[SealedEvent]) -> Result<Option<Document>, PayloadError> 
 /// What only the first event tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Birth {
-    at: i64,
-    correlation_id: Uuid,
+    pub(crate) at: i64,
+    pub(crate) correlation_id: Uuid,
 }
 
 // === impl Document ===
@@ -112,7 +124,7 @@ impl Document {
         Document::of(order, born, last.occurred_at())
     }
 
-    fn of(order: &Order, born: Birth, updated_at: SystemTime) -> Document {
+    pub(crate) fn of(order: &Order, born: Birth, updated_at: SystemTime) -> Document {
         let terms = &order.terms;
         Document {
             order_id: order.order_id.clone(),
@@ -125,6 +137,13 @@ impl Document {
             post_only: terms.post_only,
             quantity: terms.quantity,
             limit_price: order.limit().map(Amount::raw),
+            stop_price: order.stop().map(Amount::raw),
+            expires_at: terms.expires_at.and_then(|at| {
+                let at = SystemTime::try_from(at).ok()?;
+                timer::nanos(at)
+            }),
+            self_trade_prevention: terms.self_trade_prevention,
+            portfolio_id: terms.portfolio_id.clone(),
             status: order.phase.status().into(),
             cumulative_quantity: order.cumulative,
             leaves_quantity: order.leaves(),
@@ -147,13 +166,7 @@ impl Document {
 
     /// Whether nothing can happen any more.
     pub fn is_final(&self) -> bool {
-        matches!(
-            self.status(),
-            OrderStatus::Filled
-                | OrderStatus::Cancelled
-                | OrderStatus::Rejected
-                | OrderStatus::Expired
-        )
+        lifecycle::is_final(self.status())
     }
 
     /// Its side.
@@ -166,9 +179,14 @@ impl Document {
         OrderType::try_from(self.order_type).unwrap_or_default()
     }
 
-    /// The limit; none for a market order.
+    /// The limit; none for an order without one.
     pub fn limit(&self) -> Option<Amount> {
         Amount::from_raw(self.limit_price?).ok()
+    }
+
+    /// The price beyond which it must not be filled: its limit or its collar.
+    pub fn protection(&self) -> Option<Amount> {
+        Amount::from_raw(self.protection_price.or(self.limit_price)?).ok()
     }
 
     /// Its terms as the contract says them.
@@ -181,7 +199,13 @@ impl Document {
             limit_price: self.limit().map(Amount::to_money),
             time_in_force: self.time_in_force,
             post_only: self.post_only,
-            ..Default::default()
+            stop_price: self
+                .stop_price
+                .and_then(|raw| Amount::from_raw(raw).ok())
+                .map(Amount::to_money),
+            expires_at: self.expires_at.map(|at| timer::time_of(at).into()),
+            self_trade_prevention: self.self_trade_prevention,
+            portfolio_id: self.portfolio_id.clone(),
         }
     }
 }

@@ -8,6 +8,7 @@ use outcry_events::Amount;
 use outcry_store::Answer;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Order;
 use crate::pretrade::Need;
 
 /// What is under way with an order. All of it is settled by the venue's answers and facts; an
@@ -22,9 +23,44 @@ pub struct Progress {
     pub cancelling: Option<Cancelling>,
     /// The wish to change it.
     pub replacing: Option<Replacing>,
+    /// What custody holds for it and need not any more.
+    #[serde(default)]
+    pub surplus: Option<Surplus>,
     /// Number of the last change that was tried, accepted or not. Custody and venue do each number
     /// once, so none may be used twice.
     pub last_revision: u32,
+    /// Whether a stop order has been woken. Stays when the order is final.
+    #[serde(default)]
+    pub triggered: bool,
+    /// Place in the user's life, as far as it was known when the order was made: a suspension that
+    /// came after it ends the order. Stays when the order is final.
+    #[serde(default)]
+    pub user_sequence: u64,
+}
+
+/// What the venue's telling of an order means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Nothing new about its terms.
+    Nothing,
+    /// A change that was asked for is accepted.
+    Changed,
+    /// It lost shares because it met another order of its user. That is a change nobody asked for;
+    /// it gets a number that no other change has.
+    Decremented {
+        /// The number.
+        number: u32,
+    },
+}
+
+/// Something locked that the order, after a change, does not need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surplus {
+    /// The number under which custody is told of the smaller need.
+    pub revision: u32,
+    /// Shares the venue had filled when the order changed: only once they are settled is it known
+    /// what the rest needs.
+    pub cumulative_quantity: i64,
 }
 
 /// A wish to cancel.
@@ -44,8 +80,15 @@ pub struct Replacing {
     pub revision: u32,
     /// Total shares wanted.
     pub quantity: i64,
-    /// Limit, in ten-thousandths.
+    /// Limit, in ten-thousandths; the collar of an order without one.
     pub limit_price: i64,
+    /// New stop price, in ten-thousandths; none keeps the present one.
+    #[serde(default)]
+    pub stop_price: Option<i64>,
+    /// Whether the venue's news has told already that it is accepted. Who asked for it has still to
+    /// bring it to its end.
+    #[serde(default)]
+    pub is_applied: bool,
 }
 
 /// Which request a wish came with: what its answer will be stored under.
@@ -66,6 +109,9 @@ pub struct RequestKey {
 pub struct VenueState {
     /// `TradeStatus`.
     pub status: i32,
+    /// Number of the last change it has accepted.
+    #[serde(default)]
+    pub revision: u32,
     /// Shares filled.
     pub cumulative_quantity: i64,
     /// Average price in ten-thousandths.
@@ -85,8 +131,69 @@ impl Progress {
     pub(crate) fn ended(progress: &Self) -> Self {
         Self {
             last_revision: progress.last_revision,
+            triggered: progress.triggered,
+            user_sequence: progress.user_sequence,
             ..Self::default()
         }
+    }
+
+    /// The venue says how it is with the order. What it said before and is ahead of this stays:
+    /// answers overtake each other.
+    pub(crate) fn hear(&mut self, said: VenueState) {
+        // Whoever says so has it.
+        self.placing = None;
+        self.triggered |= said.has_been_in_the_book();
+        if !self
+            .venue
+            .as_ref()
+            .is_some_and(|known| known.is_ahead_of(&said))
+        {
+            self.venue = Some(said);
+        }
+    }
+
+    /// The wish to cancel. The first one stays: its reason is the one the venue was given.
+    pub(crate) fn wish_cancel(&mut self, reason: CancelReason) {
+        let reason = reason.into();
+        self.cancelling = self.cancelling.or(Some(Cancelling { reason }));
+    }
+
+    /// What the venue answered to the wish to cancel. Final is final, and its event ends the wish;
+    /// anything else is a no.
+    pub(crate) fn answer_cancel(&mut self, said: VenueState) {
+        if !said.is_final() {
+            self.cancelling = None;
+        }
+        self.hear(said);
+    }
+
+    /// What it means that the venue tells of an order with this quantity, after this change of it.
+    pub(crate) fn news(&self, order: &Order, revision: u32, quantity: i64) -> News {
+        if revision > 0 && !order.revisions.contains(&revision) {
+            return News::Changed;
+        }
+        // News from before a change that is known already says nothing about the order of now.
+        let known = self.venue.as_ref().map_or(0, |venue| venue.revision);
+        if revision < known || quantity >= order.terms.quantity {
+            return News::Nothing;
+        }
+        News::Decremented {
+            number: self.last_revision.max(order.revision) + 1,
+        }
+    }
+
+    /// The venue's news has told that the change under this number is accepted.
+    pub(crate) fn applied(&mut self, revision: u32) {
+        if let Some(new) = &mut self.replacing
+            && new.revision == revision
+        {
+            new.is_applied = true;
+        }
+    }
+
+    /// The wish to change it under this number is decided.
+    pub(crate) fn end_replace(&mut self, revision: u32) {
+        self.replacing.take_if(|one| one.revision == revision);
     }
 }
 
@@ -135,6 +242,7 @@ impl VenueState {
     pub(crate) fn of(trade: &Trade) -> Self {
         Self {
             status: trade.status,
+            revision: trade.revision,
             cumulative_quantity: trade.cumulative_quantity,
             average_price: Amount::from_required(trade.average_price.as_ref())
                 .ok()
@@ -165,5 +273,39 @@ impl VenueState {
                 | TradeStatus::Cancelled
                 | TradeStatus::Failed
         )
+    }
+
+    /// Whether it knows more than what is said now.
+    fn is_ahead_of(&self, said: &Self) -> bool {
+        self.is_final()
+            || said.cumulative_quantity < self.cumulative_quantity
+            || said.revision < self.revision
+            || said.stage() < self.stage()
+    }
+
+    /// How far it is: grows over the life of a trade.
+    fn stage(&self) -> u8 {
+        match self.status() {
+            TradeStatus::Unspecified | TradeStatus::Created => 0,
+            TradeStatus::TriggerPending => 1,
+            TradeStatus::Placed => 2,
+            TradeStatus::PartiallyFilled => 3,
+            TradeStatus::Filled
+            | TradeStatus::Closed
+            | TradeStatus::Cancelled
+            | TradeStatus::Failed => 4,
+        }
+    }
+
+    /// Whether a stop order in this state must have been woken.
+    fn has_been_in_the_book(&self) -> bool {
+        self.cumulative_quantity > 0
+            || matches!(
+                self.status(),
+                TradeStatus::Placed
+                    | TradeStatus::PartiallyFilled
+                    | TradeStatus::Filled
+                    | TradeStatus::Closed
+            )
     }
 }

@@ -5,7 +5,9 @@ use outcry_contracts::trades::v1::{FailureReason, TradeStatus};
 use outcry_events::Amount;
 use outcry_store::timer;
 
-use super::{Document, OrderRow, VenueState};
+use super::{OrderRow, VenueState};
+use crate::domain::lifecycle;
+use crate::terms::waits_for_stop;
 use crate::venue::reject_reason;
 
 /// An order as its owner sees it: its events, and over them what the venue has answered already
@@ -16,33 +18,46 @@ use crate::venue::reject_reason;
 /// with an event is always the last word.
 pub fn shown(row: &OrderRow) -> Order {
     let document = &row.order;
-    let mut order = as_told_by_events(document);
+    let mut order = as_told_by_events(row);
     if document.is_final() {
         return order;
     }
     if let Some(venue) = &row.progress.venue {
         lay_over(&mut order, venue);
     }
-    let pending = match (&row.progress.cancelling, &row.progress.replacing) {
-        (Some(_), _) => Some(OrderStatus::PendingCancel),
-        (None, Some(_)) => Some(OrderStatus::PendingReplace),
-        (None, None) => None,
-    };
-    if let (Some(pending), false) = (pending, is_final(order.status())) {
-        order.set_status(pending);
-    }
+    order.set_status(status(row));
     order
 }
 
-/// Whether nothing can happen after this.
-pub(crate) fn is_final(status: OrderStatus) -> bool {
-    matches!(
-        status,
-        OrderStatus::Filled | OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired
-    )
+/// Where an order is, without the questions the venue has been asked: what its events say, or the
+/// venue's answers where they are ahead.
+pub(crate) fn settled_status(row: &OrderRow) -> OrderStatus {
+    let told = row.order.status();
+    match &row.progress.venue {
+        Some(venue) if !row.order.is_final() && leads(venue, row.order.cumulative_quantity) => {
+            said_by(venue).unwrap_or(told)
+        }
+        _ => told,
+    }
 }
 
-fn as_told_by_events(document: &Document) -> Order {
+/// Where an order is, as it is shown. A question to the venue shows on an order that is in the
+/// market; before, the order is on its way there with the question waiting for it.
+pub(crate) fn status(row: &OrderRow) -> OrderStatus {
+    let settled = settled_status(row);
+    if !lifecycle::at_venue(settled) {
+        return settled;
+    }
+    match (&row.progress.cancelling, &row.progress.replacing) {
+        (Some(_), _) => OrderStatus::PendingCancel,
+        (None, Some(_)) => OrderStatus::PendingReplace,
+        (None, None) => settled,
+    }
+}
+
+fn as_told_by_events(row: &OrderRow) -> Order {
+    let document = &row.order;
+    let stops = waits_for_stop(document.order_type());
     let time = |nanos| Some(timer::time_of(nanos).into());
     Order {
         order_id: document.order_id.clone(),
@@ -60,18 +75,20 @@ fn as_told_by_events(document: &Document) -> Order {
         created_at: time(document.created_at),
         updated_at: time(document.updated_at),
         correlation_id: document.correlation_id.to_string(),
-        ..Default::default()
+        triggered: stops && (row.progress.triggered || document.cumulative_quantity > 0),
     }
 }
 
-fn lay_over(order: &mut Order, venue: &VenueState) {
-    if venue.cumulative_quantity < order.cumulative_quantity {
-        return;
-    }
-    order.cumulative_quantity = venue.cumulative_quantity;
-    order.average_price = money(venue.average_price);
-    let status = match venue.status() {
-        TradeStatus::Unspecified | TradeStatus::Created => order.status(),
+/// Whether the venue's answer is not behind the events, which say so many shares are filled.
+fn leads(venue: &VenueState, cumulative: i64) -> bool {
+    venue.cumulative_quantity >= cumulative
+}
+
+/// The status the venue's answer makes; none while it says nothing yet.
+fn said_by(venue: &VenueState) -> Option<OrderStatus> {
+    Some(match venue.status() {
+        TradeStatus::Unspecified | TradeStatus::Created => return None,
+        // A stop order waits at the venue: it is open.
         TradeStatus::Placed | TradeStatus::TriggerPending => OrderStatus::Open,
         TradeStatus::PartiallyFilled => OrderStatus::PartiallyFilled,
         TradeStatus::Filled | TradeStatus::Closed => OrderStatus::Filled,
@@ -83,8 +100,16 @@ fn lay_over(order: &mut Order, venue: &VenueState) {
             OrderStatus::Cancelled
         }
         TradeStatus::Failed => OrderStatus::Rejected,
-    };
-    order.set_status(status);
+    })
+}
+
+fn lay_over(order: &mut Order, venue: &VenueState) {
+    if !leads(venue, order.cumulative_quantity) {
+        return;
+    }
+    order.cumulative_quantity = venue.cumulative_quantity;
+    order.average_price = money(venue.average_price);
+    let status = said_by(venue).unwrap_or(order.status());
     match status {
         OrderStatus::Rejected => {
             order.set_reject_reason(reject_reason(venue.failure_reason()));
@@ -94,7 +119,7 @@ fn lay_over(order: &mut Order, venue: &VenueState) {
         _ => {}
     }
     let quantity = order.terms.as_ref().map_or(0, |terms| terms.quantity);
-    order.leaves_quantity = if is_final(status) {
+    order.leaves_quantity = if lifecycle::is_final(status) {
         0
     } else {
         (quantity - venue.cumulative_quantity).max(0)
@@ -110,7 +135,7 @@ mod tests {
     use outcry_contracts::orders::v1::RejectReason;
 
     use super::*;
-    use crate::views::{Cancelling, Progress, Replacing, RequestKey};
+    use crate::views::{Cancelling, Document, Progress, Replacing, RequestKey};
 
     fn row(status: OrderStatus, cumulative: i64) -> OrderRow {
         OrderRow {
@@ -179,6 +204,8 @@ mod tests {
             revision: 1,
             quantity: 50,
             limit_price: 1,
+            stop_price: None,
+            is_applied: false,
         });
         check(&row, OrderStatus::PendingReplace, 30, 70);
         row.progress.cancelling = Some(Cancelling {

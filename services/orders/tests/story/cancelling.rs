@@ -1,7 +1,7 @@
 //! Cancelling orders: the venue decides, and what it decided is never guessed.
 
 use outcry_contracts::orders::v1::*;
-use outcry_contracts::trades::v1::{FailureReason, TradeFailedEvent};
+use outcry_contracts::trades::v1::FailureReason;
 use outcry_service::testing::{eventually, found};
 use tonic::Code;
 use uuid::Uuid;
@@ -105,25 +105,98 @@ async fn a_new_order_is_cancelled_while_custody_is_silent() {
 }
 
 #[tokio::test]
-async fn the_venues_refusals_end_the_order() {
+async fn an_order_that_the_venue_barred_in_time_is_cancelled_and_not_rejected() {
     let house = House::open().await;
     let user = house.customer().await;
-    for (reason, status) in [
-        (FailureReason::SymbolHalted, OrderStatus::Rejected),
-        (FailureReason::CancelledBeforeVenue, OrderStatus::Cancelled),
+    house.venue.refuse([FailureReason::CancelledBeforeVenue]);
+    let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
+    let order = house.until(&order, "order.cancelled").await;
+    assert_eq!(order.status(), OrderStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn the_venue_takes_orders_off_by_its_own_rules() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    for reason in [
+        CancelReason::Ioc,
+        CancelReason::Fok,
+        CancelReason::SelfTrade,
+        CancelReason::Halt,
+        CancelReason::NoLiquidity,
+        CancelReason::PostOnly,
     ] {
         let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
-        let failed = TradeFailedEvent {
-            trade_id: house.venue.trade(&order.order_id).unwrap().trade_id,
-            order_id: order.order_id.clone(),
-            user_id: user.clone(),
-            symbol: "ACME".to_owned(),
-            reason: reason.into(),
-            message: "no".to_owned(),
-        };
-        house.venue.publish(&order.order_id, &failed).await;
-        house.until_status(&order, status).await;
+        house.venue.fill(&order.order_id, 3, 10).await;
+        house.venue.take_off(&order.order_id, reason).await;
+        let order = house.until(&order, "order.cancelled").await;
+        assert_eq!(
+            (order.status(), order.cancel_reason()),
+            (OrderStatus::Cancelled, reason)
+        );
+        assert_eq!((order.cumulative_quantity, order.leaves_quantity), (3, 0));
     }
+}
+
+#[tokio::test]
+async fn a_fact_that_the_table_does_not_allow_is_put_aside_for_a_person() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
+    assert_eq!(order.status(), OrderStatus::Open);
+    // An order that the venue has taken cannot be refused any more.
+    house
+        .venue
+        .fail(&order.order_id, FailureReason::SymbolHalted)
+        .await;
+    let parked = || {
+        let groups = house.orders.metrics().groups();
+        groups
+            .iter()
+            .map(|(_, counts)| counts.parked.get())
+            .sum::<u64>()
+    };
+    eventually("the impossible fact is parked", async || parked() == 1).await;
+    assert_eq!(house.order(&order).await, order);
+}
+
+#[tokio::test]
+async fn a_cancellation_in_the_middle_of_a_crash_is_carried_on() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
+    house.venue.next("cancel", [Manner::Silent]);
+    let request = cancel(&order);
+    let answer = house.cancel(&user, request.clone()).await.unwrap();
+    assert_eq!(answer.status(), OrderStatus::PendingCancel);
+    let house = house.crash().await;
+    house.time_passes();
+    let order = house.until(&order, "order.cancelled").await;
+    assert_eq!(house.cancel(&user, request).await.unwrap(), order);
+}
+
+#[tokio::test]
+async fn one_call_cancels_a_bounded_number_of_orders_and_says_how_many_remain() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let many = (0..255).map(|_| house.place(&user, place(buy(1, "10"))));
+    let placed = futures::future::join_all(many).await;
+    assert!(placed.iter().all(Result::is_ok));
+    let call = async || {
+        let request = CancelAllOrdersRequest {
+            request_id: Uuid::now_v7().to_string(),
+            symbol: String::new(),
+        };
+        let answer = house.user(&user).cancel_all_orders(request).await.unwrap();
+        answer.into_inner()
+    };
+    let first = call().await;
+    assert_eq!((first.orders.len(), first.remaining), (250, 5));
+    for order in &first.orders {
+        house.until(order, "order.cancelled").await;
+    }
+    let second = call().await;
+    assert_eq!((second.orders.len(), second.remaining), (5, 0));
 }
 
 #[tokio::test]

@@ -158,50 +158,50 @@ impl FundsService for Custody {
 
     async fn get_withdrawal(
         &self,
-        _request: Request<outcry_contracts::funds::v1::GetWithdrawalRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::GetWithdrawalResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<GetWithdrawalRequest>,
+    ) -> Result<Response<GetWithdrawalResponse>, Status> {
+        unasked()
     }
 
     async fn list_withdrawals(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListWithdrawalsRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListWithdrawalsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<ListWithdrawalsRequest>,
+    ) -> Result<Response<ListWithdrawalsResponse>, Status> {
+        unasked()
     }
 
     async fn reverse_transaction(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ReverseTransactionRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ReverseTransactionResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<ReverseTransactionRequest>,
+    ) -> Result<Response<ReverseTransactionResponse>, Status> {
+        unasked()
     }
 
     async fn list_suspense(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListSuspenseRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListSuspenseResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<ListSuspenseRequest>,
+    ) -> Result<Response<ListSuspenseResponse>, Status> {
+        unasked()
     }
 
     async fn resolve_suspense(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ResolveSuspenseRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ResolveSuspenseResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<ResolveSuspenseRequest>,
+    ) -> Result<Response<ResolveSuspenseResponse>, Status> {
+        unasked()
     }
 
     async fn list_accounts(
         &self,
-        _request: Request<outcry_contracts::funds::v1::ListAccountsRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::ListAccountsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListAccountsResponse>, Status> {
+        unasked()
     }
 
     async fn verify_account(
         &self,
-        _request: Request<outcry_contracts::funds::v1::VerifyAccountRequest>,
-    ) -> Result<Response<outcry_contracts::funds::v1::VerifyAccountResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<VerifyAccountRequest>,
+    ) -> Result<Response<VerifyAccountResponse>, Status> {
+        unasked()
     }
 }

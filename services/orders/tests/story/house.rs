@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outcry_broker::Message;
 use outcry_contracts::Event;
 use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
 use outcry_contracts::orders::v1::*;
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
 use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
-use outcry_orders::{Config, Instrument};
+use outcry_orders::Config;
+use outcry_orders::views::UserRow;
 use outcry_service::testing::{Caller, FakeClock, Platform, found};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit};
@@ -18,11 +20,13 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::custody::Custody;
+use super::portfolios::Portfolios;
 use super::venue::Venue;
 
 pub struct House {
     pub custody: Custody,
     pub venue: Venue,
+    pub portfolios: Portfolios,
     pub clock: Arc<FakeClock>,
     pub orders: Context,
     users: Context,
@@ -34,21 +38,6 @@ pub fn amount(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
-fn config() -> Config {
-    Config {
-        instruments: ["ACME", "BETA"]
-            .map(|symbol| Instrument {
-                symbol: symbol.to_owned(),
-                name: symbol.to_owned(),
-                tick: amount("0.01"),
-                lot: 1,
-                max_order_value: amount("100000"),
-            })
-            .into(),
-        ..Config::default()
-    }
-}
-
 /// A limit buy of ACME at this price.
 pub fn buy(quantity: i64, price: &str) -> OrderTerms {
     OrderTerms {
@@ -58,8 +47,18 @@ pub fn buy(quantity: i64, price: &str) -> OrderTerms {
         quantity,
         limit_price: Some(amount(price).to_money()),
         time_in_force: TimeInForce::Gtc.into(),
-        post_only: false,
-        ..Default::default()
+        ..OrderTerms::default()
+    }
+}
+
+/// A stop order of ACME that waits for this price.
+pub fn stop(side: Side, quantity: i64, price: &str) -> OrderTerms {
+    OrderTerms {
+        side: side.into(),
+        r#type: OrderType::Stop.into(),
+        limit_price: None,
+        stop_price: Some(amount(price).to_money()),
+        ..buy(quantity, "1")
     }
 }
 
@@ -84,7 +83,16 @@ pub fn replace(order: &Order, quantity: i64, limit: &str) -> ReplaceOrderRequest
         order_id: order.order_id.clone(),
         quantity,
         limit_price: Some(amount(limit).to_money()),
-        ..Default::default()
+        stop_price: None,
+    }
+}
+
+fn status_changed(user_id: &str, status: UserStatus) -> UserStatusChangedEvent {
+    UserStatusChangedEvent {
+        user_id: user_id.to_owned(),
+        old_status: UserStatus::Active.into(),
+        new_status: status.into(),
+        ..UserStatusChangedEvent::default()
     }
 }
 
@@ -96,8 +104,7 @@ impl House {
         House::start(
             platform,
             clock,
-            Custody::default(),
-            Venue::default(),
+            (Custody::default(), Venue::default(), Portfolios::default()),
             folder,
         )
         .await
@@ -106,27 +113,32 @@ impl House {
     async fn start(
         mut platform: Platform,
         clock: Arc<FakeClock>,
-        custody: Custody,
-        venue: Venue,
+        (custody, venue, portfolios): (Custody, Venue, Portfolios),
         folder: Arc<TempDir>,
     ) -> House {
         let orders = platform.context("orders").await;
         let users = platform.context("users").await;
         let funds = platform.context("funds").await;
         let trades = platform.context("trades").await;
+        let portfolio = platform.context("portfolio").await;
         venue.open(&trades);
-        let service = outcry_orders::service(orders.clone(), config()).unwrap();
+        let service = outcry_orders::service(orders.clone(), Config::default()).unwrap();
         platform
             .start([
                 (orders.clone(), service),
                 (users.clone(), Service::new("users")),
                 (funds, Service::new("funds").serves(custody.routes())),
                 (trades, Service::new("trades").serves(venue.routes())),
+                (
+                    portfolio,
+                    Service::new("portfolio").serves(portfolios.routes()),
+                ),
             ])
             .await;
         House {
             custody,
             venue,
+            portfolios,
             clock,
             orders,
             users,
@@ -139,7 +151,13 @@ impl House {
     pub async fn crash(self) -> House {
         drop((self.orders, self.users));
         let platform = self.platform.crash_and_restart().await;
-        House::start(platform, self.clock, self.custody, self.venue, self._folder).await
+        let others = (self.custody, self.venue, self.portfolios);
+        House::start(platform, self.clock, others, self._folder).await
+    }
+
+    /// Everything stops in order.
+    pub async fn stop(self) {
+        self.platform.stop().await;
     }
 
     pub fn folder(&self) -> &Path {
@@ -176,26 +194,35 @@ impl House {
     }
 
     pub async fn suspend(&self, user_id: &str) {
-        let changed = UserStatusChangedEvent {
-            user_id: user_id.to_owned(),
-            old_status: UserStatus::Active.into(),
-            new_status: UserStatus::Suspended.into(),
-            ..UserStatusChangedEvent::default()
+        self.set_status(user_id, 1, UserStatus::Suspended).await;
+    }
+
+    /// The user's status changes; `after` events of the user came before.
+    pub async fn set_status(&self, user_id: &str, after: u64, status: UserStatus) {
+        self.publish(after, &status_changed(user_id, status)).await;
+    }
+
+    /// The same on its way a second time, as if it were new.
+    pub async fn redeliver_status(&self, user_id: &str, after: u64, status: UserStatus) {
+        let sealed = self.sealed(after, &status_changed(user_id, status));
+        let message = Message::from(&sealed);
+        let published = self.platform.broker().publish(vec![message]).await;
+        assert!(published.iter().all(Result::is_ok));
+    }
+
+    /// Waits until orders knows so much of the user.
+    pub async fn knows_status(&self, user_id: &str, sequence: u64) {
+        let known = async || {
+            let row = self.orders.store.view("users", user_id).await.unwrap();
+            let user = row.map(|row| row.decode::<UserRow>().unwrap());
+            user.is_some_and(|user| user.sequence >= sequence)
+                .then_some(())
         };
-        self.publish(1, &changed).await;
+        found("orders knows the user's status", known).await;
     }
 
     async fn publish<E: Event>(&self, after: u64, event: &E) {
-        let cause = Cause::root(Uuid::now_v7(), "service:users");
-        let now = self.clock.now();
-        let stamp = Stamp {
-            event_id: self.clock.new_id(),
-            sequence: after + 1,
-            occurred_at: now,
-            recorded_at: now,
-            cause: &cause,
-        };
-        let sealed = seal(event, stamp).unwrap();
+        let sealed = self.sealed(after, event);
         let appends = vec![Append {
             stream: sealed.stream(),
             expected: after,
@@ -206,6 +233,19 @@ impl House {
             ..Commit::default()
         };
         self.users.store.commit(commit).await.unwrap();
+    }
+
+    fn sealed<E: Event>(&self, after: u64, event: &E) -> SealedEvent {
+        let cause = Cause::root(Uuid::now_v7(), "service:users");
+        let now = self.clock.now();
+        let stamp = Stamp {
+            event_id: self.clock.new_id(),
+            sequence: after + 1,
+            occurred_at: now,
+            recorded_at: now,
+            cause: &cause,
+        };
+        seal(event, stamp).unwrap()
     }
 
     pub async fn place(&self, user: &str, request: PlaceOrderRequest) -> Result<Order, Status> {
@@ -272,12 +312,15 @@ impl House {
         self.order(order).await
     }
 
+    /// Waits until the order is shown so.
+    pub async fn until_order(&self, order: &Order, is_so: impl Fn(&Order) -> bool) -> Order {
+        let shown = async || Some(self.order(order).await).filter(&is_so);
+        found("the order is as it should be", shown).await
+    }
+
     /// Waits until the order is shown in this status.
     pub async fn until_status(&self, order: &Order, status: OrderStatus) -> Order {
-        let shown = async || {
-            let order = self.order(order).await;
-            (order.status() == status).then_some(order)
-        };
-        found(status.as_str_name(), shown).await
+        self.until_order(order, |order| order.status() == status)
+            .await
     }
 }

@@ -8,8 +8,12 @@
 
 mod cancelling;
 mod custody;
+mod following;
 mod house;
 mod placing;
+mod portfolios;
 mod reading;
 mod replacing;
+mod suspending;
+mod terms;
 mod venue;

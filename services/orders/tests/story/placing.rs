@@ -9,7 +9,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::custody::Manner;
-use super::house::{House, amount, buy, place};
+use super::house::{House, amount, buy, place, replace};
 
 async fn row(house: &House, order: &Order) -> Document {
     let row = house.orders.store.view("orders", &order.order_id).await;
@@ -182,17 +182,34 @@ async fn a_client_order_id_belongs_to_one_order_of_a_user() {
         ..place(terms)
     };
     let order = house.place(&user, mine(buy(10, "10"))).await.unwrap();
-    let taken = house.place(&user, mine(buy(10, "10"))).await.unwrap_err();
+    // The same order asked for by another request: it is the one.
+    let again = house.place(&user, mine(buy(10, "10"))).await.unwrap();
+    assert_eq!(again, order);
+    assert_eq!(house.custody.asked_at_all(), 1);
+    let taken = house.place(&user, mine(buy(11, "10"))).await.unwrap_err();
     assert_eq!(taken.code(), Code::AlreadyExists);
     let info = taken.get_details_error_info().unwrap();
     assert_eq!(info.metadata["order_id"], order.order_id);
+    // Even after it was changed, its id stands for what was asked for.
+    house
+        .replace(&user, replace(&order, 11, "10"))
+        .await
+        .unwrap();
+    let again = house.place(&user, mine(buy(10, "10"))).await.unwrap();
+    assert_eq!(again.order_id, order.order_id);
+    assert!(house.place(&user, mine(buy(11, "10"))).await.is_err());
+
     assert!(house.place(&other, mine(buy(10, "10"))).await.is_ok());
     let both = [
         house.place(&other, mine_too("x")),
         house.place(&other, mine_too("x")),
     ];
     let placed = futures::future::join_all(both).await;
-    assert_eq!(placed.iter().filter(|placed| placed.is_ok()).count(), 1);
+    let ids: Vec<_> = placed
+        .iter()
+        .map(|placed| placed.as_ref().unwrap().order_id.clone())
+        .collect();
+    assert_eq!(ids[0], ids[1]);
 
     let own = GetOrderByClientIdRequest {
         client_order_id: "my-1".to_owned(),
@@ -356,16 +373,4 @@ async fn an_order_custody_does_not_answer_for_is_given_up() {
     let order = house.until_status(&order, OrderStatus::Rejected).await;
     assert_eq!(order.reject_reason(), RejectReason::AccountNotReady);
     assert!(house.custody.has_given_up(&order.order_id));
-}
-
-#[tokio::test]
-async fn an_order_placed_after_a_suspension_is_rejected() {
-    let house = House::open().await;
-    let user = house.customer().await;
-    let open = house.place(&user, place(buy(10, "10"))).await.unwrap();
-    house.suspend(&user).await;
-    let open = house.until(&open, "order.cancelled").await;
-    assert_eq!(open.cancel_reason(), CancelReason::UserSuspended);
-    let order = house.place(&user, place(buy(10, "10"))).await.unwrap();
-    assert_eq!(order.reject_reason(), RejectReason::UserNotActive);
 }

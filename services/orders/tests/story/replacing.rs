@@ -2,11 +2,12 @@
 
 use outcry_contracts::orders::v1::*;
 use outcry_contracts::types::v1::asset_amount::Asset;
+use outcry_service::testing::found;
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::custody::Manner;
-use super::house::{House, amount, buy, cancel, place, replace};
+use super::house::{House, amount, buy, cancel, place, replace, stop};
 
 #[tokio::test]
 async fn more_is_locked_before_the_venue_is_asked() {
@@ -44,22 +45,124 @@ async fn more_is_locked_before_the_venue_is_asked() {
 }
 
 #[tokio::test]
-async fn less_needs_no_lock() {
+async fn what_is_needed_less_goes_back_once_the_venue_has_agreed() {
     let house = House::open().await;
     let user = house.customer().await;
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.fill(&order.order_id, 20, 10).await;
+    house.until(&order, "order.filled").await;
+    // The fill is not settled at first: what it uses is still locked.
+    house.custody.next([Manner::Refuse("SETTLEMENT_BEHIND")]);
     let answer = house
         .replace(&user, replace(&order, 60, "10"))
         .await
         .unwrap();
-    assert_eq!((answer.leaves_quantity, answer.revision), (60, 1));
-    assert_eq!(house.custody.asked(&order.order_id).len(), 1);
+    assert_eq!((answer.leaves_quantity, answer.revision), (40, 1));
+    let asked = house.custody.asked(&order.order_id);
+    assert_eq!(asked.len(), 3);
+    assert_eq!((asked[2].revision, asked[2].cumulative_quantity), (1, 20));
+    // 40 × 10 and ten basis points.
+    let cash = Asset::Cash(amount("400.40").to_money());
+    assert_eq!(asked[2].amount.as_ref().unwrap().asset, Some(cash));
     // The same terms again are no change.
     let same = house
         .replace(&user, replace(&order, 60, "10"))
         .await
         .unwrap();
     assert_eq!(same.revision, 1);
+    assert_eq!(house.custody.asked(&order.order_id).len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_needed_less_goes_back_even_after_a_crash() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.custody.next([Manner::Silent]);
+    let answer = house
+        .replace(&user, replace(&order, 60, "10"))
+        .await
+        .unwrap();
+    assert_eq!((answer.status(), answer.revision), (OrderStatus::Open, 1));
+    let house = house.crash().await;
+    house.time_passes();
+    let told = async || (house.custody.asked(&order.order_id).len() == 3).then_some(());
+    found("custody is told", told).await;
+    let lock = house.custody.locked(&order.order_id).unwrap();
+    let cash = Asset::Cash(amount("600.60").to_money());
+    assert_eq!(lock.asset, Some(cash));
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_learnt_from_the_venues_news() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.next("replace", [Manner::AnswerLost]);
+    house
+        .replace(&user, replace(&order, 150, "10"))
+        .await
+        .unwrap();
+    house.venue.publish_placed(&order.order_id).await;
+    house.venue.fill(&order.order_id, 120, 10).await;
+    // Nobody had to wait for a timer; who asked still brings the change to its end.
+    let filled = house.until(&order, "order.filled").await;
+    assert_eq!(
+        (filled.status(), filled.leaves_quantity),
+        (OrderStatus::PendingReplace, 30)
+    );
+    house.time_passes();
+    let order = house
+        .until_status(&order, OrderStatus::PartiallyFilled)
+        .await;
+    assert_eq!(order.revision, 1);
+    let topics = house.topics(&order).await;
+    assert_eq!(
+        topics[1..],
+        ["order.validated", "order.replaced", "order.filled"]
+    );
+}
+
+#[tokio::test]
+async fn the_stop_of_a_waiting_order_can_be_moved_with_its_collar() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(stop(Side::Buy, 10, "100"))).await;
+    let order = order.unwrap();
+    let request = |stop: &str| ReplaceOrderRequest {
+        limit_price: None,
+        stop_price: Some(amount(stop).to_money()),
+        ..replace(&order, 10, "1")
+    };
+    let answer = house.replace(&user, request("110")).await.unwrap();
+    let terms = answer.terms.as_ref().unwrap();
+    assert_eq!(
+        (&terms.limit_price, &terms.stop_price),
+        (&None, &Some(amount("110").to_money()))
+    );
+    // 115.50 is the new collar: 10 × 115.50 and ten basis points.
+    let asked = &house.custody.asked(&order.order_id)[1];
+    let cash = Asset::Cash(amount("1156.155").to_money());
+    assert_eq!(asked.amount.as_ref().unwrap().asset, Some(cash));
+    let told = &house.venue.replaced(&order.order_id)[0];
+    assert_eq!(
+        (&told.limit_price, &told.stop_price),
+        (
+            &Some(amount("115.5").to_money()),
+            &Some(amount("110").to_money())
+        )
+    );
+    let replaced: OrderReplacedEvent = house.events(&order).await[2].payload().unwrap();
+    assert_eq!(replaced.stop_price, Some(amount("110").to_money()));
+
+    let limited = replace(&order, 10, "100");
+    let refused = house.replace(&user, limited).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    house.venue.wake(&order.order_id).await;
+    house.until_order(&order, |order| order.triggered).await;
+    let late = house.replace(&user, request("120")).await.unwrap_err();
+    let info = late.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "STOP_TRIGGERED");
 }
 
 #[tokio::test]
@@ -89,14 +192,15 @@ async fn without_the_funds_or_the_venues_consent_the_order_stays_as_it_is() {
         .replace(&user, replace(&order, 300, "10"))
         .await
         .unwrap();
-    assert_eq!(answer.revision, 3);
+    // What had been locked for the second try went back under a number of its own.
+    assert_eq!(answer.revision, 4);
     let revisions: Vec<_> = house
         .custody
         .asked(&order.order_id)
         .iter()
         .map(|asked| asked.revision)
         .collect();
-    assert_eq!(revisions, [0, 1, 2, 3]);
+    assert_eq!(revisions, [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
@@ -174,7 +278,7 @@ async fn a_change_in_the_middle_of_a_crash_is_carried_on() {
 }
 
 #[tokio::test]
-async fn reducing_an_order_to_what_is_filled_ends_it() {
+async fn reducing_an_order_to_what_is_filled_makes_it_a_filled_one() {
     let house = House::open().await;
     let user = house.customer().await;
     let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
@@ -184,7 +288,8 @@ async fn reducing_an_order_to_what_is_filled_ends_it() {
         .replace(&user, replace(&order, 30, "10"))
         .await
         .unwrap();
-    assert_eq!(answer.status(), OrderStatus::Cancelled);
+    assert_eq!(answer.status(), OrderStatus::Filled);
+    assert_eq!(answer.cancel_reason(), CancelReason::Unspecified);
     assert_eq!(
         (answer.cumulative_quantity, answer.terms.unwrap().quantity),
         (40, 40)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use outcry_contracts::Event;
-use outcry_contracts::orders::v1::{CancelReason, Side};
+use outcry_contracts::orders::v1::{CancelReason, OrderType, Side};
 use outcry_contracts::trades::v1::trade_service_server::{TradeService, TradeServiceServer};
 use outcry_contracts::trades::v1::*;
 use outcry_events::{Amount, Cause, Stamp, seal};
@@ -16,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
 use super::custody::Manner;
+use super::house::amount;
 
 /// What the venue holds and how it behaves. Survives crashes of the platform.
 #[derive(Clone, Default)]
@@ -30,8 +31,17 @@ struct Floor {
     barred: Vec<String>,
     bid: Option<Amount>,
     ask: Option<Amount>,
+    session: SessionState,
+    /// Rules of the symbols that are not as usual.
+    rules: BTreeMap<String, Instrument>,
+    rules_asked: usize,
+    /// Why the next orders are refused.
+    refusals: Vec<FailureReason>,
+    /// Whether the venue publishes that it has taken an order.
+    tells_placed: bool,
     matches: u64,
     submitted: Vec<SubmitOrderRequest>,
+    replaced: Vec<ReplaceTradeRequest>,
 }
 
 #[derive(Clone)]
@@ -61,6 +71,89 @@ impl Venue {
     pub fn quotes(&self, bid: Option<Amount>, ask: Option<Amount>) {
         let mut floor = self.0.lock().unwrap();
         (floor.bid, floor.ask) = (bid, ask);
+    }
+
+    pub fn session(&self, session: SessionState) {
+        self.0.lock().unwrap().session = session;
+    }
+
+    /// Changes the rules of ACME.
+    pub fn rules(&self, change: impl FnOnce(&mut Instrument)) {
+        let mut floor = self.0.lock().unwrap();
+        change(
+            floor
+                .rules
+                .entry("ACME".to_owned())
+                .or_insert_with(|| instrument("ACME")),
+        );
+    }
+
+    /// How often the rules were asked for.
+    pub fn rules_asked(&self) -> usize {
+        self.0.lock().unwrap().rules_asked
+    }
+
+    /// The next orders are refused.
+    pub fn refuse(&self, reasons: impl IntoIterator<Item = FailureReason>) {
+        self.0.lock().unwrap().refusals.extend(reasons);
+    }
+
+    /// From now on what is taken in is published.
+    pub fn tell_placed(&self) {
+        self.0.lock().unwrap().tells_placed = true;
+    }
+
+    /// What was to be changed of the order, every time.
+    pub fn replaced(&self, order_id: &str) -> Vec<ReplaceTradeRequest> {
+        let floor = self.0.lock().unwrap();
+        let of_order = |asked: &&ReplaceTradeRequest| asked.order_id == order_id;
+        floor.replaced.iter().filter(of_order).cloned().collect()
+    }
+
+    /// Says how the order stands, as after it was taken in, woken or changed.
+    pub async fn publish_placed(&self, order_id: &str) {
+        let trade = self.trade(order_id).expect("a trade");
+        let terms = trade.terms.clone().unwrap();
+        let placed = TradePlacedEvent {
+            trade_id: trade.trade_id.clone(),
+            order_id: order_id.to_owned(),
+            user_id: trade.user_id.clone(),
+            symbol: terms.symbol.clone(),
+            side: terms.side,
+            quantity: terms.quantity,
+            limit_price: terms.limit_price,
+            leaves_quantity: trade.leaves_quantity,
+            revision: trade.revision,
+            kept_priority: false,
+            venue_sequence: 1,
+            status: trade.status,
+            stop_price: terms.stop_price,
+        };
+        self.publish(order_id, &placed).await;
+    }
+
+    /// A trade at its stop price wakes the order.
+    pub async fn wake(&self, order_id: &str) {
+        {
+            let mut floor = self.0.lock().unwrap();
+            let trade = &mut floor.trades.get_mut(order_id).expect("a trade").trade;
+            trade.set_status(TradeStatus::Placed);
+        }
+        self.publish_placed(order_id).await;
+    }
+
+    /// Refuses an order that was taken in before anybody heard of it.
+    pub async fn fail(&self, order_id: &str, reason: FailureReason) {
+        let trade = self.trade(order_id).expect("a trade");
+        let failed = TradeFailedEvent {
+            trade_id: trade.trade_id,
+            order_id: order_id.to_owned(),
+            user_id: trade.user_id,
+            symbol: trade.terms.unwrap().symbol,
+            reason: reason.into(),
+            message: "no".to_owned(),
+        };
+        self.publish(order_id, &failed).await;
     }
 
     /// What was handed in for the order, every time.
@@ -187,7 +280,14 @@ impl Venue {
     fn take_in(&self, asked: &SubmitOrderRequest, cause: Cause) {
         let mut floor = self.0.lock().unwrap();
         let barred = floor.barred.contains(&asked.order_id);
-        let quantity = asked.terms.as_ref().unwrap().quantity;
+        let refused = if floor.refusals.is_empty() {
+            None
+        } else {
+            Some(floor.refusals.remove(0))
+        };
+        let terms = asked.terms.as_ref().unwrap();
+        let quantity = terms.quantity;
+        let waits = matches!(terms.r#type(), OrderType::Stop | OrderType::StopLimit);
         floor
             .trades
             .entry(asked.order_id.clone())
@@ -201,7 +301,16 @@ impl Venue {
                     leaves_quantity: quantity,
                     ..Trade::default()
                 };
-                trade.set_status(TradeStatus::Placed);
+                trade.set_status(if waits {
+                    TradeStatus::TriggerPending
+                } else {
+                    TradeStatus::Placed
+                });
+                if let Some(reason) = refused {
+                    trade.set_status(TradeStatus::Failed);
+                    trade.set_failure_reason(reason);
+                    "no".clone_into(&mut trade.message);
+                }
                 if barred {
                     trade.set_status(TradeStatus::Failed);
                     trade.set_failure_reason(FailureReason::CancelledBeforeVenue);
@@ -220,7 +329,7 @@ impl Venue {
         let trade = &mut floor.trades.get_mut(&asked.order_id).unwrap().trade;
         let open = matches!(
             trade.status(),
-            TradeStatus::Placed | TradeStatus::PartiallyFilled
+            TradeStatus::Placed | TradeStatus::PartiallyFilled | TradeStatus::TriggerPending
         );
         if asked.revision <= trade.revision || !open {
             return;
@@ -234,7 +343,12 @@ impl Venue {
         }
         let terms = trade.terms.as_mut().unwrap();
         terms.quantity = quantity;
-        terms.limit_price.clone_from(&asked.limit_price);
+        if terms.limit_price.is_some() {
+            terms.limit_price.clone_from(&asked.limit_price);
+        }
+        if asked.stop_price.is_some() {
+            terms.stop_price.clone_from(&asked.stop_price);
+        }
     }
 }
 
@@ -242,6 +356,17 @@ type Answer<T> = Result<Response<T>, Status>;
 
 fn unasked<T>() -> Answer<T> {
     Err(Status::unimplemented("orders does not ask this"))
+}
+
+fn instrument(symbol: &str) -> Instrument {
+    Instrument {
+        symbol: symbol.to_owned(),
+        name: symbol.to_owned(),
+        tick: Some(amount("0.01").to_money()),
+        lot: 1,
+        max_order_value: Some(amount("100000").to_money()),
+        ..Instrument::default()
+    }
 }
 
 fn broken() -> Status {
@@ -257,6 +382,7 @@ impl TradeService for Venue {
         let cause = cause(&request);
         let asked = request.into_inner();
         self.0.lock().unwrap().submitted.push(asked.clone());
+        let known = self.trade(&asked.order_id).is_some();
         match self.manner("submit") {
             Manner::Well => self.take_in(&asked, cause),
             Manner::Refuse(_) | Manner::Silent => return Err(broken()),
@@ -265,7 +391,14 @@ impl TradeService for Venue {
                 return Err(broken());
             }
         }
-        let trade = self.trade(&asked.order_id);
+        let trade = self.trade(&asked.order_id).unwrap();
+        let tells = self.0.lock().unwrap().tells_placed;
+        if trade.status() == TradeStatus::Failed && !known {
+            self.fail(&asked.order_id, trade.failure_reason()).await;
+        } else if tells && !known {
+            self.publish_placed(&asked.order_id).await;
+        }
+        let trade = Some(trade);
         Ok(Response::new(SubmitOrderResponse { trade }))
     }
 
@@ -299,6 +432,7 @@ impl TradeService for Venue {
         request: Request<ReplaceTradeRequest>,
     ) -> Answer<ReplaceTradeResponse> {
         let asked = request.into_inner();
+        self.0.lock().unwrap().replaced.push(asked.clone());
         match self.manner("replace") {
             Manner::Well => self.change(&asked),
             Manner::Silent => return Err(broken()),
@@ -343,6 +477,7 @@ impl TradeService for Venue {
             symbol: request.into_inner().symbol,
             bids: level(floor.bid),
             asks: level(floor.ask),
+            session: floor.session.into(),
             ..GetBookResponse::default()
         }))
     }
@@ -366,7 +501,18 @@ impl TradeService for Venue {
         &self,
         _: Request<ListInstrumentsRequest>,
     ) -> Answer<ListInstrumentsResponse> {
-        unasked()
+        if let Manner::Silent = self.manner("instruments") {
+            return Err(broken());
+        }
+        let mut floor = self.0.lock().unwrap();
+        floor.rules_asked += 1;
+        let rules = |symbol: &str| {
+            let changed = floor.rules.get(symbol).cloned();
+            changed.unwrap_or_else(|| instrument(symbol))
+        };
+        Ok(Response::new(ListInstrumentsResponse {
+            instruments: vec![rules("ACME"), rules("BETA")],
+        }))
     }
 
     async fn halt_symbol(&self, _: Request<HaltSymbolRequest>) -> Answer<HaltSymbolResponse> {
@@ -384,29 +530,29 @@ impl TradeService for Venue {
 
     async fn set_session(
         &self,
-        _request: Request<outcry_contracts::trades::v1::SetSessionRequest>,
-    ) -> Result<Response<outcry_contracts::trades::v1::SetSessionResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<SetSessionRequest>,
+    ) -> Result<Response<SetSessionResponse>, Status> {
+        unasked()
     }
 
     async fn get_calendar(
         &self,
-        _request: Request<outcry_contracts::trades::v1::GetCalendarRequest>,
-    ) -> Result<Response<outcry_contracts::trades::v1::GetCalendarResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        _: Request<GetCalendarRequest>,
+    ) -> Result<Response<GetCalendarResponse>, Status> {
+        unasked()
     }
 
     async fn stream_book(
         &self,
-        _request: Request<outcry_contracts::trades::v1::StreamBookRequest>,
+        _: Request<StreamBookRequest>,
     ) -> Result<Response<Self::StreamBookStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        unasked()
     }
 
     async fn stream_tape(
         &self,
-        _request: Request<outcry_contracts::trades::v1::StreamTapeRequest>,
+        _: Request<StreamTapeRequest>,
     ) -> Result<Response<Self::StreamTapeStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        unasked()
     }
 }
