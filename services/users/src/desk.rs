@@ -233,12 +233,10 @@ impl Desk {
             .await
             .map_err(store_failure)?
             .map_or(0, |row| row.version);
-        if !other_administrator(store, user_id)
+        other_administrator(store, user_id)
             .await
             .map_err(store_failure)?
-        {
-            return Err(refusal::status(&Rejection::LastAdministrator));
-        }
+            .ok_or_else(|| refusal::status(&Rejection::LastAdministrator))?;
         let write = ViewWrite::put(ADMINISTRATORS, LAST_GONE, &user_id).map_err(store_failure)?;
         Ok(write.expect(version))
     }

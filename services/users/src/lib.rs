@@ -47,7 +47,7 @@ use std::sync::Arc;
 use outcry_contracts::options::v1::Role;
 use outcry_contracts::users::v1::user_service_server::UserServiceServer;
 use outcry_events::{Cause, EventSet};
-use outcry_service::{Context, Service};
+use outcry_service::{Context, Service, store_failure};
 use tonic::Status;
 use tonic::service::Routes;
 
@@ -97,8 +97,8 @@ pub enum AdminError {
     Failed(String),
 }
 
-/// Makes sure that there is an administrator with this address, and returns their id. An
-/// administrator who is there already is left as they are, password included.
+/// Makes sure that there is an administrator, and returns the id of one: with this address, if
+/// there is none yet. One who is there already is left as they are, address and password included.
 ///
 /// # Errors
 /// [`AdminError`].
@@ -113,8 +113,14 @@ pub async fn ensure_admin(
     let known = async || -> Result<Option<String>, AdminError> {
         match desk.user_of(&email).await.map_err(failed)? {
             Some(known) if known.row.roles().contains(&Role::Admin) => Ok(Some(known.row.user_id)),
-            Some(_) => Err(AdminError::AddressTaken),
-            None => Ok(None),
+            // Somebody else may have the role by now, whatever became of the first one.
+            other => {
+                let found = views::other_administrator(desk.store(), "").await;
+                match found.map_err(|error| failed(store_failure(error)))? {
+                    None if other.is_some() => Err(AdminError::AddressTaken),
+                    found => Ok(found),
+                }
+            }
         }
     };
     if let Some(user_id) = known().await? {

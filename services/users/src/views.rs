@@ -185,11 +185,11 @@ async fn one_user(store: &dyn Store, filter: &Filter) -> Result<wire::ListUsersR
     })
 }
 
-/// Whether somebody else is an active administrator.
+/// An active administrator who is not this user, if there is one.
 pub(crate) async fn other_administrator(
     store: &dyn Store,
     user_id: &str,
-) -> Result<bool, StoreError> {
+) -> Result<Option<String>, StoreError> {
     let active = Filter {
         status: Some(UserStatus::Active),
         role: Some(Role::Admin),
@@ -197,7 +197,8 @@ pub(crate) async fn other_administrator(
     };
     // The first two: one of them is somebody else, if anybody is.
     let rows = store.scan(&active.scan().limit(2)).await?;
-    Ok(rows.iter().any(|row| row.key != user_id))
+    let mut ids = rows.into_iter().map(|row| row.key);
+    Ok(ids.find(|id| id != user_id))
 }
 
 /// The user with an address.

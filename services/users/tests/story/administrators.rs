@@ -1,6 +1,7 @@
 //! Status and roles, and who may change them.
 
 use outcry_contracts::options::v1::Role;
+use outcry_contracts::users::v1 as wire;
 use outcry_contracts::users::v1::UserStatus;
 use outcry_users::ensure_admin;
 
@@ -37,17 +38,40 @@ async fn a_suspended_user_cannot_sign_in_or_refresh_until_reinstated() {
 #[tokio::test]
 async fn the_first_administrator_is_made_once() {
     let house = House::open().await;
-    let made = ensure_admin(&house.ctx, "Admin@example.com", PASSWORD).await;
-    let again = ensure_admin(&house.ctx, "admin@example.com", OTHER).await;
-    assert_eq!(made.unwrap(), again.unwrap());
-    let reply = house.login("admin@example.com", PASSWORD).await.unwrap();
-    assert_eq!(reply.user.unwrap().roles, [i32::from(Role::Admin)]);
     house.registered("ann@example.com").await;
     let refused = ensure_admin(&house.ctx, "ann@example.com", PASSWORD).await;
     assert!(matches!(
         refused,
         Err(outcry_users::AdminError::AddressTaken)
     ));
+    let made = ensure_admin(&house.ctx, "Admin@example.com", PASSWORD).await;
+    let made = made.unwrap();
+    let again = ensure_admin(&house.ctx, "admin@example.com", OTHER).await;
+    assert_eq!(made, again.unwrap());
+    let reply = house.login("admin@example.com", PASSWORD).await.unwrap();
+    assert_eq!(reply.user.unwrap().roles, [i32::from(Role::Admin)]);
+    house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn no_second_administrator_is_made_when_the_first_one_moved_or_handed_over() {
+    let house = House::open().await;
+    let email = "admin@example.com";
+    let first = ensure_admin(&house.ctx, email, PASSWORD).await.unwrap();
+    let moved = wire::UpdateProfileRequest {
+        request_id: house.request(),
+        display_name: String::new(),
+        email: "boss@example.com".to_owned(),
+    };
+    house.user(&first).update_profile(moved).await.unwrap();
+    let again = ensure_admin(&house.ctx, email, PASSWORD).await;
+    assert_eq!(again.unwrap(), first);
+
+    let next = house.registered(email).await.user_id;
+    house.set_roles(&next, &[Role::Admin]).await.unwrap();
+    house.set_roles(&first, &[Role::User]).await.unwrap();
+    let again = ensure_admin(&house.ctx, "boss@example.com", PASSWORD).await;
+    assert_eq!(again.unwrap(), next);
     house.platform.stop().await;
 }
 
@@ -95,8 +119,12 @@ async fn of_administrators_who_are_demoted_at_the_same_time_one_is_left() {
     let house = House::open().await;
     let mut ids = Vec::new();
     for name in ["a", "b", "c"] {
-        let email = format!("{name}@example.com");
-        ids.push(ensure_admin(&house.ctx, &email, PASSWORD).await.unwrap());
+        let id = house
+            .registered(&format!("{name}@example.com"))
+            .await
+            .user_id;
+        house.set_roles(&id, &[Role::Admin]).await.unwrap();
+        ids.push(id);
     }
     let demote = |id: &str| {
         let id = id.to_owned();
