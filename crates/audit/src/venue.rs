@@ -63,7 +63,7 @@ fn follow(
             }
             Fact::SessionChanged(changed) => {
                 let market = markets.entry(&changed.symbol).or_default();
-                market.session_changed(changed);
+                market.session_changed(changed, findings);
             }
             _ => {}
         }

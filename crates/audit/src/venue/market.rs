@@ -74,8 +74,21 @@ impl<'a> Market<'a> {
         Ok(())
     }
 
-    pub(super) fn session_changed(&mut self, changed: &SessionChangedEvent) {
-        self.session = Some(changed.new_state());
+    pub(super) fn session_changed(
+        &mut self,
+        changed: &'a SessionChangedEvent,
+        findings: &mut Findings,
+    ) {
+        let (old, new) = (changed.old_state(), changed.new_state());
+        let goes_on = self.session.is_none_or(|session| session == old) && old != new;
+        findings.expect("I15", goes_on, &changed.symbol, || {
+            format!("{old:?} became {new:?} when it was {:?}", self.session)
+        });
+        let (found, expected) = (changed.venue_sequence, self.sequence);
+        findings.expect("I10", found == expected, &changed.symbol, || {
+            format!("it became {new:?} after decision {found}, the last was {expected}")
+        });
+        self.session = Some(new);
     }
 
     pub(super) fn placed(

@@ -265,7 +265,6 @@ fn i11_what_a_session_does_not_allow_is_found() {
         let buy = Order::buy(ALICE, 2, 1, PRICE - 100);
         judged(&comes(&sell, 1).then(session(state)).and(comes(&buy, 2)))
     };
-    assert_eq!(comes_in(SessionState::Open), NONE);
     assert_eq!(comes_in(SessionState::PostOnly), NONE);
     assert_eq!(comes_in(SessionState::Halted), ["I11"]);
     assert_eq!(comes_in(SessionState::Closed), ["I11"]);
@@ -273,8 +272,24 @@ fn i11_what_a_session_does_not_allow_is_found() {
         let script = comes(&sell, 1).then(session(state)).and(comes(&buy, 2));
         judged(&script.and(meet(&buy, &sell, Fill::of(3, 1, PRICE))))
     };
-    assert_eq!(takes(SessionState::Open), NONE);
     assert_eq!(takes(SessionState::PostOnly), ["I11"]);
+}
+
+#[test]
+fn i15_sessions_that_do_not_follow_from_each_other_are_found() {
+    let session = |old: SessionState, new: SessionState, venue_sequence| SessionChangedEvent {
+        symbol: "ACME".to_owned(),
+        old_state: old.into(),
+        new_state: new.into(),
+        reason: String::new(),
+        venue_sequence,
+    };
+    use SessionState::{Closed, Halted, Open};
+    let closed = || Script::default().then(session(Open, Closed, 0));
+    assert_eq!(judged(&closed().then(session(Closed, Open, 0))), NONE);
+    assert_eq!(judged(&closed().then(session(Halted, Open, 0))), ["I15"]);
+    assert_eq!(judged(&closed().then(session(Closed, Closed, 0))), ["I15"]);
+    assert_eq!(judged(&closed().then(session(Closed, Open, 1))), ["I10"]);
 }
 
 #[test]
