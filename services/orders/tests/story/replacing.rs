@@ -321,3 +321,81 @@ async fn only_an_open_limit_order_of_ones_own_can_be_changed() {
         Code::FailedPrecondition
     );
 }
+
+#[tokio::test]
+async fn shares_that_an_order_lost_to_another_of_its_user_are_wanted_no_more() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.fill(&order.order_id, 20, 10).await;
+    house.venue.decrement(&order.order_id, 30).await;
+    let smaller = house.until(&order, "order.replaced").await;
+    assert_eq!(
+        (smaller.terms.unwrap().quantity, smaller.leaves_quantity),
+        (70, 50)
+    );
+    // 50 × 10 and ten basis points are still needed.
+    let cash = Asset::Cash(amount("500.50").to_money());
+    let told = async || {
+        let lock = house.custody.locked(&order.order_id).unwrap();
+        (lock.asset == Some(cash.clone())).then_some(())
+    };
+    found("what was lost is given back", told).await;
+    // The order can still be changed, and filled.
+    let answer = house.replace(&user, replace(&order, 80, "10")).await;
+    assert_eq!(answer.unwrap().leaves_quantity, 60);
+    house.venue.fill(&order.order_id, 60, 10).await;
+    let order = house.until_status(&order, OrderStatus::Filled).await;
+    assert_eq!(order.cumulative_quantity, 80);
+}
+
+#[tokio::test]
+async fn a_refused_change_gives_back_what_was_locked_for_it() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    let order = house.place(&user, place(buy(100, "10"))).await.unwrap();
+    house.venue.next("replace", [Manner::Refuse("PRICE_BAND")]);
+    // The first call locks more; the second one, which gives it back, gets no answer.
+    house.custody.next([Manner::Well, Manner::Silent]);
+    house
+        .replace(&user, replace(&order, 200, "10"))
+        .await
+        .unwrap_err();
+    let locked = || house.custody.locked(&order.order_id).unwrap().asset;
+    let cash = |text| Some(Asset::Cash(amount(text).to_money()));
+    assert_eq!(locked(), cash("2002"));
+    let house = house.crash().await;
+    house.time_passes();
+    let told = async || {
+        let lock = house.custody.locked(&order.order_id).unwrap();
+        (lock.asset == cash("1001")).then_some(())
+    };
+    found("the timer gives it back", told).await;
+    assert_eq!(house.order(&order).await.status(), OrderStatus::Open);
+}
+
+#[tokio::test]
+async fn a_market_order_and_an_order_on_its_way_cannot_be_changed() {
+    let house = House::open().await;
+    let user = house.customer().await;
+    house.venue.quotes(Some(amount("99")), Some(amount("100")));
+    let market = OrderTerms {
+        r#type: OrderType::Market.into(),
+        limit_price: None,
+        ..buy(10, "1")
+    };
+    let market = house.place(&user, place(market)).await.unwrap();
+    house.venue.next("submit", [Manner::Silent]);
+    let on_its_way = house.place(&user, place(buy(10, "10"))).await.unwrap();
+    let reason = async |request| {
+        let refused = house.replace(&user, request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        refused.get_details_error_info().unwrap().reason
+    };
+    let larger = ReplaceOrderRequest {
+        limit_price: None,
+        ..replace(&market, 20, "1")
+    };
+    assert_eq!(reason(larger).await, "NOT_A_RESTING_ORDER");
+    assert_eq!(reason(replace(&on_its_way, 20, "10")).await, "NOT_AT_VENUE");
+}
