@@ -14,6 +14,7 @@ use outcry_store::{Answer, CommitError, Conflict, TimerWrite, timer};
 use tonic::{Code, Status};
 use tracing::debug;
 
+use crate::cancelling;
 use crate::changes::{self, Along, Failed, after_each, existing, not_committed, store_failed};
 use crate::custody::{self, Ask, Locking};
 use crate::domain::{Command, Order, Refused};
@@ -186,10 +187,10 @@ async fn fund(
 ) -> Result<(), Stalled> {
     let order_id = &order.order_id;
     if is_suspended(ctx, order).await? {
+        // Somebody else may have brought it to the venue meanwhile, so the venue is asked.
         let reason = CancelReason::UserSuspended;
-        let cancel = Command::CancelBeforeVenue { reason };
-        changes::apply(ctx, order_id, cause, &cancel, |_| {}, done).await?;
-        return Ok(());
+        let cancelled = cancelling::carry_on(ctx, order_id, reason, cause).await;
+        return cancelled.map(|_| ()).map_err(Stalled::Unknown);
     }
     let asking = changes::next_cause(ctx, order_id, cause).await?;
     let ask = Ask {

@@ -56,8 +56,13 @@ pub(crate) enum Job {
         /// How far the user's orders have been gone through.
         after: Option<String>,
     },
-    /// Numbers the changes of a user's orders.
-    Number { user_id: String },
+    /// Numbers the changes of a user's orders, made until then.
+    Number {
+        user_id: String,
+        /// The end of a span of time, in nanoseconds since 1970: each span has a timer of its own,
+        /// so that changes made while one fires do not get into its way.
+        until: i64,
+    },
 }
 
 // === impl Job ===
@@ -73,7 +78,7 @@ impl Job {
             Self::Suspend {
                 user_id, sequence, ..
             } => format!("suspend/{user_id}/{sequence}"),
-            Self::Number { user_id } => format!("number/{user_id}"),
+            Self::Number { user_id, until } => format!("number/{user_id}/{until}"),
         }
     }
 
@@ -172,7 +177,7 @@ impl TimerHandler for Timers {
                 sequence,
                 after,
             } => return self.suspend(user_id, *sequence, after.clone()).await,
-            Job::Number { user_id } => self.number(user_id).await?,
+            Job::Number { user_id, .. } => self.number(user_id).await?,
         }
         Ok(Commit::default())
     }

@@ -246,14 +246,14 @@ fn block_of(user_id: &str, sequence: u64) -> String {
     format!("{user_id}/{:018}", sequence / BLOCK as u64)
 }
 
-/// The timer that numbers a user's changes: at the end of the present span of time, so that many
-/// changes set it to the same moment and none puts it off.
+/// The timer that numbers a user's changes: one for each span of time, at its end, so that many
+/// changes set the same and none puts it off.
 fn timer_at(user_id: &str, now: SystemTime) -> TimerWrite {
     let span = i64::try_from(NUMBERED_EVERY.as_nanos()).unwrap_or(i64::MAX);
     let elapsed = timer::nanos(now).unwrap_or_default();
-    let due = timer::time_of((elapsed.div_euclid(span) + 1).saturating_mul(span));
+    let until = (elapsed.div_euclid(span) + 1).saturating_mul(span);
     let user_id = user_id.to_owned();
-    Job::Number { user_id }.set_at(due)
+    Job::Number { user_id, until }.set_at(timer::time_of(until))
 }
 
 fn is_same(one: &TimerWrite, other: &TimerWrite) -> bool {

@@ -9,7 +9,7 @@ use outcry_mesh::refusal;
 use outcry_service::{Context, store_failure};
 use outcry_store::CommitError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
 use crate::updates::{self, UPDATES_KEPT, UpdateRow};
@@ -110,7 +110,6 @@ async fn number_all(ctx: &Context, user_id: &str) -> Result<(), Status> {
 
 impl Follower {
     async fn run(mut self) {
-        let end = Instant::now() + STREAM_MAX;
         let mut draining = self.draining.clone();
         let out = self.out.clone();
         let over = {
@@ -120,7 +119,7 @@ impl Follower {
                 // The sender goes when the service does.
                 _ = draining.wait_for(|drains| *drains) => Over::Ended,
                 () = out.closed() => Over::Ended,
-                () = sleep_until(end) => Over::Ended,
+                () = sleep(STREAM_MAX) => Over::Ended,
                 over = feeding => over,
             }
         };
