@@ -10,9 +10,10 @@ use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
 use outcry_contracts::orders::v1::*;
 use outcry_contracts::users::v1::{UserCreatedEvent, UserStatus, UserStatusChangedEvent};
 use outcry_events::{Amount, Cause, SealedEvent, Stamp, seal};
+use outcry_mesh::{EDGE, Role, User};
 use outcry_orders::Config;
 use outcry_orders::views::UserRow;
-use outcry_service::testing::{Caller, FakeClock, Platform, found};
+use outcry_service::testing::{Caller, FakeClock, Platform, Replica, found};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit};
 use tempfile::TempDir;
@@ -153,6 +154,30 @@ impl House {
         let platform = self.platform.crash_and_restart().await;
         let others = (self.custody, self.venue, self.portfolios);
         House::start(platform, self.clock, others, self._folder).await
+    }
+
+    /// One more process of orders, beside the same other services.
+    pub async fn replica(&self) -> Replica {
+        let make = |ctx: &Context| outcry_orders::service(ctx.clone(), Config::default()).unwrap();
+        let replica = self.platform.replica("orders", make).await;
+        for (name, routes) in [
+            ("funds", self.custody.routes()),
+            ("trades", self.venue.routes()),
+            ("portfolio", self.portfolios.routes()),
+        ] {
+            replica.ctx.directory.register(name, routes).unwrap();
+        }
+        replica
+    }
+
+    /// Calls that process as a customer.
+    pub fn user_at(&self, replica: &Replica, id: &str) -> OrderServiceClient<Caller> {
+        let user = User {
+            id: id.to_owned(),
+            roles: vec![Role::User],
+        };
+        let channel = replica.ctx.directory.channel(EDGE, "orders");
+        OrderServiceClient::new(Caller::new(channel, Some(user)))
     }
 
     /// Everything stops in order.

@@ -14,6 +14,7 @@ mod placing;
 mod portfolios;
 mod reading;
 mod replacing;
+mod replicas;
 mod suspending;
 mod terms;
 mod venue;
