@@ -16,7 +16,7 @@ mod deciding;
 pub mod lifecycle;
 mod rejection;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use outcry_contracts::orders::v1::{
@@ -93,10 +93,8 @@ pub struct Order {
     /// Execution ids by the cumulative quantity they reached. Shared, because states are copied
     /// more often than fills come.
     pub executions: Arc<BTreeMap<i64, String>>,
-    /// The highest number of an accepted change; 0 before the first.
+    /// Number of the last change; 0 before the first.
     pub revision: u32,
-    /// Numbers of all accepted changes.
-    pub revisions: BTreeSet<u32>,
     /// Every total quantity the order has had, the present one last. A fill from just before a
     /// change is still one of this order.
     pub quantities: Vec<i64>,
@@ -243,8 +241,7 @@ impl Decider for Order {
                 self.phase = Phase::Rejected;
             }
             OrderEvent::Replaced(event) => {
-                self.revision = self.revision.max(event.revision);
-                self.revisions.insert(event.revision);
+                self.revision = event.revision;
                 self.terms.quantity = event.quantity;
                 // An order without a limit is told its collar: that is no term of it.
                 if self.terms.limit_price.is_some() {

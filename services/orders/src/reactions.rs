@@ -20,8 +20,7 @@ use crate::timers::{ACTOR, Job};
 use crate::updates::{self, Place};
 use crate::venue::reject_reason;
 use crate::views::{
-    News, OrderRow, Progress, Surplus, UserRow, VenueState, Versioned, known_user, write_order,
-    write_user,
+    OrderRow, Progress, UserRow, VenueState, Versioned, known_user, write_order, write_user,
 };
 
 /// What orders listens to.
@@ -106,43 +105,21 @@ impl Reactions {
             .await
             .map_err(|error| fault(error.into()))?;
         let said = said_by(&before.row, &placed);
-        let progress = &before.row.progress;
-        match progress.news(&loaded.state, placed.revision, placed.quantity) {
-            News::Nothing => self.told(event, before, loaded.sequence, said),
-            News::Changed => {
-                let replace = Command::Replace(replacement(&before.row, &placed)?);
-                let turn = |progress: &mut Progress| {
-                    progress.applied(placed.revision);
-                    progress.hear(said.clone());
-                };
-                self.decide_and(event, order_id, &replace, turn).await
-            }
-            News::Decremented { number } => {
-                let mut smaller = replacement(&before.row, &placed)?;
-                smaller.revision = number;
-                let cumulative_quantity = said.cumulative_quantity;
-                // A change that is being asked for has a smaller number, which custody must not
-                // take for an older one: what was lost goes back with the end of the order then.
-                let gives_back = progress.replacing.is_none();
-                let turn = |progress: &mut Progress| {
-                    progress.last_revision = number;
-                    if gives_back {
-                        progress.surplus = Some(Surplus {
-                            revision: number,
-                            cumulative_quantity,
-                        });
-                    }
-                    progress.hear(said.clone());
-                };
-                let replace = Command::Replace(smaller);
-                let mut commit = self.decide_and(event, order_id, &replace, turn).await?;
-                if gives_back {
-                    let release = releasing::job(order_id).set(ctx, Duration::ZERO);
-                    commit.timers.push(release);
-                }
-                Ok(commit)
-            }
+        if placed.revision <= loaded.state.revision {
+            return self.told(event, before, loaded.sequence, said);
         }
+        let (quantity, filled) = (placed.quantity, said.cumulative_quantity);
+        let turn = |progress: &mut Progress| {
+            progress.changed(placed.revision, quantity, filled);
+            progress.hear(said.clone());
+        };
+        let replace = Command::Replace(replacement(&before.row, &placed)?);
+        let mut commit = self.decide_and(event, order_id, &replace, turn).await?;
+        if before.row.progress.replacing.is_none() {
+            let release = releasing::job(order_id).set(ctx, Duration::ZERO);
+            commit.timers.push(release);
+        }
+        Ok(commit)
     }
 
     /// Writes down what the venue says of an order whose terms stay, and that it did.

@@ -15,7 +15,6 @@ use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 
 pub use document::{Document, refold};
-pub(crate) use progress::News;
 pub use progress::{Cancelling, Progress, Replacing, RequestKey, Surplus, VenueState};
 pub use shown::shown;
 pub(crate) use shown::{settled_status, status};

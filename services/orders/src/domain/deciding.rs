@@ -44,7 +44,8 @@ impl Order {
             Command::Fill(fill) => {
                 self.executions.get(&fill.cumulative) == Some(&fill.execution_id)
             }
-            Command::Replace(new) => self.revisions.contains(&new.revision),
+            // The venue numbers changes as it makes them: an earlier one is known or obsolete.
+            Command::Replace(new) => self.phase != Phase::New && new.revision <= self.revision,
             Command::Place { .. } | Command::TakeOff { .. } => false,
         }
     }

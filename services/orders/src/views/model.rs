@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::document::Birth;
 use super::{
-    Document, News, OrderRow, Progress, Replacing, RequestKey, VenueState, settled_status, status,
+    Document, OrderRow, Progress, Replacing, RequestKey, VenueState, settled_status, status,
 };
 use crate::domain::lifecycle::{self, Step};
 use crate::domain::samples::{dollars, fill, place, replace, take_off, validate};
@@ -26,6 +26,8 @@ struct Venue {
     quantity: i64,
     filled: i64,
     revision: u32,
+    /// The last revision that somebody asked for.
+    asked: u32,
     off: Option<CancelReason>,
     fills: u32,
     /// Facts on their way to the order.
@@ -83,6 +85,7 @@ impl Venue {
             quantity: QUANTITY,
             filled: 0,
             revision: 0,
+            asked: 0,
             off: None,
             fills: 0,
             facts: VecDeque::new(),
@@ -118,6 +121,7 @@ impl Venue {
     fn decrement(&mut self, lost: i64) {
         if self.is_open() && lost < self.quantity - self.filled {
             self.quantity -= lost;
+            self.revision += 1;
             self.tell_placed();
         }
     }
@@ -131,13 +135,14 @@ impl Venue {
 
     /// Whether it accepts, now or before.
     fn replace(&mut self, revision: u32, quantity: i64) -> bool {
-        if revision <= self.revision {
+        if revision <= self.asked {
             return true;
         }
-        if !self.is_open() {
+        if revision <= self.revision || !self.is_open() {
             return false;
         }
         self.revision = revision;
+        self.asked = revision;
         self.quantity = quantity.max(self.filled);
         self.tell_placed();
         true
@@ -299,20 +304,14 @@ impl Book {
             Fact::Happened(command) => return self.apply(command, |_| {}),
             Fact::Placed { revision, quantity } => (*revision, *quantity),
         };
-        if self.row.order.is_final() {
+        if self.row.order.is_final() || revision <= self.order.revision {
             return true;
         }
-        match self.row.progress.news(&self.order, revision, quantity) {
-            News::Nothing => true,
-            News::Changed => {
-                let turn = |progress: &mut Progress| progress.applied(revision);
-                self.apply(&replace(revision, quantity), turn)
-            }
-            News::Decremented { number } => {
-                let turn = |progress: &mut Progress| progress.last_revision = number;
-                self.apply(&replace(number, quantity), turn)
-            }
-        }
+        let filled = self.order.cumulative;
+        let turn = |progress: &mut Progress| {
+            progress.changed(revision, quantity, filled);
+        };
+        self.apply(&replace(revision, quantity), turn)
     }
 
     /// Whether the next fact was taken; one that waits for another stays where it is.

@@ -8,7 +8,6 @@ use outcry_events::Amount;
 use outcry_store::Answer;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Order;
 use crate::pretrade::Need;
 
 /// What is under way with an order. All of it is settled by the venue's answers and facts; an
@@ -36,21 +35,6 @@ pub struct Progress {
     /// came after it ends the order. Stays when the order is final.
     #[serde(default)]
     pub user_sequence: u64,
-}
-
-/// What the venue's telling of an order means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// Nothing new about its terms.
-    Nothing,
-    /// A change that was asked for is accepted.
-    Changed,
-    /// It lost shares because it met another order of its user. That is a change nobody asked for;
-    /// it gets a number that no other change has.
-    Decremented {
-        /// The number.
-        number: u32,
-    },
 }
 
 /// Something locked that the order, after a change, does not need.
@@ -167,28 +151,24 @@ impl Progress {
         self.hear(said);
     }
 
-    /// What it means that the venue tells of an order with this quantity, after this change of it.
-    pub(crate) fn news(&self, order: &Order, revision: u32, quantity: i64) -> News {
-        if revision > 0 && !order.revisions.contains(&revision) {
-            return News::Changed;
+    /// The venue tells of a change before whoever may have asked for it has its answer. Marks it as
+    /// accepted, when it is the one that is asked for. When nobody asked, the order lost shares
+    /// because it met another order of its user: what it needs less goes back.
+    ///
+    /// A change that is being asked for has a smaller number than what is given back now would
+    /// have, and custody would take it for an older one: then the rest goes back with the end of
+    /// the order.
+    pub(crate) fn changed(&mut self, revision: u32, quantity: i64, filled: i64) {
+        if let Some(new) = &mut self.replacing {
+            let is_same = new.revision == revision && new.quantity.max(filled) == quantity;
+            new.is_applied |= is_same;
+            return;
         }
-        // News from before a change that is known already says nothing about the order of now.
-        let known = self.venue.as_ref().map_or(0, |venue| venue.revision);
-        if revision < known || quantity >= order.terms.quantity {
-            return News::Nothing;
-        }
-        News::Decremented {
-            number: self.last_revision.max(order.revision) + 1,
-        }
-    }
-
-    /// The venue's news has told that the change under this number is accepted.
-    pub(crate) fn applied(&mut self, revision: u32) {
-        if let Some(new) = &mut self.replacing
-            && new.revision == revision
-        {
-            new.is_applied = true;
-        }
+        self.last_revision = self.last_revision.max(revision) + 1;
+        self.surplus = Some(Surplus {
+            revision: self.last_revision,
+            cumulative_quantity: filled,
+        });
     }
 
     /// The wish to change it under this number is decided.

@@ -147,6 +147,7 @@ impl Venue {
         {
             let mut floor = self.0.lock().unwrap();
             let trade = &mut floor.trades.get_mut(order_id).expect("a trade").trade;
+            trade.revision += 1;
             trade.leaves_quantity -= lost;
             trade.terms.as_mut().unwrap().quantity -= lost;
         }
