@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::error::{AuditError, Outcome};
+use crate::error::Outcome;
 use crate::stores::{Rows, Stores};
 
 /// A kept book.
@@ -41,9 +41,11 @@ struct BookHead {
     venue_seq: u64,
 }
 
-/// Row of `checkpoint_parts`, under `<symbol>/<position>/<part>`.
+/// Row of `checkpoint_parts`, under `<symbol>/<part>`.
 #[derive(Deserialize)]
 struct Part {
+    /// Of the checkpoint it belongs to.
+    position: u64,
     /// Each with its trade, which has a row of its own.
     orders: Vec<(Standing, serde::de::IgnoredAny)>,
 }
@@ -62,34 +64,30 @@ struct Order {
     kept: Kept,
 }
 
-/// Every kept book by symbol.
+/// Every kept book by symbol. One that is not complete, or that another build has written in
+/// another way, is none, to the venue as well.
 pub(super) async fn read(stores: &Stores) -> Outcome<BTreeMap<String, Checkpoint>> {
     let heads = stores.view("trades", "checkpoints").await?;
     let parts = stores.view("trades", "checkpoint_parts").await?;
-    let mut kept = BTreeMap::new();
-    for (symbol, row) in heads.into_iter().flatten() {
-        // One that another build has written in another way is none, to the venue as well.
-        let Ok(head) = serde_json::from_value::<Head>(row) else {
-            continue;
-        };
-        let parts = parts.as_ref();
-        let checkpoint = checkpoint(&symbol, &head, parts.unwrap_or(&Rows::new()))?;
-        kept.insert(symbol, checkpoint);
-    }
-    Ok(kept)
+    let parts = parts.unwrap_or_default();
+    let heads = heads.into_iter().flatten().filter_map(|(symbol, row)| {
+        let head: Head = serde_json::from_value(row).ok()?;
+        let checkpoint = checkpoint(&symbol, &head, &parts)?;
+        Some((symbol, checkpoint))
+    });
+    Ok(heads.collect())
 }
 
-pub(super) fn checkpoint(symbol: &str, head: &Head, parts: &Rows) -> Outcome<Checkpoint> {
+pub(super) fn checkpoint(symbol: &str, head: &Head, parts: &Rows) -> Option<Checkpoint> {
     let mut sides = [Vec::new(), Vec::new()];
     let mut waiting = BTreeMap::new();
     for part in 0..head.parts {
-        let key = format!("{symbol}/{}/{part}", head.position);
-        // A part that is missing is orders that are missing.
-        let row = parts.get(&key).cloned().unwrap_or_default();
-        let orders = match row.is_null() {
-            true => Vec::new(),
-            false => decode(&key, row)?.orders,
-        };
+        let row = parts.get(&format!("{symbol}/{part}"))?;
+        let part: Part = serde_json::from_value(row.clone()).ok()?;
+        if part.position != head.position {
+            return None;
+        }
+        let orders = part.orders;
         for (standing, _) in orders {
             let Order { side, kept } = standing.order;
             if standing.post != "Book" {
@@ -105,18 +103,9 @@ pub(super) fn checkpoint(symbol: &str, head: &Head, parts: &Rows) -> Outcome<Che
         side.sort_by_key(|(place, _)| *place);
         side.into_iter().map(|(_, kept)| kept).collect()
     });
-    Ok(Checkpoint {
+    Some(Checkpoint {
         venue_seq: head.book.venue_seq,
         sides,
         waiting,
-    })
-}
-
-fn decode(key: &str, row: serde_json::Value) -> Outcome<Part> {
-    serde_json::from_value(row).map_err(|source| AuditError::Row {
-        service: "trades",
-        view: "checkpoint_parts",
-        key: key.to_owned(),
-        source,
     })
 }

@@ -325,7 +325,7 @@ fn kept() -> (Script, serde_json::Value, serde_json::Value) {
     let standing =
         |arrival, post, order| json!([{"arrival": arrival, "post": post, "order": order}, {}]);
     let head = json!({"position": 70, "parts": 1, "book": {"venue_seq": 6}});
-    let part = json!({"orders": [
+    let part = json!({"position": 70, "orders": [
         standing(20, "Book", order(&second, "Sell", 0)),
         standing(10, "Book", order(&first, "Sell", 1)),
         standing(30, "Book", order(&bid, "Buy", 0)),
@@ -339,7 +339,7 @@ fn judged_kept(
     head: &serde_json::Value,
     part: serde_json::Value,
 ) -> Vec<&'static str> {
-    let parts = [("ACME/70/0".to_owned(), part)].into();
+    let parts = [("ACME/0".to_owned(), part)].into();
     let head = serde_json::from_value(head.clone()).unwrap();
     let kept = checkpoint::checkpoint("ACME", &head, &parts).unwrap();
     let mut findings = Findings::default();
@@ -371,4 +371,18 @@ fn i13_a_kept_book_that_is_not_what_its_events_lead_to_is_found() {
     }
     let ahead = json!({"position": 70, "parts": 1, "book": {"venue_seq": 8}});
     assert_eq!(judged_kept(&later, &ahead, part), ["I13"]);
+}
+
+#[test]
+fn a_kept_book_that_is_not_complete_is_none() {
+    let (_, head, part) = kept();
+    let head: checkpoint::Head = serde_json::from_value(head).unwrap();
+    let read = |place: &str, part: serde_json::Value| {
+        checkpoint::checkpoint("ACME", &head, &[(place.to_owned(), part)].into()).is_some()
+    };
+    assert!(read("ACME/0", part.clone()));
+    assert!(!read("ACME/1", part.clone()));
+    let mut earlier = part;
+    earlier["position"] = json!(69);
+    assert!(!read("ACME/0", earlier));
 }
