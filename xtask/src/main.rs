@@ -23,11 +23,19 @@ struct Arguments {
 enum Task {
     /// Runs everything a change must pass.
     Test,
+    /// Runs the platform against a simulated store, broker, network and clock. What follows goes to
+    /// the simulation: `--seeds 2000`, `--seed 17`, `--bugs`, `--help`.
+    Simulate {
+        /// What the simulation takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test(),
+        Task::Simulate { arguments } => simulate(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,6 +44,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the simulation for speed, and runs it.
+fn simulate(arguments: &[String]) -> Result<(), String> {
+    let mut all = vec![
+        "run",
+        "--quiet",
+        "--profile",
+        "simulation",
+        "--package",
+        "outcry-simulation",
+        "--",
+    ];
+    all.extend(arguments.iter().map(String::as_str));
+    run::cargo("simulation", &all)
 }
 
 /// Quick checks first, so that a slip is reported before the long ones start.

@@ -23,7 +23,10 @@ pub struct MemoryData {
 struct Shared {
     state: Mutex<State>,
     /// Commits that were news. Of the data, not of a store: each of several stores hears of all.
-    news: watch::Sender<u64>,
+    ///
+    /// Each listener has a channel to itself and is told in its turn: of several at one channel,
+    /// chance would say who comes first.
+    news: Mutex<Vec<watch::Sender<u64>>>,
 }
 
 // === impl MemoryData ===
@@ -33,6 +36,18 @@ impl MemoryData {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same data once more: what happens to one from now on does not happen to the other.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let state = self.state().clone();
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                news: Mutex::default(),
+            }),
+        }
     }
 
     /// Every event, by position.
@@ -100,11 +115,21 @@ impl MemoryData {
     }
 
     pub(super) fn tell(&self) {
-        self.shared.news.send_modify(|commits| *commits += 1);
+        self.listeners().retain(|listener| {
+            listener.send_modify(|commits| *commits += 1);
+            !listener.is_closed()
+        });
     }
 
     pub(super) fn news(&self) -> watch::Receiver<u64> {
-        self.shared.news.subscribe()
+        let (listener, news) = watch::channel(0);
+        self.listeners().push(listener);
+        news
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<watch::Sender<u64>>> {
+        let listeners = self.shared.news.lock();
+        listeners.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,7 +9,7 @@ use outcry_store::limits::RELAY_SLOTS;
 use outcry_store::{Append, CommitError, Conflict, RelaySlots, StoredEvent};
 
 /// All events by position, and where those of a stream, a key or a relay slot are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Events {
     /// The event at position 1 first; there are no gaps.
     log: Vec<SealedEvent>,

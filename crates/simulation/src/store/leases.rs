@@ -8,19 +8,19 @@ use outcry_store::limits::LEASE_TTL;
 use outcry_store::{CommitError, Conflict, Fence, Lease, LeaseRequest, Member, PoolRequest, Share};
 
 /// All pools.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Leases {
     pools: BTreeMap<String, Pool>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pool {
     /// Who has asked for a share, and until when that counts.
     members: BTreeMap<String, (Member, SystemTime)>,
     slots: BTreeMap<u32, Slot>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Slot {
     epoch: u64,
     /// Who holds it, and until when if it is not renewed.

@@ -7,7 +7,7 @@ use outcry_store::{Answer, CommitError, Duplicate};
 use uuid::Uuid;
 
 /// Which events a group has handled, and when.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct HandledMarks {
     groups: BTreeMap<String, BTreeMap<Uuid, SystemTime>>,
     by_age: BTreeSet<(SystemTime, Uuid, String)>,
@@ -15,7 +15,7 @@ pub(super) struct HandledMarks {
 }
 
 /// Which requests have been answered, and how.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Answers {
     requests: BTreeMap<Request, Answer>,
     by_age: BTreeSet<(SystemTime, Request)>,

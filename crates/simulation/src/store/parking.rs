@@ -15,7 +15,7 @@ use self::redrives::Redrives;
 use self::rows::Rows;
 use super::marks::HandledMarks;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Parking {
     rows: Rows,
     redrives: Redrives,
@@ -23,6 +23,7 @@ pub(super) struct Parking {
 }
 
 /// What a parked row, or several of them, are about.
+#[derive(Clone)]
 struct About {
     /// 0 for several.
     position: u64,

@@ -14,7 +14,7 @@ use super::views::Views;
 /// Each part but the leases notes what it would take to undo its changes; after a commit the notes
 /// are dropped, and after one that failed they are followed. So a commit costs what it changes,
 /// and its writes see each other.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct State {
     pub(super) events: Events,
     pub(super) handled: HandledMarks,

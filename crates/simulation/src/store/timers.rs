@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use outcry_store::{CommitError, Conflict, Timer, TimerWrite};
 
 /// Timers by id, and their ids by when they are due.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Timers {
     timers: BTreeMap<String, Timer>,
     by_due: BTreeSet<(SystemTime, String)>,

@@ -7,20 +7,21 @@ use outcry_store::{Change, CommitError, Conflict, Expect, Scan, StoreError, View
 use super::place::{Place, Span, cursor};
 
 /// All views by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Views {
     views: BTreeMap<&'static str, View>,
     /// What was there before each change.
     undo: Vec<(&'static str, String, Option<Row>)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct View {
     rows: BTreeMap<String, Row>,
     /// The rows' places in each order.
     orders: BTreeMap<&'static str, BTreeSet<Place>>,
 }
 
+#[derive(Clone)]
 struct Row {
     body: Vec<u8>,
     version: u64,

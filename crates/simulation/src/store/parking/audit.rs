@@ -7,7 +7,7 @@ use outcry_store::{Asked, AuditAction, AuditEntry, AuditFilter};
 use super::About;
 
 /// Entries in the order of doing, and the positions of each group's.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Audit {
     /// The entry at position 1 first.
     entries: Vec<AuditEntry>,

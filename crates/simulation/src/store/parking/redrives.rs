@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outcry_store::Redrive;
 
 /// Requests by group and key, each with its place in the order of asking.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Redrives {
     open: BTreeMap<String, BTreeMap<String, Open>>,
     last: u64,

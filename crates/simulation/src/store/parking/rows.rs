@@ -6,7 +6,7 @@ use outcry_store::{CommitError, Duplicate, Parked, ParkedEvent, ParkedFilter};
 use uuid::Uuid;
 
 /// Rows by position, and their positions by group and key and by event.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     rows: BTreeMap<u64, Parked>,
     keys: BTreeMap<String, BTreeMap<String, BTreeSet<u64>>>,
