@@ -219,6 +219,8 @@ impl Writer {
             self.desk = load(self.ctx.store.as_ref(), &self.market).await?;
             self.now = self.now.max(self.desk.latest());
             self.stale = false;
+            // What failed may have been written after all, and then nothing is left to commit.
+            self.show();
         }
         let mut batch = Batch::default();
         while batch.events() + STEP_EVENTS_MAX <= COMMIT_EVENTS_MAX {
@@ -252,10 +254,15 @@ impl Writer {
         if let Some(mut commit) = self.desk.seal(self.now, &mut batch)? {
             commit.fence = Some(self.fence.clone());
             self.ctx.store.commit(commit).await?;
-            self.shown.send_replace(Arc::new(self.desk.snapshot()));
-            self.news.send_replace(());
+            self.show();
         }
         Ok(batch)
+    }
+
+    /// Shows the book as it is now.
+    fn show(&self) {
+        self.shown.send_replace(Arc::new(self.desk.snapshot()));
+        self.news.send_replace(());
     }
 
     /// Does what comes before the next request, if there is something: what is left of the last
