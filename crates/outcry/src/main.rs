@@ -23,6 +23,7 @@ mod config;
 mod demo;
 mod dlq;
 mod events;
+mod fixed_id;
 mod folder;
 mod newcomer;
 mod patience;

@@ -13,8 +13,8 @@ use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_contracts::users::v1::{GetMeRequest, RegisterRequest};
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use uuid::Uuid;
 
+use crate::fixed_id::fixed_id;
 use crate::patience::Patient;
 use crate::session::{self, SignedChannel};
 
@@ -109,14 +109,6 @@ impl Newcomer<'_> {
     fn id(&self, what: &str) -> String {
         fixed_id(&self.name, what)
     }
-}
-
-/// Names ids that are the same whenever the same thing is done.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6f75_7463_7279_5f66_6978_6564_6964_0001);
-
-/// An id that is the same whenever the same one does the same thing.
-pub fn fixed_id(who: &str, what: &str) -> String {
-    Uuid::new_v5(&NAMESPACE, format!("{who}/{what}").as_bytes()).to_string()
 }
 
 /// Issues shares once the account is open.

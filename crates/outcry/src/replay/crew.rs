@@ -5,7 +5,8 @@ use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
 use outcry_contracts::funds::v1::{Balance, GetBalancesRequest};
 use outcry_contracts::types::v1::asset_amount::Asset;
 
-use crate::newcomer::{self, Newcomer, fixed_id};
+use crate::fixed_id::fixed_id;
+use crate::newcomer::{self, Newcomer};
 use crate::session::SignedChannel;
 
 /// Users who own the recorded orders.

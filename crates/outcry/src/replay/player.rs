@@ -28,7 +28,7 @@ use super::crew::Crew;
 use super::lobster::{self, Level, Top};
 use super::result::Outcome;
 use super::script::{Action, Resting, Script, Step, Taken};
-use crate::newcomer::fixed_id;
+use crate::fixed_id::fixed_id;
 use crate::session::SignedChannel;
 
 /// How long the venue may take to acknowledge an order that was placed: longer than a restart of

@@ -152,7 +152,7 @@ fn the_contract_lists_every_event_with_publisher_version_and_consumers() {
             .filter(|event| event["origin"] == origin)
             .count()
     };
-    assert_eq!((of("record"), of("extension")), (28, 3));
+    assert_eq!((of("record"), of("extension")), (28, 4));
     for event in &events {
         assert_eq!(event["version"], json!(1));
         let consumers = event["consumers"].as_array().unwrap();
