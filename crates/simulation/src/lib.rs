@@ -8,7 +8,9 @@
 //!
 //! Rooms, in reading order:
 //! - [`plan`] – what will happen: people's acts and breakages, drawn from a seed
-//! - [`run`] – one run, from a world with users in it to the verdict
+//! - [`run`] – one run, from a world with users in it to its outcome
+//! - `running` – a world in which processes run, until nothing is under way
+//! - `verdict` – what is wrong then
 //! - [`world`] – what goes wrong on the way, step by step
 //! - `line`, `calls` – what is between a process and its store, the broker and other processes
 //! - `process` – services that run, die and are started again
@@ -37,7 +39,9 @@ mod calls;
 mod line;
 mod people;
 mod process;
+mod running;
 mod shrink;
+mod verdict;
 
 pub use broker::{Acknowledged, Faults, MemoryBroker, MemoryExchange, Published};
 pub use plan::Plan;
