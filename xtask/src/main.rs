@@ -46,17 +46,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the simulation for speed, and runs it.
+/// Builds the simulation as the tests do, so that nothing is built twice, and runs it.
 fn simulate(arguments: &[String]) -> Result<(), String> {
-    let mut all = vec![
-        "run",
-        "--quiet",
-        "--profile",
-        "simulation",
-        "--package",
-        "outcry-simulation",
-        "--",
-    ];
+    let mut all = vec!["run", "--quiet", "--package", "outcry-simulation", "--"];
     all.extend(arguments.iter().map(String::as_str));
     run::cargo("simulation", &all)
 }

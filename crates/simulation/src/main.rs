@@ -37,6 +37,9 @@ struct Arguments {
     threads: Option<usize>,
 }
 
+/// Runs between two signs of life.
+const PROGRESS_EVERY: u64 = 100;
+
 /// Seeds tried for a planted bug before it counts as not found.
 const SEEDS_PER_BUG: u64 = 100;
 
@@ -199,6 +202,9 @@ fn many(base: &Base, arguments: &Arguments) -> anyhow::Result<ExitCode> {
                         total.0 += 1;
                         total.1 += outcome.events;
                         total.2 += outcome.survived;
+                        if total.0.is_multiple_of(PROGRESS_EVERY) {
+                            eprintln!("{} of {} runs", total.0, arguments.seeds);
+                        }
                         continue;
                     }
                     println!("seed {seed} fails:");
