@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use outcry_contracts::users::v1::RegisterRequest;
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_service::Clock;
-use tokio::runtime::RngSeed;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -184,13 +183,14 @@ impl Base {
 }
 
 /// One thread, time that leaps, and choices that follow from the seed: who of several listeners at
-/// one channel is woken first is one.
+/// one channel is woken first is one. Built without `--cfg tokio_unstable`, those are left to chance.
 fn runtime(seed: u64) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
-        .build()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    #[cfg(tokio_unstable)]
+    builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
+    #[cfg(not(tokio_unstable))]
+    let _ = seed;
+    builder.enable_time().start_paused(true).build()
 }
 
 /// Everybody acts and everything breaks, each at its time; ends with the last answer.
