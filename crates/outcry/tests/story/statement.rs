@@ -11,6 +11,9 @@ use calamine::{Data, Reader as _, Xlsx};
 use outcry_contracts::ledger::v1::{
     GetAccountBalanceRequest, SummarizeAccountRequest, TransactionKind,
 };
+use outcry_contracts::orders::v1::{
+    OrderStatus, OrderTerms, OrderType, PlaceOrderRequest, Side, TimeInForce,
+};
 use outcry_contracts::reports::v1::{
     DownloadReportRequest, GetReportRequest, Report, ReportFormat, ReportStatus, ReportType,
     RequestReportRequest,
@@ -18,7 +21,7 @@ use outcry_contracts::reports::v1::{
 use outcry_events::Amount;
 
 use super::outcry::{Outcry, sample};
-use super::person::{Person, arrives, connect, fresh};
+use super::person::{Person, arrives, connect, fresh, money};
 use super::recording;
 
 /// Names the replay, and with it its users.
@@ -271,6 +274,27 @@ async fn agrees_with_the_ledger(person: &Person, seen: &Seen) {
     assert!(seen.value.is_positive());
 }
 
+/// Rests an order far below the market: what is set aside for it belongs into a statement.
+async fn reserve_something(person: &Person) {
+    let terms = OrderTerms {
+        symbol: SYMBOL.to_owned(),
+        side: Side::Buy.into(),
+        r#type: OrderType::Limit.into(),
+        quantity: 3,
+        limit_price: money("1.00"),
+        time_in_force: TimeInForce::Gtc.into(),
+        ..OrderTerms::default()
+    };
+    let request = PlaceOrderRequest {
+        request_id: fresh(),
+        client_order_id: String::new(),
+        terms: Some(terms),
+    };
+    let placed = person.orders().place_order(request).await.unwrap();
+    let order = placed.into_inner().order.unwrap();
+    assert_eq!(order.status(), OrderStatus::Open, "{order:?}");
+}
+
 #[tokio::test]
 async fn the_statement_of_a_replayed_account_agrees_with_the_ledger_in_every_format() {
     let mut outcry = Outcry::new();
@@ -281,19 +305,23 @@ async fn the_statement_of_a_replayed_account_agrees_with_the_ledger_in_every_for
     let replay = [&["replay", file, "--run", RUN, "--json"][..], &limit].concat();
     let result = outcry.json(&replay);
     assert!(result["recordedExecutions"]["visible"].as_u64().unwrap() > 0);
-    outcry.quiet_audit();
-
     let channel = connect(&outcry.data()).await;
     let mailbox = fixed_id::fixed_id(RUN, "mailbox");
+    let sign_in = async |name: &str| {
+        let email = format!("{name}.{mailbox}@replay.example");
+        let password = fixed_id::fixed_id(RUN, &format!("password of {name}"));
+        Person::sign_in(&channel, &email, &password).await
+    };
+    reserve_something(&sign_in("aggressor").await).await;
+    outcry.quiet_audit();
+
     let files = outcry.folder().join("statements");
     std::fs::create_dir(&files).unwrap();
     let mut fees = Amount::ZERO;
     let mut reserved = Amount::ZERO;
-    // Who takes has the most fills; who rests has the most set aside.
+    // Who takes has the most fills; who rests sold what they took.
     for name in ["aggressor", "seeder"] {
-        let email = format!("{name}.{mailbox}@replay.example");
-        let password = fixed_id::fixed_id(RUN, &format!("password of {name}"));
-        let person = Person::sign_in(&channel, &email, &password).await;
+        let person = sign_in(name).await;
         let csv = statement(&person, ReportFormat::Csv, None, &files).await;
         let xlsx = statement(&person, ReportFormat::Xlsx, Some(&csv), &files).await;
         let pdf = statement(&person, ReportFormat::Pdf, Some(&csv), &files).await;
