@@ -12,6 +12,15 @@ use crate::generator::{Refusals, naming};
 const EVENT: &str = "outcry.options.v1.event";
 const ACCESS: &str = "outcry.options.v1.access";
 const ROLE: &str = "outcry.options.v1.Role";
+const CRITICALITY: &str = "outcry.options.v1.Criticality";
+const CRITICALITY_OPTION: &str = "outcry.options.v1.criticality";
+
+/// Levels of `outcry.options.v1.Criticality` for methods that state none.
+const SHEDDABLE_PLUS: i32 = 2;
+const CRITICAL: i32 = 3;
+
+/// Of `google.protobuf.MethodOptions.IdempotencyLevel`.
+const NO_SIDE_EFFECTS: i32 = 1;
 
 /// `ORIGIN_EXTENSION` of `outcry.options.v1.Origin`.
 const ORIGIN_EXTENSION: i32 = 2;
@@ -38,6 +47,9 @@ pub struct Method {
     pub roles: Vec<String>,
     pub callers: Vec<String>,
     pub idempotent: bool,
+    pub safe: bool,
+    /// Rust name of the level.
+    pub criticality: String,
     pub server_streaming: bool,
 }
 
@@ -185,14 +197,30 @@ fn read_method(
             .map(|value| naming::variant("Role", value.name()))
             .collect()
     });
+    let idempotency = number(&method.options(), "idempotency_level");
+    let safe = idempotency == NO_SIDE_EFFECTS;
+    let stated = pool
+        .get_extension_by_name(CRITICALITY_OPTION)
+        .and_then(|option| method.options().get_extension(&option).as_enum_number());
+    let level = match stated {
+        Some(level) if level != 0 => level,
+        _ if safe => SHEDDABLE_PLUS,
+        _ => CRITICAL,
+    };
+    let criticality = pool
+        .get_enum_by_name(CRITICALITY)
+        .and_then(|levels| levels.get_value(level))
+        .map(|value| naming::variant("Criticality", value.name()))
+        .unwrap_or_default();
     Method {
         path: format!("/{}/{}", service.full_name(), method.name()),
         owner: naming::domain(service.package_name()).to_owned(),
         public,
         roles: role_names.unwrap_or_default(),
         callers,
-        // NO_SIDE_EFFECTS or IDEMPOTENT.
-        idempotent: number(&method.options(), "idempotency_level") != 0,
+        idempotent: idempotency != 0,
+        safe,
+        criticality,
         server_streaming: method.is_server_streaming(),
     }
 }

@@ -102,6 +102,8 @@ fn write_method_row(out: &mut String, method: &Method) {
         roles: &[{}],
         callers: &{:?},
         idempotent: {},
+        safe: {},
+        criticality: Criticality::{},
         server_streaming: {},
     }},",
         method.path,
@@ -110,6 +112,8 @@ fn write_method_row(out: &mut String, method: &Method) {
         roles.join(", "),
         method.callers,
         method.idempotent,
+        method.safe,
+        method.criticality,
         method.server_streaming,
     );
 }

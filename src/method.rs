@@ -1,6 +1,6 @@
 //! Who may call what, as the contract's methods declare it.
 
-use crate::options::v1::Role;
+use crate::options::v1::{Criticality, Role};
 
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
@@ -19,6 +19,10 @@ pub struct MethodFacts {
     pub callers: &'static [&'static str],
     /// Calling it again changes nothing more, so the mesh may retry it.
     pub idempotent: bool,
+    /// Calling it changes nothing at all.
+    pub safe: bool,
+    /// How much its calls matter when not all can be answered.
+    pub criticality: Criticality,
     /// It answers with a stream.
     pub server_streaming: bool,
 }
@@ -59,6 +63,8 @@ mod tests {
                 roles: &[],
                 callers: &[],
                 idempotent: true,
+                safe: true,
+                criticality: Criticality::SheddablePlus,
                 server_streaming: false,
             }
         );
@@ -67,10 +73,12 @@ mod tests {
             (&["gateway"][..], false)
         );
         assert_eq!(
-            (greet_often.roles, greet_often.idempotent),
-            (&[Role::User][..], false)
+            (greet_often.roles, greet_often.idempotent, greet_often.safe),
+            (&[Role::User][..], false, false)
         );
         assert!(greet_often.server_streaming);
+        assert_eq!(greet_all.criticality, Criticality::Critical);
+        assert_eq!(greet_often.criticality, Criticality::CriticalPlus);
     }
 
     #[test]

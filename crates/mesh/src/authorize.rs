@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outcry_contracts::options::v1::Role;
+use outcry_contracts::options::v1::{Criticality, Role};
 use tonic::{Code, Status};
 
 use crate::identity::{EDGE, Identity};
@@ -21,6 +21,10 @@ pub struct Rule {
     pub streaming: bool,
     /// Calling twice has the effect of calling once.
     pub idempotent: bool,
+    /// Calling changes nothing at all.
+    pub safe: bool,
+    /// How much its calls matter when not all can be answered.
+    pub criticality: Criticality,
     /// The service that serves it.
     pub owner: String,
 }
@@ -60,6 +64,8 @@ impl Rules {
                     streaming: method.server_streaming,
                     owner: method.service_owner.to_owned(),
                     idempotent: method.idempotent,
+                    safe: method.safe,
+                    criticality: method.criticality,
                 };
                 (method.path.to_owned(), rule)
             })
