@@ -27,6 +27,7 @@ mod directory;
 mod endpoint;
 mod identity;
 mod listener;
+mod metrics;
 mod network;
 mod pass;
 mod passport;
@@ -49,6 +50,7 @@ pub use identity::{
     role_name, role_of, subject, user,
 };
 pub use listener::{DRAIN_MAX, listen};
+pub use metrics::MeshMetrics;
 pub use outcry_contracts::options::v1::Role;
 pub use refusal::Refusal;
 pub use token::MeshKey;
