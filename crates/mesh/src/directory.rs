@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::address::Endpoints;
 use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
+use crate::metrics::MeshMetrics;
 use crate::network::Network;
 use crate::refusal;
 use crate::server::{IdSource, Server};
@@ -40,6 +41,7 @@ struct Inner {
     rules: Arc<Rules>,
     ids: IdSource,
     served: RwLock<HashMap<String, Served>>,
+    metrics: MeshMetrics,
     network: Arc<Network>,
     changes: watch::Sender<u64>,
     ready: watch::Sender<bool>,
@@ -87,12 +89,14 @@ impl Directory {
 
     /// An empty directory with rules of its own, and a source of correlation ids for calls that have none.
     pub fn with(rules: Rules, ids: impl Fn() -> Uuid + Send + Sync + 'static) -> Directory {
+        let metrics = MeshMetrics::default();
         Directory {
             inner: Arc::new(Inner {
                 rules: Arc::new(rules),
                 ids: Arc::new(ids),
                 served: RwLock::default(),
-                network: Arc::default(),
+                network: Arc::new(Network::new(metrics.clone())),
+                metrics,
                 changes: watch::Sender::new(0),
                 ready: watch::Sender::new(false),
             }),
@@ -185,6 +189,11 @@ impl Directory {
     /// The rules calls are authorized by.
     pub fn rules(&self) -> &Rules {
         &self.inner.rules
+    }
+
+    /// What the calls of this process are counted in.
+    pub fn metrics(&self) -> &MeshMetrics {
+        &self.inner.metrics
     }
 
     /// Names of all services that can be called, here and elsewhere, in order.

@@ -22,6 +22,7 @@ use crate::address::{Address, Endpoints};
 use crate::deadline::{self, BoundedBody};
 use crate::endpoint::{Failure, PASSED_OVER, Replayable};
 use crate::identity::Identity;
+use crate::metrics::MeshMetrics;
 use crate::pass::Passes;
 use crate::passport;
 use crate::pool::Pool;
@@ -45,6 +46,7 @@ pub(crate) const NOT_BEGUN: HeaderName = HeaderName::from_static("outcry-not-beg
 /// What a process knows of the others.
 #[derive(Default)]
 pub(crate) struct Network {
+    metrics: MeshMetrics,
     key: RwLock<Option<MeshKey>>,
     passes: Passes,
     pools: RwLock<HashMap<String, Arc<Pool>>>,
@@ -68,6 +70,13 @@ pub(crate) struct Call {
 }
 
 impl Network {
+    pub(crate) fn new(metrics: MeshMetrics) -> Network {
+        Network {
+            metrics,
+            ..Network::default()
+        }
+    }
+
     /// Signs calls with this key from now on.
     pub(crate) fn join(&self, key: MeshKey) {
         *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
