@@ -1,43 +1,23 @@
 //! One peer process: its connection, made when it is first needed and again when it is lost.
 
-use std::error::Error as _;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use http::{Request, Response, Uri};
-use http_body_util::Full;
+use http::{Response, Uri};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::socket::Socket;
-
-/// A connection that is not there by then counts as failed: peers are near, and others may be free.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+use crate::wire::{CONNECT_WITHIN, Replayable, Token, Wire};
 
 /// How long an endpoint that could not be reached is passed over.
 pub(crate) const PASSED_OVER: Duration = Duration::from_millis(500);
 
-/// How often a silent peer is asked whether it is there, and how long it may take to answer.
-const PING_EVERY: Duration = Duration::from_secs(10);
-const PING_ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Bytes of all headers of one response: a status with details takes a few kilobytes.
-const HEADER_BYTES_MAX: u32 = 64 * 1024;
-
 /// Calls and streams in progress at one endpoint: what one peer takes at most.
 const CALLS_MAX: usize = 2048;
-
-/// A request that can be sent again.
-pub(crate) type Replayable = Request<Full<Bytes>>;
 
 /// One peer process.
 #[derive(Debug)]
@@ -69,14 +49,6 @@ pub(crate) enum Standing {
     Doubtful,
     /// It could not be reached a moment ago.
     Failing,
-}
-
-/// An established connection.
-#[derive(Debug, Clone)]
-struct Wire {
-    sender: SendRequest<Full<Bytes>>,
-    /// Tells this connection from the ones before and after.
-    token: Arc<()>,
 }
 
 /// Why there is no response.
@@ -149,22 +121,16 @@ impl Endpoint {
         wire: Wire,
         request: Replayable,
     ) -> Result<Response<Incoming>, Failure> {
-        let Wire { mut sender, token } = wire;
-        let sending = sender.try_send_request(request);
-        // A request that is queued just when the connection ends is given back only after all senders
-        // are gone; one held here would wait for itself.
-        drop(sender);
-        let mut error = match sending.await {
+        let token = wire.token().clone();
+        let broken = match wire.send(request).await {
             Ok(response) => return Ok(response),
-            Err(error) => error,
+            Err(broken) => broken,
         };
-        let unsent = error.take_message().is_some();
-        let (not_begun, closing) = judged(error.error());
-        tracing::debug!(address = %self.address, error = %error.error(), "call failed on its way");
-        if unsent || closing {
+        tracing::debug!(address = %self.address, error = %broken.error, "call failed on its way");
+        if broken.closing {
             self.forget(&token);
         }
-        Err(if unsent || not_begun {
+        Err(if broken.not_begun {
             Failure::NotBegun
         } else {
             Failure::Lost
@@ -185,7 +151,7 @@ impl Endpoint {
         let connecting = {
             let mut link = self.link();
             match &*link {
-                Link::Up(wire) if !wire.sender.is_closed() => return Ok((wire.clone(), true)),
+                Link::Up(wire) if !wire.is_closed() => return Ok((wire.clone(), true)),
                 Link::Failed(until) if Instant::now() < *until => {
                     return Err(Failure::NoConnection);
                 }
@@ -206,7 +172,15 @@ impl Endpoint {
     ) -> Shared<BoxFuture<'static, Option<Wire>>> {
         let endpoint = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let connected = tokio::time::timeout(CONNECT_WITHIN, connect(&endpoint)).await;
+            // Weak: an endpoint nobody knows any more takes its connection with it.
+            let owner = Arc::downgrade(&endpoint);
+            let ended = move |token: &Token| {
+                if let Some(endpoint) = owner.upgrade() {
+                    endpoint.forget(token);
+                }
+            };
+            let connecting = Wire::connect(&endpoint.address, ended);
+            let connected = tokio::time::timeout(CONNECT_WITHIN, connecting).await;
             let failure = match connected {
                 Ok(Ok(wire)) => {
                     // Whoever began this holds the lock until `Connecting` is in place.
@@ -229,9 +203,9 @@ impl Endpoint {
     }
 
     /// Lets a connection go on which nothing new is taken; calls in progress there go on.
-    fn forget(&self, token: &Arc<()>) {
+    fn forget(&self, token: &Token) {
         let mut link = self.link();
-        if matches!(&*link, Link::Up(current) if Arc::ptr_eq(&current.token, token)) {
+        if matches!(&*link, Link::Up(current) if Arc::ptr_eq(current.token(), token)) {
             *link = Link::Down;
         }
     }
@@ -239,54 +213,4 @@ impl Endpoint {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn connect(endpoint: &Arc<Endpoint>) -> io::Result<Wire> {
-    let stream = TcpStream::connect(endpoint.address.authority().as_str()).await?;
-    stream.set_nodelay(true)?;
-    let (socket, greeting) = Socket::to(stream);
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_ANSWER_WITHIN)
-        .keep_alive_while_idle(true)
-        .max_header_list_size(HEADER_BYTES_MAX)
-        .handshake(TokioIo::new(socket))
-        .await
-        .map_err(io::Error::other)?;
-    let wire = Wire {
-        sender,
-        token: Arc::new(()),
-    };
-    let token = Arc::clone(&wire.token);
-    // Weak: an endpoint nobody knows any more takes its connection with it.
-    let owner = Arc::downgrade(endpoint);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection ended");
-        }
-        if let Some(endpoint) = owner.upgrade() {
-            endpoint.forget(&token);
-        }
-    });
-    // A process that stops leaves connections it never took; a call sent there could be taken for begun.
-    let gone = |_| io::Error::other("the connection ended before the peer said anything");
-    greeting.await.map_err(gone)?;
-    Ok(wire)
-}
-
-/// Whether the peer provably did not begin with a failed call, and whether the connection takes no more.
-fn judged(error: &hyper::Error) -> (bool, bool) {
-    let Some(error) = error
-        .source()
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-    else {
-        return (false, false);
-    };
-    // A GOAWAY fails only the streams beyond the last one it names, which the peer never saw;
-    // streams it did see end by a broken pipe when the connection breaks.
-    let gone = error.is_go_away() && error.is_remote();
-    let refused =
-        error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    (gone || refused, gone)
 }

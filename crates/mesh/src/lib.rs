@@ -37,6 +37,7 @@ pub mod refusal;
 mod server;
 mod socket;
 pub mod token;
+mod wire;
 
 pub use address::{EndpointError, Endpoints};
 pub use authorize::Rules;

@@ -20,7 +20,7 @@ use tonic::{Code, Status};
 
 use crate::address::{Address, Endpoints};
 use crate::deadline::{self, BoundedBody};
-use crate::endpoint::{Failure, PASSED_OVER, Replayable};
+use crate::endpoint::{Failure, PASSED_OVER};
 use crate::identity::Identity;
 use crate::metrics::MeshMetrics;
 use crate::pass::Passes;
@@ -28,6 +28,7 @@ use crate::passport;
 use crate::pool::Pool;
 use crate::refusal;
 use crate::token::MeshKey;
+use crate::wire::Replayable;
 
 /// Endpoints one call is sent to, at most: enough to pass over a rolling restart. Those that cannot
 /// be connected to do not count, since they are passed over by all calls at once.
