@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::correlation;
+use crate::criticality;
 use crate::deadline;
 use crate::directory::{Directory, not_running};
 use crate::identity::{ActingFor, Identity};
@@ -23,7 +24,8 @@ use crate::network::{Call, unreachable};
 /// The service is called in this process where it runs here, else over the network.
 ///
 /// A call carries its caller's identity, belongs to the flow of the call being handled unless
-/// [`correlate`](crate::correlate) says otherwise, and gets no more time than that call has left.
+/// [`correlate`](crate::correlate) says otherwise, gets no more time than that call has left, and
+/// [matters](crate::criticality) as much.
 #[derive(Debug, Clone)]
 pub struct Channel {
     directory: Directory,
@@ -59,6 +61,7 @@ impl Channel {
         if let Some(wait) = deadline::outgoing(wish, deadline::remaining()) {
             deadline::put_timeout(request.headers_mut(), wait);
         }
+        criticality::hand_on(request.headers_mut());
         if correlation::in_headers(request.headers()).is_none()
             && let Some(inherited) = deadline::inherited()
             && let Ok(id) = HeaderValue::from_str(&inherited.correlation_id.to_string())

@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::criticality::Level;
 use crate::refusal;
 
 /// Header with the time a caller is willing to wait.
@@ -33,6 +34,7 @@ const HOP_MARGIN: Duration = Duration::from_millis(2);
 pub(crate) struct Inherited {
     pub(crate) deadline: Option<Instant>,
     pub(crate) correlation_id: Uuid,
+    pub(crate) level: Level,
 }
 
 tokio::task_local! {

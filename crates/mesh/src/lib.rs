@@ -6,7 +6,8 @@
 //! - the server's layers (outermost first): span with correlation id, authorization, deadline, panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
 //! - [`cause`], [`correlate`]: which flow a call belongs to;
-//! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has;
+//! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has; [`criticality`]: how much it
+//!   matters;
 //! - [`refusal`]: errors as gRPC statuses with `google.rpc` details;
 //! - [`token`]: the access tokens that users signs and the public edge verifies.
 //!
@@ -22,6 +23,7 @@ mod address;
 pub mod authorize;
 mod channel;
 mod correlation;
+pub mod criticality;
 pub mod deadline;
 mod directory;
 mod endpoint;

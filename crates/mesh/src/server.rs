@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::authorize::Rules;
 use crate::correlation::{self, Correlation};
+use crate::criticality::Level;
 use crate::deadline::{self, BoundedBody, Inherited};
 use crate::identity::Identity;
 use crate::refusal;
@@ -65,12 +66,15 @@ impl Server {
             span.in_scope(|| tracing::info!(reason = denial.message(), "call denied"));
             return std::future::ready(denial.into_http()).boxed();
         }
-        let streaming = self.rules.rule(&path).is_some_and(|rule| rule.streaming);
+        let rule = self.rules.rule(&path);
+        let streaming = rule.is_some_and(|rule| rule.streaming);
+        let level = Level::of_call(request.headers(), rule);
         let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
             .and_then(|wait| Instant::now().checked_add(wait));
         let inherited = Inherited {
             deadline,
             correlation_id,
+            level,
         };
         handle(self.routes.clone(), request, inherited, streaming)
             .instrument(span)

@@ -1,11 +1,14 @@
 //! A service whose calls can be watched, with the health methods in place of its own.
 
+#![allow(dead_code, reason = "each file of stories uses its part")]
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outcry_events::Cause;
 use outcry_mesh::authorize::{Rule, Rules};
+use outcry_mesh::criticality::{self, Level};
 use outcry_mesh::{Directory, Identity, Role, User, cause, deadline};
 use tokio::sync::Semaphore;
 use tokio_stream::{Stream, StreamExt};
@@ -25,6 +28,7 @@ pub struct Seen {
     pub identity: Identity,
     pub cause: Cause,
     pub remaining: Option<Duration>,
+    pub level: Option<Level>,
 }
 
 /// A service that notes what it sees and then does what the request says:
@@ -53,6 +57,7 @@ impl Probe {
             identity: outcry_mesh::identity(request).clone(),
             cause: cause(request),
             remaining: deadline::remaining(),
+            level: criticality::current(),
         });
     }
 }
