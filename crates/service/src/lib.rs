@@ -7,6 +7,7 @@
 //! - [`paging`], [`store_failure`]: listings in pages, and what their callers are told.
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
 //! - [`service`], [`run`]: a service as a value, and its life from start to drain.
+//! - [`metrics`], [`Exposition`]: what a running service has counted, and how it is read.
 //! - [`slots`]: what one replica of a service at a time does.
 //! - [`testing`]: the vocabulary of tests.
 //!
@@ -37,6 +38,7 @@ pub mod timer;
 mod calls;
 mod consumer;
 mod dead_letters;
+mod exposition;
 mod faults;
 mod key_lock;
 mod relay;
@@ -50,6 +52,7 @@ pub use clock::{Clock, SystemClock};
 pub use context::Context;
 pub use decider::Decider;
 pub use execute::{CommandError, Executed, decide, execute, plan};
+pub use exposition::Exposition;
 pub use faults::store_failure;
 pub use history::{LoadError, Loaded, load};
 pub use paging::Page;
