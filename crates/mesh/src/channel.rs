@@ -18,6 +18,7 @@ use crate::deadline;
 use crate::directory::{Directory, not_running};
 use crate::identity::{ActingFor, Identity};
 use crate::network::{Call, unreachable};
+use crate::trace::CallSpan;
 
 /// Calls one service on behalf of another. Use it as the transport of any generated client.
 ///
@@ -50,7 +51,7 @@ impl Channel {
         }
     }
 
-    fn prepare(&self, request: &mut Request<Body>) {
+    fn prepare(&self, request: &mut Request<Body>) -> CallSpan {
         let user = request
             .extensions_mut()
             .remove::<ActingFor>()
@@ -70,6 +71,7 @@ impl Channel {
                 .headers_mut()
                 .insert(correlation::CORRELATION_ID, id);
         }
+        CallSpan::client(self.caller, self.address.as_deref(), request)
     }
 }
 
@@ -84,20 +86,20 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        self.prepare(&mut request);
+        let span = self.prepare(&mut request);
         let network = self.directory.network();
         let pool = match &self.address {
             Some(address) => match network.replica(address) {
                 Some(pool) => pool,
-                None => return refused(unreachable(&self.target)),
+                None => return refused(span, unreachable(&self.target)),
             },
             None => match (
                 self.directory.server(&self.target),
                 network.pool(&self.target),
             ) {
-                (Some(server), _) => return server.call(request).map(Ok).boxed(),
+                (Some(server), _) => return span.run(server.call(request)).map(Ok).boxed(),
                 (None, Some(pool)) => pool,
-                (None, None) => return refused(not_running(&self.target)),
+                (None, None) => return refused(span, not_running(&self.target)),
             },
         };
         let rule = self.directory.rules().rule(request.uri().path());
@@ -107,10 +109,15 @@ impl Service<Request<Body>> for Channel {
             idempotent: rule.is_some_and(|rule| rule.idempotent),
         };
         let network = Arc::clone(network);
-        async move { Ok(network.call(pool, call, request).await) }.boxed()
+        async move { Ok(span.run(network.call(pool, call, request)).await) }.boxed()
     }
 }
 
-fn refused(status: Status) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
-    std::future::ready(Ok(status.into_http())).boxed()
+fn refused(
+    span: CallSpan,
+    status: Status,
+) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+    let response = status.into_http();
+    span.end(response.headers());
+    std::future::ready(Ok(response)).boxed()
 }

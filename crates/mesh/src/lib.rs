@@ -5,7 +5,7 @@
 //! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by the [`MeshKey`];
 //! - the server's layers (outermost first): span with correlation id, authorization, deadline, panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
-//! - [`cause`], [`correlate`]: which flow a call belongs to;
+//! - [`cause`], [`correlate`]: which flow a call belongs to; [`trace`]: which trace;
 //! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has; [`criticality`]: how much it
 //!   matters;
 //! - [`refusal`]: errors as gRPC statuses with `google.rpc` details;
@@ -39,6 +39,7 @@ pub mod refusal;
 mod server;
 mod socket;
 pub mod token;
+pub mod trace;
 mod wire;
 
 pub use address::{EndpointError, Endpoints};

@@ -22,6 +22,7 @@ use crate::criticality::Level;
 use crate::deadline::{self, BoundedBody, Inherited};
 use crate::identity::Identity;
 use crate::refusal;
+use crate::trace::CallSpan;
 
 /// Gives correlation ids to calls that come without one.
 pub(crate) type IdSource = Arc<dyn Fn() -> Uuid + Send + Sync>;
@@ -55,7 +56,17 @@ impl Server {
             .cloned()
             .unwrap_or_default();
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!(
+        let rule = self.rules.rule(&path);
+        let known = rule.is_some();
+        let traced = CallSpan::received(
+            &self.name,
+            &path,
+            known,
+            request.headers_mut(),
+            correlation_id,
+        );
+        // Wherever anything is logged, its lines say which call they are about.
+        let span = tracing::error_span!(
             "rpc",
             service = self.name,
             method = path,
@@ -64,9 +75,10 @@ impl Server {
         );
         if let Err(denial) = self.rules.check(&path, &identity) {
             span.in_scope(|| tracing::info!(reason = denial.message(), "call denied"));
-            return std::future::ready(denial.into_http()).boxed();
+            let denied = denial.into_http();
+            traced.end(denied.headers());
+            return std::future::ready(denied).boxed();
         }
-        let rule = self.rules.rule(&path);
         let streaming = rule.is_some_and(|rule| rule.streaming);
         let level = Level::of_call(request.headers(), rule);
         let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
@@ -76,7 +88,8 @@ impl Server {
             correlation_id,
             level,
         };
-        handle(self.routes.clone(), request, inherited, streaming)
+        traced
+            .run(handle(self.routes.clone(), request, inherited, streaming))
             .instrument(span)
             .boxed()
     }
