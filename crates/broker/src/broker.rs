@@ -10,6 +10,11 @@ use crate::subscription::Partition;
 /// Takes messages to every group that wants their topic, in order per partition key.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
+    /// Name of the messaging system, as OpenTelemetry's conventions have it.
+    fn system(&self) -> &'static str {
+        "outcry"
+    }
+
     /// Publishes messages in their order; the outcome of each, in the same order. Success means
     /// that the message is durable and at least one declared group will get it.
     ///

@@ -149,6 +149,10 @@ impl RabbitMq {
 
 #[async_trait]
 impl Broker for RabbitMq {
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<(), PublishError>> {
         if self.shared.is_closed() {
             return vec![Err(PublishError::Closed); messages.len()];

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::decider::{Decider, stream};
 use crate::faults::{chain, unavailable};
 use crate::history::{LoadError, Loaded, load};
+use crate::messaging::in_this_span;
 
 /// Tries of a command whose stream others write to at the same time. Within one process writers
 /// of a stream take turns, so this counts other processes and reactions only.
@@ -181,11 +182,11 @@ pub fn decide<D: Decider>(
         .state
         .decide(command)
         .map_err(CommandError::Rejected)?;
-    let cause = if D::OWN_FLOW {
+    let cause = in_this_span(if D::OWN_FLOW {
         loaded.own_flow(cause)
     } else {
         cause.clone()
-    };
+    });
     let events = seal_all::<D>(ctx, id, loaded.sequence, cause, &typed)?;
     let before = loaded.state;
     let after = typed.iter().fold(before.clone(), D::evolve);

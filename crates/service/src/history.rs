@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use outcry_events::{Cause, EventSet, SealedEvent};
+use outcry_mesh::trace::TraceContext;
 use outcry_store::StoreError;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub struct Loaded<D> {
     pub last_event: Option<Uuid>,
     /// Correlation id of the first event: the flow the aggregate was born in.
     pub correlation_id: Option<Uuid>,
+    /// Trace context of the first event.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why an aggregate cannot be read.
@@ -100,6 +103,7 @@ impl<D: Decider> Default for Loaded<D> {
             sequence: 0,
             last_event: None,
             correlation_id: None,
+            trace: None,
         }
     }
 }
@@ -130,12 +134,16 @@ impl<D: Decider> Loaded<D> {
             sequence: expected,
             last_event: Some(event.id()),
             correlation_id: self.correlation_id.or(Some(event.correlation_id())),
+            trace: match self.sequence {
+                0 => TraceContext::parse(&event.envelope().traceparent),
+                _ => self.trace,
+            },
         })
     }
 
     /// The same cause, told from inside this aggregate's own flow.
     ///
-    /// What comes from another flow gets this flow's correlation id and, as its parent, this
+    /// What comes from another flow gets this flow's correlation id and trace and, as its parent, this
     /// aggregate's last event: so each flow stays one tree that starts at one command. Deciders
     /// with [`Decider::OWN_FLOW`] get this by themselves.
     pub fn own_flow(&self, cause: &Cause) -> Cause {
@@ -143,7 +151,11 @@ impl<D: Decider> Loaded<D> {
             Some(own) if own != cause.correlation_id => Cause {
                 correlation_id: own,
                 causation_id: self.last_event,
-                ..cause.clone()
+                actor: cause.actor.clone(),
+                traceparent: match self.trace {
+                    Some(trace) => trace.to_string(),
+                    None => cause.traceparent.clone(),
+                },
             },
             _ => cause.clone(),
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outcry_broker::{Broker, Message, PublishError};
+use outcry_mesh::trace::Span;
 use outcry_store::{StoreError, StoredEvent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use tracing::{debug, warn};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::faults::chain;
+use crate::messaging;
 
 pub(crate) use self::share::RelayShare;
 
@@ -164,11 +166,22 @@ impl Relay {
 
     /// Publishes `batch` in commit order and marks what was confirmed; whether that was all of it.
     async fn publish(&mut self, batch: Vec<StoredEvent>) -> Result<bool, StoreError> {
-        let messages = batch
+        let system = self.broker.system();
+        let (messages, mut spans): (Vec<Message>, Vec<Span>) = batch
             .iter()
-            .map(|row| Message::of(&row.event, self.ctx.cloud_events))
-            .collect();
+            .map(|row| {
+                let mut message = Message::of(&row.event, self.ctx.cloud_events);
+                let span = messaging::publish(self.ctx.service, system, &row.event, &mut message);
+                (message, span)
+            })
+            .unzip();
         let results = self.broker.publish(messages).await;
+        for (span, result) in spans.iter_mut().zip(&results) {
+            if let Err(error) = result {
+                span.failed(failure(error));
+            }
+        }
+        drop(spans);
         let mut sent = Vec::with_capacity(batch.len());
         for (row, result) in batch.iter().zip(results) {
             let key = row.event.partition_key();
@@ -224,6 +237,14 @@ impl Relay {
         relay
             .oldest_unsent_ms
             .set(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    }
+}
+
+/// A failure in one word, as spans have it.
+fn failure(error: &PublishError) -> &'static str {
+    match error {
+        PublishError::HeldBack => "held back",
+        _ => "not taken",
     }
 }
 

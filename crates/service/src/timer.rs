@@ -10,12 +10,13 @@ use futures::FutureExt;
 use outcry_store::{Commit, CommitError, Conflict, StoreError, Timer, TimerWrite};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::faults::{Trouble, chain, panic_text};
+use crate::messaging;
 use crate::reaction::Fault;
 use crate::tenure::Tenure;
 
@@ -161,10 +162,14 @@ impl Timers {
                 let ctx = self.ctx.clone();
                 let handler = Arc::clone(&self.handler);
                 let tenure = self.tenure.clone();
-                self.firing.spawn(async move {
-                    let outcome = fire(&ctx, handler.as_ref(), &timer, &tenure).await;
+                let span = error_span!("timer", service = ctx.service, timer = timer.id);
+                let firing = async move {
+                    let traced = messaging::fire(ctx.service);
+                    let outcome = traced.within(fire(&ctx, handler.as_ref(), &timer, &tenure));
+                    let outcome = outcome.await;
                     (timer.id, outcome)
-                });
+                };
+                self.firing.spawn(firing.instrument(span));
             }
         }
         self.ctx.store.next_timer().await

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use outcry_contracts::funds::v1::FundsSettledEvent;
 use outcry_events::{Cause, EventSet, SealError, SealedEvent, Stamp};
-use outcry_service::{Context, Fault};
+use outcry_service::{Context, Fault, in_this_span};
 use outcry_store::timer::nanos;
 use outcry_store::{Append, Commit, Scan, Store, StoreError, Timer, TimerWrite, ViewWrite};
 use serde::Serialize;
@@ -339,7 +339,7 @@ impl<'a> Booking<'a> {
             sequence,
             occurred_at: self.now,
             recorded_at: self.now,
-            cause,
+            cause: &in_this_span(cause.clone()),
         })
     }
 

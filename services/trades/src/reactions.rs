@@ -6,7 +6,7 @@ use outcry_contracts::orders::v1::OrderValidatedEvent;
 use outcry_contracts::trades::v1::TradeStatus;
 use outcry_events::{EventSet, SealedEvent, Stamp};
 use outcry_mesh::refusal::Refusal;
-use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
+use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown, in_this_span};
 use outcry_store::{Append, Commit};
 use tonic::Code;
 use uuid::Uuid;
@@ -105,7 +105,7 @@ impl Listener {
         }
         let closed = TradeEvent::Closed(trade.closed());
         let now = self.ctx.clock.now();
-        let cause = trade.caused_by(&event.cause(VENUE));
+        let cause = in_this_span(trade.caused_by(&event.cause(VENUE)));
         let sealed = closed.seal(Stamp {
             event_id: self.ctx.clock.new_id(),
             sequence: trade.sequence + 1,

@@ -3,12 +3,13 @@
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
 use outcry_store::{Commit, CommitError, Conflict};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use super::attempt::Effect;
 use super::parking::Behind;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
+use crate::messaging;
 use crate::reaction::Unknown;
 use crate::tenure::Tenure;
 
@@ -33,6 +34,7 @@ impl Consumer {
     pub(super) async fn work(
         &self,
         mut partition: Partition,
+        system: &'static str,
         tenure: &Tenure,
     ) -> Result<Closed, Stopped> {
         loop {
@@ -44,7 +46,8 @@ impl Consumer {
             let Some(delivery) = delivery else {
                 return Ok(Closed);
             };
-            let span = info_span!(
+            // Wherever anything is logged, its lines say which event they are about.
+            let span = error_span!(
                 "react",
                 group = self.spec.name,
                 partition = partition.index,
@@ -52,8 +55,12 @@ impl Consumer {
                 event_id = delivery.message.event_id,
                 correlation_id = delivery.message.correlation_id,
             );
-            let settled = self.settle(&delivery.message, tenure);
-            match settled.instrument(span).await {
+            let traced =
+                messaging::process(self.ctx.service, system, self.spec.name, &delivery.message);
+            let settled = traced.within(self.settle(&delivery.message, tenure));
+            let settled = settled.instrument(span).await;
+            drop(traced);
+            match settled {
                 Ok(()) => acknowledge(delivery).await,
                 Err(Stopped) => {
                     delivery.release().await;

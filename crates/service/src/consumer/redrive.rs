@@ -6,12 +6,13 @@ use std::time::Duration;
 use outcry_events::SealedEvent;
 use outcry_store::limits::TEXT_BYTES_MAX;
 use outcry_store::{Commit, CommitError, ParkWrite, Parked, ParkedFilter, Redrive};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use super::attempt::Effect;
 use super::parking::shortened;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
+use crate::messaging;
 use crate::reaction::Unknown;
 use crate::tenure::Tenure;
 
@@ -60,7 +61,7 @@ impl Consumer {
             })
             .await?;
         for request in &requests {
-            let span = info_span!("redrive", group = self.spec.name, key = request.key);
+            let span = error_span!("redrive", group = self.spec.name, key = request.key);
             self.redrive_key(request, tenure).instrument(span).await?;
         }
         Ok(())
@@ -80,8 +81,18 @@ impl Consumer {
                 // The one asked for has gone another way.
                 return self.withdraw(request, tenure).await;
             }
-            let span = info_span!("parked", position = row.position, topic = row.topic, event_id = %row.event_id);
-            let next = self.redrive_event(&row, tenure).instrument(span).await?;
+            let span = error_span!(
+                "parked",
+                group = self.spec.name,
+                position = row.position,
+                topic = row.topic,
+                event_id = %row.event_id,
+                correlation_id = tracing::field::Empty,
+            );
+            let traced = messaging::process_again(self.ctx.service, self.spec.name, &row);
+            let redriven = traced.within(self.redrive_event(&row, tenure));
+            let next = redriven.instrument(span).await?;
+            drop(traced);
             if next == Next::Key || request.only.is_some() {
                 return Ok(());
             }
@@ -115,6 +126,8 @@ impl Consumer {
             Ok(event) => event,
             Err(error) => return self.failed_again(row, &chain(&error), tenure).await,
         };
+        let correlation_id = tracing::field::display(event.correlation_id());
+        tracing::Span::current().record("correlation_id", correlation_id);
         if self.spec.unknown != Unknown::Handle
             && let Some(reason) = unknown(&event)
         {

@@ -52,7 +52,7 @@ impl Consumer {
             let reason = match subscribed {
                 Ok(partition) => {
                     failures = 0;
-                    match self.work(partition, &tenure).await {
+                    match self.work(partition, broker.system(), &tenure).await {
                         Ok(Closed) => "the broker closed it".to_owned(),
                         Err(Stopped) => return,
                     }
