@@ -20,6 +20,7 @@ use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
 use crate::metrics::MeshMetrics;
 use crate::network::Network;
+use crate::recorder::CallRecorder;
 use crate::refusal;
 use crate::server::{IdSource, Server};
 use crate::token::MeshKey;
@@ -109,6 +110,19 @@ impl Directory {
     /// [`RegisterError::NoRule`] when the routes serve a method of the contract that nobody may call.
     /// Methods outside the contract are denied at every call.
     pub fn register(&self, name: &str, routes: Routes) -> Result<(), RegisterError> {
+        self.register_recorded(name, routes, None)
+    }
+
+    /// The same with a recorder of its denials and of its calls that may change something.
+    ///
+    /// # Errors
+    /// As of [`register`](Directory::register).
+    pub fn register_recorded(
+        &self,
+        name: &str,
+        routes: Routes,
+        recorder: Option<Arc<dyn CallRecorder>>,
+    ) -> Result<(), RegisterError> {
         let routes = Routes::from(
             routes
                 .into_axum_router()
@@ -133,7 +147,8 @@ impl Directory {
             });
         }
         let (rules, ids) = (Arc::clone(&self.inner.rules), Arc::clone(&self.inner.ids));
-        let server = Arc::new(Server::new(name, routes, rules, ids));
+        let server = Server::new(name, routes, rules, ids).recorded_by(recorder);
+        let server = Arc::new(server);
         self.change(|served| {
             served.insert(
                 name.to_owned(),

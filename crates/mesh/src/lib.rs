@@ -8,6 +8,7 @@
 //! - [`cause`], [`correlate`]: which flow a call belongs to; [`trace`]: which trace;
 //! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has; [`criticality`]: how much it
 //!   matters;
+//! - [`CallRecorder`]: which calls are accounted for, wherever that is written down;
 //! - [`refusal`]: errors as gRPC statuses with `google.rpc` details;
 //! - [`token`]: the access tokens that users signs and the public edge verifies.
 //!
@@ -35,6 +36,7 @@ mod pass;
 mod passport;
 mod pool;
 mod reception;
+mod recorder;
 pub mod refusal;
 mod server;
 mod socket;
@@ -56,5 +58,6 @@ pub use identity::{
 pub use listener::{DRAIN_MAX, listen};
 pub use metrics::MeshMetrics;
 pub use outcry_contracts::options::v1::Role;
+pub use recorder::{CallRecorder, Ending, RecordedCall, Report, UNKNOWN_METHOD};
 pub use refusal::Refusal;
 pub use token::MeshKey;

@@ -21,6 +21,7 @@ use crate::correlation::{self, Correlation};
 use crate::criticality::Level;
 use crate::deadline::{self, BoundedBody, Inherited};
 use crate::identity::Identity;
+use crate::recorder::{CallRecorder, Ending, RecordedCall, recorded};
 use crate::refusal;
 use crate::trace::CallSpan;
 
@@ -33,6 +34,8 @@ pub(crate) struct Server {
     routes: Routes,
     rules: Arc<Rules>,
     ids: IdSource,
+    /// Where calls are accounted for; none where they are not.
+    recorder: Option<Arc<dyn CallRecorder>>,
 }
 
 impl Server {
@@ -42,7 +45,14 @@ impl Server {
             routes: routes.prepare(),
             rules,
             ids,
+            recorder: None,
         }
+    }
+
+    /// The same with its calls accounted for.
+    pub(crate) fn recorded_by(mut self, recorder: Option<Arc<dyn CallRecorder>>) -> Server {
+        self.recorder = recorder;
+        self
     }
 
     /// Answers one call. Every failure is a response: there is no other way for it to end.
@@ -73,8 +83,15 @@ impl Server {
             caller = identity.caller.as_deref().unwrap_or("unknown"),
             %correlation_id,
         );
+        let recording = self.recorder.clone().map(|recorder| {
+            let call = RecordedCall::new(&path, rule, &identity, correlation_id);
+            (recorder, call)
+        });
         if let Err(denial) = self.rules.check(&path, &identity) {
             span.in_scope(|| tracing::info!(reason = denial.message(), "call denied"));
+            if let Some((recorder, call)) = recording {
+                recorder.denied(call, Ending::of(&denial));
+            }
             let denied = denial.into_http();
             traced.end(denied.headers());
             return std::future::ready(denied).boxed();
@@ -88,10 +105,13 @@ impl Server {
             correlation_id,
             level,
         };
-        traced
-            .run(handle(self.routes.clone(), request, inherited, streaming))
-            .instrument(span)
-            .boxed()
+        let answer = handle(self.routes.clone(), request, inherited, streaming);
+        let Some((recorder, call)) = recording else {
+            return traced.run(answer).instrument(span).boxed();
+        };
+        let is_safe = rule.is_some_and(|rule| rule.safe);
+        let answer = recorded(recorder, call, is_safe, deadline, answer);
+        traced.run(answer).instrument(span).boxed()
     }
 }
 
