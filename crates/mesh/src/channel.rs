@@ -89,7 +89,7 @@ impl Service<Request<Body>> for Channel {
         let span = self.prepare(&mut request);
         let network = self.directory.network();
         let pool = match &self.address {
-            Some(address) => match network.replica(address) {
+            Some(address) => match network.replica(&self.target, address) {
                 Some(pool) => pool,
                 None => return refused(span, unreachable(&self.target)),
             },

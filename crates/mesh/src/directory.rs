@@ -18,12 +18,12 @@ use uuid::Uuid;
 use crate::address::Endpoints;
 use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
+use crate::credentials::Credentials;
 use crate::metrics::MeshMetrics;
 use crate::network::Network;
 use crate::recorder::CallRecorder;
 use crate::refusal;
 use crate::server::{IdSource, Server};
-use crate::token::MeshKey;
 
 /// The gRPC service every service serves for its own consumer groups.
 const DEAD_LETTERS: &str = "outcry.operations.v1.DeadLetterService";
@@ -172,15 +172,21 @@ impl Directory {
     /// Makes a service of other processes reachable under its name. It is called only while no service
     /// of that name runs in this process. Endpoints given before are replaced.
     ///
-    /// Calls need the [mesh's key](Directory::join).
+    /// Calls need [credentials](Directory::join).
     pub fn remote(&self, name: &str, endpoints: Endpoints) {
         self.inner.network.add(name, endpoints);
         self.inner.changes.send_modify(|version| *version += 1);
     }
 
-    /// Signs calls to other processes with the mesh's key from now on.
-    pub fn join(&self, key: MeshKey) {
-        self.inner.network.join(key);
+    /// Proves calls to other processes with the mesh's key, or with certificates, from now on: say so
+    /// before the first call.
+    pub fn join(&self, credentials: impl Into<Credentials>) {
+        self.inner.network.join(credentials.into());
+    }
+
+    /// What calls to other processes are proven with.
+    pub fn credentials(&self) -> Option<Credentials> {
+        self.inner.network.credentials()
     }
 
     /// A channel on which `caller` calls `target`: in this process when it runs here, else over the
@@ -190,7 +196,7 @@ impl Directory {
     }
 
     /// A channel on which `caller` calls one certain replica of `target`, over the network even where
-    /// the address is this process's own. The address is `http://host:port`; with another text, calls
+    /// the address is this process's own. The address is `http://host:port`, or `https://` with certificates; with another text, calls
     /// are answered as when nobody is there.
     pub fn channel_at(
         &self,

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::address::Address;
+use crate::credentials::Membership;
 use crate::wire::{CONNECT_WITHIN, Replayable, Token, Wire};
 
 /// How long an endpoint that could not be reached is passed over.
@@ -22,6 +23,9 @@ const CALLS_MAX: usize = 2048;
 /// One peer process.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
+    /// The service that is called there.
+    target: Arc<str>,
+    membership: Membership,
     address: Address,
     link: Mutex<Link>,
     calls: Arc<Semaphore>,
@@ -65,8 +69,10 @@ pub(crate) enum Failure {
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: Address) -> Endpoint {
+    pub(crate) fn new(target: Arc<str>, membership: Membership, address: Address) -> Endpoint {
         Endpoint {
+            target,
+            membership,
             address,
             link: Mutex::new(Link::Down),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
@@ -179,7 +185,12 @@ impl Endpoint {
                     endpoint.forget(token);
                 }
             };
-            let connecting = Wire::connect(&endpoint.address, ended);
+            let connecting = Wire::connect(
+                &endpoint.address,
+                &endpoint.target,
+                &endpoint.membership,
+                ended,
+            );
             let connected = tokio::time::timeout(CONNECT_WITHIN, connecting).await;
             let failure = match connected {
                 Ok(Ok(wire)) => {

@@ -2,7 +2,8 @@
 //!
 //! Rooms, in reading order:
 //! - [`Directory`] and [`Channel`]: where services run and how one calls another, without sockets in one process;
-//! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by the [`MeshKey`];
+//! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by [`Credentials`]:
+//!   [`Certificates`] that name the process by its [`SpiffeId`], or the [`MeshKey`];
 //! - the server's layers (outermost first): span with correlation id, authorization, deadline, panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
 //! - [`cause`], [`correlate`]: which flow a call belongs to; [`trace`]: which trace;
@@ -14,16 +15,19 @@
 //!
 //! Invariants:
 //! 1. Who calls is never read from metadata, only from typed extensions; a channel sets them, or the listener
-//!    after it has verified the caller's token.
+//!    after it has verified the caller's token, or that its certificate's account may speak for the caller.
 //! 2. A method without a rule is denied, and a service with a method nobody may call does not start.
 //! 3. A unary call always ends: by its answer or by its deadline, and a callee never has more time than its caller.
 //! 4. Every call belongs to exactly one flow.
 //! 5. A call is made a second time only if no handler began with it, or the contract says that it changes nothing more.
 
+mod accounts;
 mod address;
 pub mod authorize;
+mod certificates;
 mod channel;
 mod correlation;
+mod credentials;
 pub mod criticality;
 pub mod deadline;
 mod directory;
@@ -40,16 +44,24 @@ mod recorder;
 pub mod refusal;
 mod server;
 mod socket;
+mod spiffe;
+mod stream;
 pub mod token;
 pub mod trace;
+mod verification;
 mod wire;
 
+pub use accounts::Accounts;
 pub use address::{EndpointError, Endpoints};
 pub use authorize::Rules;
+pub use certificates::{
+    CertificateError, CertificateFiles, CertificateStatus, Certificates, LeafError,
+};
 pub use channel::Channel;
 pub use correlation::{
     CAUSATION_ID, CORRELATION_ID, INTERNAL_PREFIX, REQUEST_ID, TRACEPARENT, cause, correlate,
 };
+pub use credentials::Credentials;
 pub use directory::{Directory, RegisterError};
 pub use identity::{
     CLIENT_ADDRESS, EDGE, Identity, User, acting_for, client_address, forward_for, identity,
@@ -60,4 +72,5 @@ pub use metrics::MeshMetrics;
 pub use outcry_contracts::options::v1::Role;
 pub use recorder::{CallRecorder, Ending, RecordedCall, Report, UNKNOWN_METHOD};
 pub use refusal::Refusal;
+pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use token::MeshKey;

@@ -18,10 +18,10 @@ use tonic::body::Body;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::reception::Reception;
 use crate::socket::Socket;
-use crate::token::MeshKey;
 
 /// How long calls in progress may take to end once the process drains: the time a call has that names
 /// none, and shorter than an orchestrator waits before it kills.
@@ -47,22 +47,24 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// Serves the services of this process to its peers until `shutdown`; then refuses calls, tells peers
 /// to go elsewhere, and lets what is in progress end (at most [`DRAIN_MAX`]).
 ///
-/// Peers prove who they are by a token of the key, with which this process's own calls are signed,
-/// too, even before the future is polled. `grpc.health.v1` answers anybody: `SERVING` while the process is
+/// Peers prove who they are by certificates, or by a token of the key, with which this process's own
+/// calls are proven, too, even before the future is polled. Certificates are taken anew when their
+/// files change. `grpc.health.v1` answers anybody who can connect: `SERVING` while the process is
 /// [ready](Directory::set_ready) and does not drain.
 ///
 /// Services should stay registered until this returns.
 pub fn listen(
     directory: Directory,
     listener: TcpListener,
-    key: MeshKey,
+    credentials: impl Into<Credentials>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    directory.join(key.clone());
+    let credentials = credentials.into();
+    directory.join(credentials.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
     let reception = Reception::new(
         directory.clone(),
-        key,
+        credentials.clone(),
         tonic::service::Routes::new(health),
         shutdown.clone(),
     );
@@ -71,7 +73,8 @@ pub fn listen(
         report(&reporter, directory.is_ready()).await;
         tokio::join!(
             keep(reporter, directory, shutdown.clone()),
-            accept(listener, reception, shutdown),
+            credentials.clone().watch(shutdown.clone()),
+            accept(listener, credentials, reception, shutdown),
         );
     }
 }
@@ -99,7 +102,12 @@ async fn report(reporter: &HealthReporter, ready: bool) {
     reporter.set_service_status("", status).await;
 }
 
-async fn accept(listener: TcpListener, reception: Reception, shutdown: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    credentials: Credentials,
+    reception: Reception,
+    shutdown: CancellationToken,
+) {
     let http = Arc::new(protocol());
     let mut connections = JoinSet::new();
     loop {
@@ -115,7 +123,8 @@ async fn accept(listener: TcpListener, reception: Reception, shutdown: Cancellat
             }
             Ok((stream, peer)) => {
                 let (http, stop) = (Arc::clone(&http), shutdown.clone());
-                connections.spawn(one(stream, peer, reception.clone(), http, stop));
+                let (reception, credentials) = (reception.clone(), credentials.clone());
+                connections.spawn(one(stream, peer, credentials, reception, http, stop));
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a peer failed");
@@ -150,6 +159,7 @@ fn protocol() -> http2::Builder<TokioExecutor> {
 async fn one(
     stream: TcpStream,
     peer: SocketAddr,
+    credentials: Credentials,
     reception: Reception,
     http: Arc<http2::Builder<TokioExecutor>>,
     stop: CancellationToken,
@@ -158,12 +168,26 @@ async fn one(
         tracing::debug!(%peer, %error, "the peer was gone before its first request");
         return;
     }
+    let accepted = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        accepted = credentials.accept(stream) => accepted,
+    };
+    let (stream, proven) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::info!(%peer, %error, "a peer was not let in");
+            return;
+        }
+    };
+    let proven = proven.map(Arc::new);
     let used = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&used);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        let reception = reception.clone();
-        async move { Ok::<_, Infallible>(reception.answer(request.map(Body::new)).await) }
+        let (reception, proven) = (reception.clone(), proven.clone());
+        let request = request.map(Body::new);
+        async move { Ok::<_, Infallible>(reception.answer(request, proven.as_deref()).await) }
     });
     let (socket, parting) = Socket::from(stream);
     let connection = http.serve_connection(TokioIo::new(socket), service);

@@ -19,15 +19,15 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::address::{Address, Endpoints};
+use crate::credentials::{Credentials, Membership};
 use crate::deadline::{self, BoundedBody};
 use crate::endpoint::{Failure, PASSED_OVER};
 use crate::identity::Identity;
 use crate::metrics::MeshMetrics;
 use crate::pass::Passes;
-use crate::passport;
+use crate::passport::{self, Proof};
 use crate::pool::Pool;
 use crate::refusal;
-use crate::token::MeshKey;
 use crate::wire::Replayable;
 
 /// Endpoints one call is sent to, at most: enough to pass over a rolling restart. Those that cannot
@@ -48,10 +48,17 @@ pub(crate) const NOT_BEGUN: HeaderName = HeaderName::from_static("outcry-not-beg
 #[derive(Default)]
 pub(crate) struct Network {
     metrics: MeshMetrics,
-    key: RwLock<Option<MeshKey>>,
+    membership: Membership,
     passes: Passes,
     pools: RwLock<HashMap<String, Arc<Pool>>>,
-    replicas: Mutex<Vec<(Address, Arc<Pool>)>>,
+    replicas: Mutex<Vec<Replica>>,
+}
+
+/// One process that is called by its address, and what is called there.
+struct Replica {
+    target: String,
+    address: Address,
+    pool: Arc<Pool>,
 }
 
 impl fmt::Debug for Network {
@@ -78,17 +85,22 @@ impl Network {
         }
     }
 
-    /// Signs calls with this key from now on.
-    pub(crate) fn join(&self, key: MeshKey) {
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    /// Proves itself with these credentials from now on.
+    pub(crate) fn join(&self, credentials: Credentials) {
+        self.membership.join(credentials);
         self.passes.forget();
     }
 
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        self.membership.credentials()
+    }
+
     pub(crate) fn add(&self, name: &str, endpoints: Endpoints) {
+        let pool = Arc::new(Pool::new(name, self.membership.clone(), endpoints));
         self.pools
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), Arc::new(Pool::new(endpoints)));
+            .insert(name.to_owned(), pool);
     }
 
     /// Names of the services that run elsewhere.
@@ -102,20 +114,31 @@ impl Network {
         pools.get(name).cloned()
     }
 
-    /// The process at an address, with the connection it had when it was last called.
-    pub(crate) fn replica(&self, address: &str) -> Option<Arc<Pool>> {
+    /// The process at an address, with the connection it had when the target was last called there.
+    pub(crate) fn replica(&self, target: &str, address: &str) -> Option<Arc<Pool>> {
         let address: Address = address.parse().ok()?;
         let mut replicas = self.replicas();
-        let known = replicas.iter().position(|(one, _)| *one == address);
-        let pool = match known {
-            Some(index) => replicas.remove(index).1,
-            None => Arc::new(Pool::of_one(address.clone())),
+        let known = replicas
+            .iter()
+            .position(|one| one.address == address && one.target == target);
+        let replica = match known {
+            Some(index) => replicas.remove(index),
+            None => {
+                let membership = self.membership.clone();
+                let pool = Pool::of_one(target, membership, address.clone());
+                Replica {
+                    target: target.to_owned(),
+                    address,
+                    pool: Arc::new(pool),
+                }
+            }
         };
+        let pool = Arc::clone(&replica.pool);
         if replicas.len() >= REPLICAS_MAX {
             // The front is the one whose last call is the longest ago.
             replicas.remove(0);
         }
-        replicas.push((address, Arc::clone(&pool)));
+        replicas.push(replica);
         Some(pool)
     }
 
@@ -199,19 +222,17 @@ impl Network {
         // Extensions mean something within this process only.
         let extensions = std::mem::take(&mut head.extensions);
         let identity = extensions.get::<Identity>().cloned().unwrap_or_default();
-        let key = self
-            .key
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or_else(no_key)?;
         let caller = identity.caller.unwrap_or_default();
-        let token = self
-            .passes
-            .token(&key, &caller, &call.target, SystemTime::now())?;
+        let proof = match self.credentials().ok_or_else(no_credentials)? {
+            Credentials::Key(key) => {
+                let now = SystemTime::now();
+                Proof::Token(self.passes.token(&key, &caller, &call.target, now)?)
+            }
+            Credentials::Certificates(_) => Proof::Name(caller),
+        };
         passport::write(
             &mut head.headers,
-            token,
+            &proof,
             &call.target,
             identity.user.as_ref(),
         )?;
@@ -220,7 +241,7 @@ impl Network {
         Ok(Request::from_parts(head, Full::new(body)))
     }
 
-    fn replicas(&self) -> MutexGuard<'_, Vec<(Address, Arc<Pool>)>> {
+    fn replicas(&self) -> MutexGuard<'_, Vec<Replica>> {
         self.replicas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -352,11 +373,11 @@ fn too_large() -> Status {
     )
 }
 
-fn no_key() -> Status {
+fn no_credentials() -> Status {
     refusal::with_reason(
         Code::FailedPrecondition,
-        "NO_MESH_KEY",
-        "this process has no mesh key, and calls no other process without",
+        "NO_CREDENTIALS",
+        "this process has neither a mesh key nor certificates, and calls no other process without",
     )
 }
 
@@ -384,19 +405,28 @@ mod tests {
     #[test]
     fn connections_to_replicas_are_kept_up_to_a_bound() {
         let network = Network::default();
-        assert!(network.replica("nonsense").is_none());
+        assert!(network.replica("a", "nonsense").is_none());
         let address = |number: usize| format!("http://10.0.0.1:{}", 1000 + number);
-        let first = network.replica(&address(0)).unwrap();
+        let first = network.replica("a", &address(0)).unwrap();
         for number in 1..REPLICAS_MAX {
-            network.replica(&address(number)).unwrap();
+            network.replica("a", &address(number)).unwrap();
         }
-        assert!(Arc::ptr_eq(&first, &network.replica(&address(0)).unwrap()));
+        assert!(Arc::ptr_eq(
+            &first,
+            &network.replica("a", &address(0)).unwrap()
+        ));
         // One more: the second one, called the longest ago, makes room.
-        network.replica(&address(REPLICAS_MAX)).unwrap();
+        network.replica("a", &address(REPLICAS_MAX)).unwrap();
         assert_eq!(network.replicas().len(), REPLICAS_MAX);
-        assert!(Arc::ptr_eq(&first, &network.replica(&address(0)).unwrap()));
+        assert!(Arc::ptr_eq(
+            &first,
+            &network.replica("a", &address(0)).unwrap()
+        ));
         let second: Address = address(1).parse().unwrap();
-        assert!(network.replicas().iter().all(|(one, _)| *one != second));
+        assert!(network.replicas().iter().all(|one| one.address != second));
+        // Another service at the same address proves itself anew.
+        let other = network.replica("b", &address(0)).unwrap();
+        assert!(!Arc::ptr_eq(&first, &other));
     }
 
     #[tokio::test]

@@ -74,14 +74,14 @@ impl Passes {
 
 /// Verifies the tokens of callers.
 #[derive(Debug)]
-pub(crate) struct Verification {
+pub(crate) struct Control {
     key: MeshKey,
     kept: Mutex<HashMap<HeaderValue, PeerClaims>>,
 }
 
-impl Verification {
-    pub(crate) fn new(key: MeshKey) -> Verification {
-        Verification {
+impl Control {
+    pub(crate) fn new(key: MeshKey) -> Control {
+        Control {
             key,
             kept: Mutex::default(),
         }
@@ -153,23 +153,16 @@ mod tests {
     #[test]
     fn a_verified_token_still_ends_and_no_number_of_tokens_fills_the_memory() {
         let key = MeshKey::from_secret(&[1; 32]);
-        let verification = Verification::new(key.clone());
+        let control = Control::new(key.clone());
         let token = |target: &str| {
             HeaderValue::from_str(&key.token("orders", target, at(0)).unwrap()).unwrap()
         };
         let first = token("funds");
-        assert!(verification.claims(&first, at(0)).is_ok());
-        assert_eq!(
-            verification.claims(&first, at(100)),
-            Err(TokenError::Expired)
-        );
+        assert!(control.claims(&first, at(0)).is_ok());
+        assert_eq!(control.claims(&first, at(100)), Err(TokenError::Expired));
         for number in 0..KEPT_MAX + 10 {
-            assert!(
-                verification
-                    .claims(&token(&number.to_string()), at(1))
-                    .is_ok()
-            );
+            assert!(control.claims(&token(&number.to_string()), at(1)).is_ok());
         }
-        assert_eq!(locked(&verification.kept).len(), KEPT_MAX);
+        assert_eq!(locked(&control.kept).len(), KEPT_MAX);
     }
 }

@@ -6,6 +6,8 @@ use tonic::{Code, Status};
 use crate::identity::{User, role_name, role_of};
 use crate::refusal;
 
+/// Who calls, where a certificate proves that it may say so.
+const CALLER: &str = "outcry-caller";
 /// The caller's token.
 pub(crate) const TOKEN: &str = "outcry-mesh-token";
 /// The service that is called.
@@ -19,8 +21,18 @@ const ROLES: &str = "outcry-roles";
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Passport {
     pub(crate) token: Option<HeaderValue>,
+    pub(crate) caller: Option<String>,
     pub(crate) target: Option<String>,
     pub(crate) user: Option<User>,
+}
+
+/// What a call shows of who makes it.
+#[derive(Debug)]
+pub(crate) enum Proof {
+    /// A token that names the caller.
+    Token(HeaderValue),
+    /// The caller's name, which the connection's certificate must bear out.
+    Name(String),
 }
 
 /// Writes a passport in place of whatever the caller's own code put there.
@@ -30,14 +42,17 @@ pub(crate) struct Passport {
 /// a call for nobody may reach more than a call for a customer.
 pub(crate) fn write(
     headers: &mut HeaderMap,
-    token: HeaderValue,
+    proof: &Proof,
     target: &str,
     user: Option<&User>,
 ) -> Result<(), Status> {
-    for name in [TOKEN, TARGET, USER, ROLES] {
+    for name in [TOKEN, CALLER, TARGET, USER, ROLES] {
         headers.remove(name);
     }
-    headers.insert(TOKEN, token);
+    match proof {
+        Proof::Token(token) => headers.insert(TOKEN, token.clone()),
+        Proof::Name(caller) => headers.insert(CALLER, value(caller)?),
+    };
     headers.insert(TARGET, value(target)?);
     if let Some(user) = user {
         let roles: Vec<&str> = user.roles.iter().map(|role| role_name(*role)).collect();
@@ -54,7 +69,8 @@ pub(crate) fn write(
 pub(crate) fn take(headers: &mut HeaderMap) -> Result<Passport, Status> {
     let token = headers.remove(TOKEN);
     let mut text = |name: &str| headers.remove(name).map(|value| text(&value)).transpose();
-    let (target, id, roles) = (text(TARGET)?, text(USER)?, text(ROLES)?);
+    let (caller, target) = (text(CALLER)?, text(TARGET)?);
+    let (id, roles) = (text(USER)?, text(ROLES)?);
     let user = id.map(|id| User {
         id,
         roles: roles
@@ -65,6 +81,7 @@ pub(crate) fn take(headers: &mut HeaderMap) -> Result<Passport, Status> {
     });
     Ok(Passport {
         token,
+        caller,
         target,
         user,
     })
@@ -99,15 +116,26 @@ mod tests {
     #[test]
     fn what_the_callers_code_wrote_itself_is_replaced() {
         let mut headers = HeaderMap::new();
-        for name in [TOKEN, TARGET, USER, ROLES] {
-            headers.append(name, HeaderValue::from_static("admin"));
-            headers.append(name, HeaderValue::from_static("admin"));
+        let token = HeaderValue::from_static("t");
+        for proof in [Proof::Token(token), Proof::Name("orders".to_owned())] {
+            for name in [TOKEN, CALLER, TARGET, USER, ROLES] {
+                headers.append(name, HeaderValue::from_static("admin"));
+                headers.append(name, HeaderValue::from_static("admin"));
+            }
+            write(&mut headers, &proof, "funds", None).unwrap();
+            let passport = take(&mut headers).unwrap();
+            assert_eq!(passport.target.as_deref(), Some("funds"));
+            assert_eq!(passport.user, None);
+            match proof {
+                Proof::Token(token) => {
+                    assert_eq!((passport.token, passport.caller), (Some(token), None));
+                }
+                Proof::Name(name) => {
+                    assert_eq!((passport.token, passport.caller), (None, Some(name)));
+                }
+            }
+            assert!(headers.is_empty());
         }
-        write(&mut headers, HeaderValue::from_static("t"), "funds", None).unwrap();
-        let passport = take(&mut headers).unwrap();
-        assert_eq!(passport.target.as_deref(), Some("funds"));
-        assert_eq!(passport.user, None);
-        assert!(headers.is_empty());
     }
 
     proptest! {
@@ -115,8 +143,8 @@ mod tests {
         fn a_user_arrives_as_it_was_sent_or_not_at_all(id in ".{0,40}") {
             let user = User { id, roles: vec![Role::User, Role::Admin, Role::Viewer] };
             let mut headers = HeaderMap::new();
-            let token = HeaderValue::from_static("t");
-            match write(&mut headers, token, "funds", Some(&user)) {
+            let proof = Proof::Token(HeaderValue::from_static("t"));
+            match write(&mut headers, &proof, "funds", Some(&user)) {
                 Ok(()) => prop_assert_eq!(take(&mut headers).unwrap().user, Some(user)),
                 Err(refused) => prop_assert_eq!(refused.code(), Code::InvalidArgument),
             }

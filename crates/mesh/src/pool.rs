@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::address::{ADDRESSES_MAX, Address, Endpoints, Source};
+use crate::credentials::Membership;
 use crate::endpoint::{Endpoint, Standing};
 
 /// How long the addresses of a name are taken for true: replicas come and go within seconds.
@@ -23,6 +24,9 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(2);
 /// The replicas of one service.
 #[derive(Debug)]
 pub(crate) struct Pool {
+    /// The service.
+    target: Arc<str>,
+    membership: Membership,
     source: Source,
     known: RwLock<Known>,
     turn: AtomicUsize,
@@ -38,31 +42,38 @@ struct Known {
 }
 
 impl Pool {
-    pub(crate) fn new(endpoints: Endpoints) -> Pool {
+    pub(crate) fn new(target: &str, membership: Membership, endpoints: Endpoints) -> Pool {
         let fixed = match &endpoints.source {
             Source::Fixed(addresses) => addresses.clone(),
             Source::Name { .. } => Vec::new(),
         };
-        let known = Known {
-            endpoints: fixed
-                .into_iter()
-                .map(|address| Arc::new(Endpoint::new(address)))
-                .collect(),
-            asked: None,
-        };
-        Pool {
+        let mut pool = Pool {
+            target: target.into(),
+            membership,
             source: endpoints.source,
-            known: RwLock::new(known),
+            known: RwLock::default(),
             turn: AtomicUsize::new(0),
             resolving: Mutex::new(()),
-        }
+        };
+        let endpoints = fixed.into_iter().map(|address| pool.endpoint(address));
+        pool.known = RwLock::new(Known {
+            endpoints: endpoints.collect(),
+            asked: None,
+        });
+        pool
     }
 
     /// Exactly one process.
-    pub(crate) fn of_one(address: Address) -> Pool {
-        Pool::new(Endpoints {
+    pub(crate) fn of_one(target: &str, membership: Membership, address: Address) -> Pool {
+        let endpoints = Endpoints {
             source: Source::Fixed(vec![address]),
-        })
+        };
+        Pool::new(target, membership, endpoints)
+    }
+
+    fn endpoint(&self, address: Address) -> Arc<Endpoint> {
+        let (target, membership) = (Arc::clone(&self.target), self.membership.clone());
+        Arc::new(Endpoint::new(target, membership, address))
     }
 
     /// The next endpoint in turn that is not failing and was not tried yet.
@@ -138,15 +149,12 @@ impl Pool {
                 BTreeSet::new()
             }
         };
-        let addresses: Vec<Address> = found
-            .into_iter()
-            .filter_map(|address| format!("http://{address}").parse().ok())
-            .collect();
+        let addresses: Vec<Address> = found.into_iter().filter_map(Address::resolved).collect();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.asked = Some(Instant::now());
         // Old addresses are worth more than none: a resolver may fail while the service runs.
         if !addresses.is_empty() {
-            known.endpoints = kept(&known.endpoints, addresses);
+            known.endpoints = kept(&known.endpoints, addresses, |one| self.endpoint(one));
         }
     }
 
@@ -165,13 +173,16 @@ fn in_turn<T>(all: &[T], turn: usize) -> impl Iterator<Item = &T> {
 }
 
 /// Endpoints of the addresses: those that were known with their connections, others new.
-fn kept(known: &[Arc<Endpoint>], addresses: Vec<Address>) -> Vec<Arc<Endpoint>> {
+fn kept(
+    known: &[Arc<Endpoint>],
+    addresses: Vec<Address>,
+    made: impl Fn(Address) -> Arc<Endpoint>,
+) -> Vec<Arc<Endpoint>> {
     addresses
         .into_iter()
         .map(|address| {
             let same = known.iter().find(|one| *one.address() == address);
-            same.cloned()
-                .unwrap_or_else(|| Arc::new(Endpoint::new(address)))
+            same.cloned().unwrap_or_else(|| made(address))
         })
         .collect()
 }
@@ -179,6 +190,11 @@ fn kept(known: &[Arc<Endpoint>], addresses: Vec<Address>) -> Vec<Arc<Endpoint>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pool(name: &str) -> Arc<Pool> {
+        let membership = Membership::default();
+        Arc::new(Pool::new("funds", membership, name.parse().unwrap()))
+    }
 
     #[test]
     fn everyone_has_a_turn_and_then_all_others() {
@@ -200,15 +216,19 @@ mod tests {
                 .map(|port| format!("http://10.0.0.1:{port}").parse().unwrap())
                 .collect()
         };
-        let before = kept(&[], addresses(&[1, 2]));
-        let after = kept(&before, addresses(&[2, 3]));
+        let made = |address| {
+            let membership = Membership::default();
+            Arc::new(Endpoint::new("funds".into(), membership, address))
+        };
+        let before = kept(&[], addresses(&[1, 2]), made);
+        let after = kept(&before, addresses(&[2, 3]), made);
         assert_eq!(after.len(), 2);
         assert!(Arc::ptr_eq(&after[0], &before[1]));
     }
 
     #[tokio::test]
     async fn a_name_is_looked_up_at_the_first_call() {
-        let pool = Arc::new(Pool::new("dns:///localhost:7070".parse().unwrap()));
+        let pool = pool("dns:///localhost:7070");
         let found = pool.next(&[]).await.unwrap();
         assert_eq!(found.address().authority().port_u16(), Some(7070));
         let mut tried = vec![found];
@@ -220,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_nobody_has_leads_nowhere() {
-        let pool = Arc::new(Pool::new("dns:///nobody.invalid:7070".parse().unwrap()));
+        let pool = pool("dns:///nobody.invalid:7070");
         assert!(pool.next(&[]).await.is_none());
     }
 }

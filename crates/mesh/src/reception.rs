@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -17,14 +17,16 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use crate::authorize::service_of;
+use crate::certificates::Peer;
+use crate::credentials::Credentials;
 use crate::deadline::closing_frame;
 use crate::directory::{Directory, not_running};
 use crate::identity::Identity;
 use crate::network::NOT_BEGUN;
-use crate::pass::Verification;
-use crate::passport::{self, Passport};
+use crate::passport;
 use crate::refusal;
-use crate::token::{MeshKey, PeerClaims, TokenError};
+use crate::token::TokenError;
+use crate::verification::Verification;
 
 /// Unary calls of peers in progress at most; each ends by its deadline.
 const CALLS_MAX: usize = 1024;
@@ -61,14 +63,14 @@ struct Inner {
 impl Reception {
     pub(crate) fn new(
         directory: Directory,
-        key: MeshKey,
+        credentials: Credentials,
         health: Routes,
         draining: CancellationToken,
     ) -> Reception {
         Reception {
             inner: Arc::new(Inner {
                 directory,
-                verification: Verification::new(key),
+                verification: Verification::new(credentials),
                 health: health.prepare(),
                 calls: Arc::new(Semaphore::new(CALLS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -78,14 +80,19 @@ impl Reception {
         }
     }
 
-    /// Answers one request. Every failure is a response.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    /// Answers one request of a connection, whose other end may have proven who it is. Every failure
+    /// is a response.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Body>,
+        peer: Option<&Peer>,
+    ) -> Response<Body> {
         let path = request.uri().path();
         // Who names a target means that service's own methods, whatever they are called.
         if service_of(path) == Some(HEALTH) && !request.headers().contains_key(passport::TARGET) {
             return self.inner.health(request).await;
         }
-        match self.inner.call(request).await {
+        match self.inner.call(request, peer).await {
             Ok(mut response) => {
                 // What a handler says about a call of its own is not said about this one.
                 response.headers_mut().remove(NOT_BEGUN);
@@ -129,9 +136,13 @@ fn elsewhere(status: Status) -> Refused {
 }
 
 impl Inner {
-    async fn call(&self, mut request: Request<Body>) -> Result<Response<Body>, Refused> {
+    async fn call(
+        &self,
+        mut request: Request<Body>,
+        peer: Option<&Peer>,
+    ) -> Result<Response<Body>, Refused> {
         let passport = passport::take(request.headers_mut())?;
-        let claims = self.proven(&passport)?;
+        let proven = self.verification.caller(&passport, peer)?;
         let path = request.uri().path().to_owned();
         let target = match passport.target {
             Some(target) => target,
@@ -140,7 +151,7 @@ impl Inner {
                 .local_owner(service_of(&path).unwrap_or_default())
                 .ok_or_else(|| not_served(&path))?,
         };
-        if claims.aud != target {
+        if proven.target.is_some_and(|named| named != target) {
             return Err(refusal::status(&TokenError::WrongAudience).into());
         }
         if self.draining.is_cancelled() {
@@ -162,25 +173,11 @@ impl Inner {
         };
         let place = taken(places)?;
         request.extensions_mut().insert(Identity {
-            caller: Some(claims.sub),
+            caller: Some(proven.caller),
             user: passport.user,
         });
         let response = server.call(request).await;
         Ok(self.departing(response, place, streaming))
-    }
-
-    /// The claims of whoever calls.
-    fn proven(&self, passport: &Passport) -> Result<PeerClaims, Status> {
-        let Some(token) = &passport.token else {
-            return Err(refusal::with_reason(
-                Code::Unauthenticated,
-                "NOT_A_PEER",
-                "this port is for the services of this platform, which show their token",
-            ));
-        };
-        self.verification
-            .claims(token, SystemTime::now())
-            .map_err(|error| refusal::status(&error))
     }
 
     async fn health(&self, request: Request<Body>) -> Response<Body> {

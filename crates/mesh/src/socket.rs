@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+
+use crate::stream::Stream;
 
 /// How long the peer may take to close its side of a connection that has ended.
 const LINGER: Duration = Duration::from_secs(1);
@@ -15,21 +16,22 @@ const LINGER: Duration = Duration::from_secs(1);
 /// A socket in the hands of the protocol.
 pub(crate) struct Socket {
     /// Always there until it is dropped.
-    stream: Option<TcpStream>,
-    heard: Option<oneshot::Sender<()>>,
-    ended: Option<oneshot::Sender<TcpStream>>,
+    stream: Option<Stream>,
+    heard: Option<oneshot::Sender<io::Result<()>>>,
+    ended: Option<oneshot::Sender<Stream>>,
 }
 
 /// Resolves once the peer has said something, which in HTTP/2 it does unasked; fails when the
-/// connection ends before. The system makes connections for processes that never take them.
-pub(crate) type Greeting = oneshot::Receiver<()>;
+/// connection ends before. The system makes connections for processes that never take them, and
+/// TLS makes them before the peer has looked at our certificate.
+pub(crate) type Greeting = oneshot::Receiver<io::Result<()>>;
 
 /// Gives the socket back when the protocol has done with it.
-pub(crate) struct Parting(oneshot::Receiver<TcpStream>);
+pub(crate) struct Parting(oneshot::Receiver<Stream>);
 
 impl Socket {
     /// The socket of a connection made here.
-    pub(crate) fn to(stream: TcpStream) -> (Socket, Greeting) {
+    pub(crate) fn to(stream: Stream) -> (Socket, Greeting) {
         let (heard, greeting) = oneshot::channel();
         let socket = Socket {
             stream: Some(stream),
@@ -40,7 +42,7 @@ impl Socket {
     }
 
     /// The socket of a connection accepted here.
-    pub(crate) fn from(stream: TcpStream) -> (Socket, Parting) {
+    pub(crate) fn from(stream: Stream) -> (Socket, Parting) {
         let (ended, parting) = oneshot::channel();
         let socket = Socket {
             stream: Some(stream),
@@ -52,7 +54,7 @@ impl Socket {
 
     fn poll<T>(
         self: Pin<&mut Self>,
-        operation: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
+        operation: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match &mut self.get_mut().stream {
             Some(stream) => operation(Pin::new(stream)),
@@ -97,11 +99,14 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = self.as_mut().poll(|stream| stream.poll_read(cx, buffer));
-        if buffer.filled().len() > before
-            && let Some(heard) = self.get_mut().heard.take()
-        {
+        let heard = match &polled {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => Ok(()),
+            Poll::Ready(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            Poll::Ready(Ok(())) | Poll::Pending => return polled,
+        };
+        if let Some(waiting) = self.get_mut().heard.take() {
             // Nobody listens any more when connecting took too long.
-            let _ = heard.send(());
+            let _ = waiting.send(heard);
         }
         polled
     }
@@ -141,7 +146,7 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -155,14 +160,14 @@ mod tests {
     #[tokio::test]
     async fn the_first_word_is_heard_and_an_end_without_one_is_not() {
         let (near, mut far) = pair().await;
-        let (mut socket, mut greeting) = Socket::to(near);
+        let (mut socket, mut greeting) = Socket::to(Stream::Plain(near));
         assert!(greeting.try_recv().is_err());
         far.write_all(b"hi").await.unwrap();
         socket.read_u8().await.unwrap();
-        greeting.await.unwrap();
+        greeting.await.unwrap().unwrap();
 
         let (near, far) = pair().await;
-        let (mut socket, greeting) = Socket::to(near);
+        let (mut socket, greeting) = Socket::to(Stream::Plain(near));
         drop(far);
         assert!(socket.read_u8().await.is_err());
         drop(socket);
@@ -172,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn last_words_arrive_even_if_the_peers_own_were_never_read() {
         let (near, mut far) = pair().await;
-        let (mut socket, parting) = Socket::from(near);
+        let (mut socket, parting) = Socket::from(Stream::Plain(near));
         far.write_all(b"unread").await.unwrap();
         socket.write_all(b"last words").await.unwrap();
         drop(socket);

@@ -9,6 +9,7 @@ mod provider;
 
 pub use claims::{AUDIENCE, CLOCK_SKEW, Claims, ISSUER, MAX_LIFETIME, TokenError};
 pub use key_file::KeyFileError;
+pub(crate) use key_file::exposed;
 pub use keys::{KeyError, PublicKey, SigningKey, Verifier, jwks};
 pub(crate) use peer::PeerClaims;
 pub use peer::{MeshKey, PEER_CLOCK_SKEW, PEER_TOKEN_LIFETIME};

@@ -3,10 +3,11 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -14,7 +15,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::address::Address;
+use crate::credentials::{Credentials, Membership};
 use crate::socket::Socket;
+use crate::stream::Stream;
 
 /// A connection that is not there by then counts as failed: peers are near, and others may be free.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -37,6 +40,8 @@ pub(crate) type Token = Arc<()>;
 pub(crate) struct Wire {
     sender: SendRequest<Full<Bytes>>,
     token: Token,
+    /// When the first of both sides' certificates ends; `None` without certificates.
+    proven_until: Option<SystemTime>,
 }
 
 /// Why a request sent on a connection has no response.
@@ -51,16 +56,35 @@ pub(crate) struct Broken {
 }
 
 impl Wire {
-    /// Connects to a peer; `ended` is told once the connection is no more.
+    /// Connects to a peer that answers calls to `target`; `ended` is told once the connection is no more.
     ///
     /// # Errors
-    /// Whatever kept it from being made. A peer that accepts and says nothing is no connection.
+    /// Whatever kept it from being made. A peer that accepts and says nothing is no connection, nor is
+    /// one that does not prove who it is where there are certificates.
     pub(crate) async fn connect(
         address: &Address,
+        target: &str,
+        membership: &Membership,
         ended: impl FnOnce(&Token) + Send + 'static,
     ) -> io::Result<Wire> {
-        let stream = TcpStream::connect(address.authority().as_str()).await?;
-        stream.set_nodelay(true)?;
+        let made = async {
+            let (stream, proven_until) = proven(address, target, membership).await?;
+            Wire::over(stream, proven_until, ended).await
+        };
+        let made = made.await;
+        if let Err(error) = &made
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            tracing::warn!(%address, target, %error, "this process and a peer do not believe each other");
+        }
+        made
+    }
+
+    async fn over(
+        stream: Stream,
+        proven_until: Option<SystemTime>,
+        ended: impl FnOnce(&Token) + Send + 'static,
+    ) -> io::Result<Wire> {
         let (socket, greeting) = Socket::to(stream);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -75,6 +99,7 @@ impl Wire {
         let wire = Wire {
             sender,
             token: Arc::clone(&token),
+            proven_until,
         };
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -84,12 +109,14 @@ impl Wire {
         });
         // A process that stops leaves connections it never took; a call sent there could be taken for begun.
         let gone = |_| io::Error::other("the connection ended before the peer said anything");
-        greeting.await.map_err(gone)?;
+        greeting.await.map_err(gone)??;
         Ok(wire)
     }
 
+    /// Whether nothing new should be sent on it: a proof that has ended is none.
     pub(crate) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        let unproven = |until| until <= SystemTime::now();
+        self.sender.is_closed() || self.proven_until.is_some_and(unproven)
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -100,7 +127,10 @@ impl Wire {
     ///
     /// # Errors
     /// [`Broken`].
-    pub(crate) async fn send(self, request: Replayable) -> Result<Response<Incoming>, Broken> {
+    pub(crate) async fn send(self, mut request: Replayable) -> Result<Response<Incoming>, Broken> {
+        if self.proven_until.is_some() {
+            *request.uri_mut() = secure(std::mem::take(request.uri_mut()));
+        }
         let mut sender = self.sender;
         let sending = sender.try_send_request(request);
         // A request that is queued just when the connection ends is given back only after all senders
@@ -119,6 +149,36 @@ impl Wire {
             error,
         })
     }
+}
+
+/// A connection's bytes, and until when both sides' proofs count.
+async fn proven(
+    address: &Address,
+    target: &str,
+    membership: &Membership,
+) -> io::Result<(Stream, Option<SystemTime>)> {
+    let credentials = membership.credentials();
+    let certificates = match &credentials {
+        Some(Credentials::Certificates(certificates)) => Some(certificates),
+        Some(Credentials::Key(_)) | None => None,
+    };
+    address
+        .fits(certificates.is_some())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let stream = TcpStream::connect(address.authority().as_str()).await?;
+    stream.set_nodelay(true)?;
+    let Some(certificates) = certificates else {
+        return Ok((Stream::Plain(stream), None));
+    };
+    let (stream, peer) = certificates.connect(stream, target).await?;
+    Ok((stream, Some(peer.not_after)))
+}
+
+/// The same address with the scheme of an encrypted connection.
+fn secure(uri: Uri) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTPS);
+    Uri::from_parts(parts).unwrap_or(uri)
 }
 
 /// Whether the peer provably did not begin with a failed call, and whether the connection takes no more.

@@ -331,14 +331,14 @@ async fn a_user_that_cannot_be_named_is_not_left_out() {
 }
 
 #[tokio::test]
-async fn without_the_key_no_other_process_is_called() {
+async fn without_credentials_no_other_process_is_called() {
     let peer = Peer::start(&["a"]).await;
     let directory = Directory::with(rules(), Uuid::now_v7);
     directory.remote("a", peer.address.parse().unwrap());
     let refused = client(&directory, "b").check(ask("")).await;
     assert_eq!(
         outcome(refused),
-        (Code::FailedPrecondition, "NO_MESH_KEY".to_owned())
+        (Code::FailedPrecondition, "NO_CREDENTIALS".to_owned())
     );
     directory.join(key());
     client(&directory, "b").check(ask("")).await.unwrap();

@@ -109,13 +109,13 @@ fn create(path: &Path) -> io::Result<()> {
 /// Whether others than the owner and its group may read the file: orchestrators mount secrets
 /// readable for the group of an unprivileged process.
 #[cfg(unix)]
-fn exposed(file: &File) -> io::Result<bool> {
+pub(crate) fn exposed(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     Ok(file.metadata()?.permissions().mode() & 0o007 != 0)
 }
 
 #[cfg(not(unix))]
-fn exposed(_: &File) -> io::Result<bool> {
+pub(crate) fn exposed(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
