@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -142,7 +142,9 @@ impl Inner {
         peer: Option<&Peer>,
     ) -> Result<Response<Body>, Refused> {
         let passport = passport::take(request.headers_mut())?;
-        let proven = self.verification.caller(&passport, peer)?;
+        let proven = self
+            .verification
+            .caller(&passport, peer, SystemTime::now())?;
         let path = request.uri().path().to_owned();
         let target = match passport.target {
             Some(target) => target,

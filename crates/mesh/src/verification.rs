@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::pass::Control;
 use crate::passport::Passport;
 use crate::refusal;
+use crate::token::PEER_CLOCK_SKEW;
 
 /// How this process knows its callers.
 #[derive(Debug)]
@@ -46,12 +47,13 @@ impl Verification {
         &self,
         passport: &Passport,
         peer: Option<&Peer>,
+        now: SystemTime,
     ) -> Result<Proven, Status> {
         match self {
             Verification::Tokens(control) => {
                 let token = passport.token.as_ref().ok_or_else(no_token)?;
                 let claims = control
-                    .claims(token, SystemTime::now())
+                    .claims(token, now)
                     .map_err(|error| refusal::status(&error))?;
                 Ok(Proven {
                     caller: claims.sub,
@@ -60,6 +62,9 @@ impl Verification {
             }
             Verification::Certificates(accounts) => {
                 let peer = peer.ok_or_else(no_certificate)?;
+                if peer.not_after + PEER_CLOCK_SKEW <= now {
+                    return Err(ended());
+                }
                 let caller = passport.caller.as_deref().ok_or_else(nameless)?;
                 if !accounts.may_speak_for(&peer.account, caller) {
                     return Err(not_its_name(peer, caller));
@@ -90,6 +95,15 @@ fn no_certificate() -> Status {
     )
 }
 
+/// Seldom seen: callers let a connection go when its certificates end.
+fn ended() -> Status {
+    refusal::with_reason(
+        Code::Unauthenticated,
+        "CERTIFICATE_ENDED",
+        "the certificate shown when the connection was made has ended",
+    )
+}
+
 fn nameless() -> Status {
     refusal::with_reason(
         Code::Unauthenticated,
@@ -110,17 +124,23 @@ fn not_its_name(peer: &Peer, caller: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::HeaderValue;
 
     use super::*;
     use crate::token::MeshKey;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+    }
 
     fn peer(account: &str) -> Peer {
         let id = format!("spiffe://outcry.local/ns/outcry/sa/{account}");
         Peer {
             id: id.parse().unwrap(),
             account: account.to_owned(),
-            not_after: SystemTime::UNIX_EPOCH,
+            not_after: at(100),
         }
     }
 
@@ -136,7 +156,7 @@ mod tests {
         let verification = Verification::Certificates(Accounts::default());
         let code = |account: Option<&str>, caller: Option<&str>| {
             let peer = account.map(peer);
-            let known = verification.caller(&named(caller), peer.as_ref());
+            let known = verification.caller(&named(caller), peer.as_ref(), at(0));
             known
                 .map(|proven| proven.caller)
                 .map_err(|status| status.code())
@@ -153,20 +173,31 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_has_ended_counts_for_nothing_on_a_connection_of_before() {
+        let verification = Verification::Certificates(Accounts::default());
+        let known = |seconds| {
+            let (passport, peer) = (named(Some("orders")), peer("orders"));
+            verification.caller(&passport, Some(&peer), at(seconds))
+        };
+        assert!(known(109).is_ok());
+        assert_eq!(known(110).unwrap_err().code(), Code::Unauthenticated);
+    }
+
+    #[test]
     fn a_token_of_the_shared_key_is_nothing_to_a_process_with_certificates_nor_the_other_way() {
         let key = MeshKey::from_secret(&[1; 32]);
-        let token = key.token("orders", "funds", SystemTime::now()).unwrap();
+        let token = key.token("orders", "funds", at(0)).unwrap();
         let shown = Passport {
             token: HeaderValue::from_str(&token).ok(),
             ..Passport::default()
         };
         let certificates = Verification::Certificates(Accounts::default());
-        let refused = certificates.caller(&shown, Some(&peer("orders")));
+        let refused = certificates.caller(&shown, Some(&peer("orders")), at(0));
         assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
         let tokens = Verification::new(key.into());
-        let proven = tokens.caller(&shown, None).unwrap();
+        let proven = tokens.caller(&shown, None, at(0)).unwrap();
         assert_eq!(proven.target.as_deref(), Some("funds"));
-        let refused = tokens.caller(&named(Some("orders")), Some(&peer("orders")));
+        let refused = tokens.caller(&named(Some("orders")), Some(&peer("orders")), at(0));
         assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
     }
 }

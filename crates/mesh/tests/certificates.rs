@@ -4,6 +4,8 @@
 
 #[path = "shared/authority.rs"]
 mod authority;
+#[path = "certificates/loading.rs"]
+mod loading;
 #[path = "certificates/outsider.rs"]
 mod outsider;
 #[path = "shared/probe.rs"]
@@ -14,12 +16,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outcry_mesh::{
-    Accounts, Certificates, Channel, Directory, EndpointError, Endpoints, Identity, MeshKey,
-    acting_for, listen,
+    Accounts, CertificateFiles, Certificates, Channel, Directory, EndpointError, Endpoints,
+    Identity, MeshKey, acting_for, listen,
 };
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -234,8 +237,8 @@ enum Shown {
     /// Of an authority that is not believed, with the name of one that is or another.
     Foreign(&'static str),
     Account(&'static str),
-    IntermediateShown,
-    IntermediateMissing,
+    WholeChain,
+    BrokenChain,
     Stolen,
 }
 
@@ -249,8 +252,8 @@ impl Shown {
             Shown::SelfSigned => Issued::self_signed(account),
             Shown::Foreign(name) => Authority::new(name).issue(account, good),
             Shown::Account(other) => authority.issue(other, good),
-            Shown::IntermediateShown => authority.intermediate("between").issue(account, good),
-            Shown::IntermediateMissing => {
+            Shown::WholeChain => authority.intermediate("between").issue(account, good),
+            Shown::BrokenChain => {
                 let mut issued = authority.intermediate("between").issue(account, good);
                 issued.chain.truncate(1);
                 issued
@@ -277,7 +280,7 @@ fn table() -> Vec<Row> {
     let altered = |name, alter| row(name, Shown::Altered(alter), OUT, OUT);
     vec![
         row("a good one", Shown::Altered(|_| ()), IN, IN),
-        row("with its intermediate", Shown::IntermediateShown, IN, IN),
+        row("with its intermediate", Shown::WholeChain, IN, IN),
         row(
             "with a host name besides",
             Shown::Altered(|params| {
@@ -291,7 +294,7 @@ fn table() -> Vec<Row> {
         row("self-signed", Shown::SelfSigned, OUT, OUT),
         row("of another authority", Shown::Foreign("other"), OUT, OUT),
         row("of a namesake", Shown::Foreign("one"), OUT, OUT),
-        row("intermediate missing", Shown::IntermediateMissing, OUT, OUT),
+        row("intermediate missing", Shown::BrokenChain, OUT, OUT),
         row("without its key", Shown::Stolen, OUT, OUT),
         altered("ended", |params| valid(params, -200, 100)),
         altered("not begun", |params| valid(params, 1000, 100)),
@@ -631,16 +634,37 @@ async fn a_connection_is_not_used_beyond_the_end_of_its_certificates() {
     brief.write(papers.folder.path());
     assert!(papers.certificates.reload().unwrap());
     let ends = papers.certificates.status().not_after;
-    let directory = caller(&papers.certificates, &process.address);
+    let (address, connections) = counted(&process.address).await;
+    let directory = caller(&papers.certificates, &address);
     client(&directory, "b").check(ask("")).await.unwrap();
     papers.renew(&authority, "b");
     in_time(async {
         while std::time::SystemTime::now() <= ends {
-            client(&directory, "b").check(ask("")).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
-    client(&directory, "b").check(ask("")).await.unwrap();
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    for _ in 0..2 {
+        client(&directory, "b").check(ask("")).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
+    }
     process.stop().await;
+}
+
+/// An address that leads to another, and how many connections went that way.
+async fn counted(address: &str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = listener.local_addr().unwrap().to_string();
+    let (address, connections) = (address.to_owned(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut far = TcpStream::connect(&address).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    (way, connections)
 }

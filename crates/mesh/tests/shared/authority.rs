@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use outcry_mesh::CertificateFiles;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::CertificateFiles;
 
 pub const TRUST_DOMAIN: &str = "outcry.local";
 pub const NAMESPACE: &str = "outcry";
@@ -17,8 +18,8 @@ pub const NAMESPACE: &str = "outcry";
 /// Somebody who vouches for processes.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    /// Certificates that come between this one and the first: those it has to show.
-    above: Vec<CertificateDer<'static>>,
+    /// Another one vouches for it: whoever shows a certificate of its own has to show its, too.
+    intermediate: bool,
 }
 
 /// What a process shows, and the key it has.
@@ -33,7 +34,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         Authority {
             issuer: CertifiedIssuer::self_signed(authority(name), key).unwrap(),
-            above: Vec::new(),
+            intermediate: false,
         }
     }
 
@@ -41,8 +42,10 @@ impl Authority {
     pub fn intermediate(&self, name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::signed_by(authority(name), key, &self.issuer).unwrap();
-        let above = vec![issuer.der().clone()];
-        Authority { issuer, above }
+        Authority {
+            issuer,
+            intermediate: true,
+        }
     }
 
     pub fn pem(&self) -> String {
@@ -64,7 +67,12 @@ impl Authority {
         let mut params = good(account);
         alter(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Issued::of(certificate, &self.above, key)
+        let mut issued = Issued::of(certificate, key);
+        if self.intermediate {
+            issued.chain.push(self.issuer.der().clone());
+            issued.pem.push_str(&self.issuer.pem());
+        }
+        issued
     }
 }
 
@@ -73,20 +81,14 @@ impl Issued {
     pub fn self_signed(account: &str) -> Issued {
         let key = KeyPair::generate().unwrap();
         let certificate = good(account).self_signed(&key).unwrap();
-        Issued::of(certificate, &[], key)
+        Issued::of(certificate, key)
     }
 
-    fn of(
-        certificate: rcgen::Certificate,
-        above: &[CertificateDer<'static>],
-        key: KeyPair,
-    ) -> Issued {
-        let mut chain = vec![certificate.der().clone()];
-        chain.extend_from_slice(above);
+    fn of(certificate: rcgen::Certificate, key: KeyPair) -> Issued {
         Issued {
-            chain,
-            key,
+            chain: vec![certificate.der().clone()],
             pem: certificate.pem(),
+            key,
         }
     }
 
