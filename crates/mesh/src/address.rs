@@ -92,6 +92,13 @@ impl Endpoints {
         })
     }
 
+    /// Exactly one process.
+    pub(crate) fn one(address: Address) -> Endpoints {
+        Endpoints {
+            source: Source::Fixed(vec![address]),
+        }
+    }
+
     /// A service at all addresses a name resolves to.
     ///
     /// # Errors

@@ -12,12 +12,13 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
+use crate::answer::unreachable;
+use crate::call::Call;
 use crate::correlation;
-use crate::criticality;
+use crate::criticality::{self, Level};
 use crate::deadline;
 use crate::directory::{Directory, not_running};
 use crate::identity::{ActingFor, Identity};
-use crate::network::{Call, unreachable};
 use crate::trace::CallSpan;
 
 /// Calls one service on behalf of another. Use it as the transport of any generated client.
@@ -107,6 +108,7 @@ impl Service<Request<Body>> for Channel {
             target: self.target.clone().into_owned(),
             streaming: rule.is_some_and(|rule| rule.streaming),
             idempotent: rule.is_some_and(|rule| rule.idempotent),
+            level: Level::of_call(request.headers(), rule),
         };
         let network = Arc::clone(network);
         async move { Ok(span.run(network.call(pool, call, request)).await) }.boxed()

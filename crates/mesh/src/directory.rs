@@ -21,6 +21,7 @@ use crate::channel::Channel;
 use crate::credentials::Credentials;
 use crate::metrics::MeshMetrics;
 use crate::network::Network;
+use crate::overview::Overview;
 use crate::recorder::CallRecorder;
 use crate::refusal;
 use crate::server::{IdSource, Server};
@@ -215,6 +216,11 @@ impl Directory {
     /// What the calls of this process are counted in.
     pub fn metrics(&self) -> &MeshMetrics {
         &self.inner.metrics
+    }
+
+    /// What this process knows of the services of others that it calls.
+    pub fn overview(&self) -> Overview {
+        self.inner.network.overview()
     }
 
     /// Names of all services that can be called, here and elsewhere, in order.

@@ -1,7 +1,8 @@
 //! One peer process: its connection, made when it is first needed and again when it is lost.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -11,11 +12,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::address::Address;
+use crate::conduct::Conduct;
 use crate::credentials::Membership;
+use crate::gate::Passage;
+use crate::metrics::MeshMetrics;
+use crate::overview::{self, State};
 use crate::wire::{CONNECT_WITHIN, Replayable, Token, Wire};
 
-/// How long an endpoint that could not be reached is passed over.
-pub(crate) const PASSED_OVER: Duration = Duration::from_millis(500);
+/// How long an endpoint that could not be reached is passed over, after the first time and at most. A
+/// process that comes back is found within a second, and one that is gone costs a packet a second.
+const PASSED_OVER: Duration = Duration::from_millis(500);
+pub(crate) const PASSED_OVER_MAX: Duration = Duration::from_secs(1);
+
+/// Share of that time that chance takes away, so that not all callers come at once.
+const PASSED_OVER_SPREAD: f64 = 0.2;
 
 /// Calls and streams in progress at one endpoint: what one peer takes at most.
 const CALLS_MAX: usize = 2048;
@@ -23,23 +33,28 @@ const CALLS_MAX: usize = 2048;
 /// One peer process.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
+    address: Address,
     /// The service that is called there.
     target: Arc<str>,
     membership: Membership,
-    address: Address,
+    metrics: MeshMetrics,
     link: Mutex<Link>,
     calls: Arc<Semaphore>,
+    conduct: Conduct,
 }
 
 #[derive(Debug)]
 enum Link {
     Down,
     /// Could not be made: not tried again before this moment.
-    Failed(Instant),
+    Failed {
+        until: Instant,
+        times: u32,
+    },
     Connecting {
         outcome: Shared<BoxFuture<'static, Option<Wire>>>,
-        /// It could not be reached the last time.
-        again: bool,
+        /// How often in a row it could not be reached.
+        times: u32,
     },
     Up(Wire),
 }
@@ -69,13 +84,20 @@ pub(crate) enum Failure {
 }
 
 impl Endpoint {
-    pub(crate) fn new(target: Arc<str>, membership: Membership, address: Address) -> Endpoint {
+    pub(crate) fn new(
+        address: Address,
+        target: Arc<str>,
+        membership: Membership,
+        metrics: MeshMetrics,
+    ) -> Endpoint {
         Endpoint {
+            address,
             target,
             membership,
-            address,
+            metrics,
             link: Mutex::new(Link::Down),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            conduct: Conduct::new(Instant::now()),
         }
     }
 
@@ -83,18 +105,27 @@ impl Endpoint {
         &self.address
     }
 
+    pub(crate) fn conduct(&self) -> &Conduct {
+        &self.conduct
+    }
+
+    /// Calls and streams in progress there.
+    pub(crate) fn calls(&self) -> usize {
+        CALLS_MAX.saturating_sub(self.calls.available_permits())
+    }
+
     /// Whether calls should go there. One that was passed over for long enough is tried in the
     /// background, so that calls which others can take do not wait for it.
     pub(crate) fn standing(self: &Arc<Self>) -> Standing {
         let mut link = self.link();
-        match &*link {
-            Link::Failed(until) if Instant::now() < *until => Standing::Failing,
-            Link::Failed(_) => {
-                let _in_the_background = self.connect_again(&mut link, true);
+        match *link {
+            Link::Failed { until, .. } if Instant::now() < until => Standing::Failing,
+            Link::Failed { times, .. } => {
+                let _in_the_background = self.connect_again(&mut link, times);
                 Standing::Doubtful
             }
-            Link::Connecting { again: true, .. } => Standing::Doubtful,
-            Link::Connecting { again: false, .. } | Link::Up(_) | Link::Down => Standing::Good,
+            Link::Connecting { times: 1.., .. } => Standing::Doubtful,
+            Link::Connecting { times: 0, .. } | Link::Up(_) | Link::Down => Standing::Good,
         }
     }
 
@@ -158,12 +189,12 @@ impl Endpoint {
             let mut link = self.link();
             match &*link {
                 Link::Up(wire) if !wire.is_closed() => return Ok((wire.clone(), true)),
-                Link::Failed(until) if Instant::now() < *until => {
+                Link::Failed { until, .. } if Instant::now() < *until => {
                     return Err(Failure::NoConnection);
                 }
                 Link::Connecting { outcome, .. } => outcome.clone(),
-                Link::Failed(_) => self.connect_again(&mut link, true),
-                Link::Up(_) | Link::Down => self.connect_again(&mut link, false),
+                &Link::Failed { times, .. } => self.connect_again(&mut link, times),
+                Link::Up(_) | Link::Down => self.connect_again(&mut link, 0),
             }
         };
         let wire = connecting.await.ok_or(Failure::NoConnection)?;
@@ -174,13 +205,16 @@ impl Endpoint {
     fn connect_again(
         self: &Arc<Self>,
         link: &mut Link,
-        again: bool,
+        times: u32,
     ) -> Shared<BoxFuture<'static, Option<Wire>>> {
         let endpoint = Arc::clone(self);
         let task = tokio::spawn(async move {
             // Weak: an endpoint nobody knows any more takes its connection with it.
             let owner = Arc::downgrade(&endpoint);
+            let count = Arc::new(Count::new(&endpoint));
+            let counted = Arc::clone(&count);
             let ended = move |token: &Token| {
+                count.ended();
                 if let Some(endpoint) = owner.upgrade() {
                     endpoint.forget(token);
                 }
@@ -196,19 +230,27 @@ impl Endpoint {
                 Ok(Ok(wire)) => {
                     // Whoever began this holds the lock until `Connecting` is in place.
                     *endpoint.link() = Link::Up(wire.clone());
+                    counted.connected();
+                    endpoint.conduct.connected();
                     return Some(wire);
                 }
                 Ok(Err(error)) => error.to_string(),
                 Err(_elapsed) => "no answer".to_owned(),
             };
             tracing::debug!(address = %endpoint.address, failure, "connecting failed");
-            *endpoint.link() = Link::Failed(Instant::now() + PASSED_OVER);
+            endpoint
+                .metrics
+                .endpoints()
+                .failed_to_connect(&endpoint.target);
+            let times = times.saturating_add(1);
+            let until = Instant::now() + passed_over(times, fastrand::f64());
+            *endpoint.link() = Link::Failed { until, times };
             None
         });
         let outcome = task.map(|ended| ended.ok().flatten()).boxed().shared();
         *link = Link::Connecting {
             outcome: outcome.clone(),
-            again,
+            times,
         };
         outcome
     }
@@ -221,7 +263,140 @@ impl Endpoint {
         }
     }
 
+    /// What there is to see.
+    pub(crate) fn overview(&self, now: Instant) -> overview::Endpoint {
+        let seen = self.conduct.seen(now);
+        let left = |until: Instant| millis(until.saturating_duration_since(now));
+        let link = match &*self.link() {
+            Link::Down => State::Idle,
+            Link::Connecting { .. } => State::Connecting,
+            Link::Up(_) => State::Up,
+            Link::Failed { until, .. } => State::Failed {
+                for_ms: left(*until),
+            },
+        };
+        let state = match (link, seen.passage) {
+            (State::Failed { .. }, _) | (_, Passage::Open) => link,
+            (_, Passage::Shut(until)) => State::Ejected {
+                for_ms: left(until),
+            },
+            (_, Passage::Due) => State::Ejected { for_ms: 0 },
+            (_, Passage::Probed) => State::HalfOpen,
+        };
+        let since = |moment: Instant| {
+            let age = now.saturating_duration_since(moment);
+            SystemTime::now()
+                .checked_sub(age)?
+                .duration_since(UNIX_EPOCH)
+                .ok()
+        };
+        overview::Endpoint {
+            address: self.address.to_string(),
+            state,
+            average_ms: seen.average.map(|average| average.as_secs_f64() * 1000.0),
+            in_flight: self.calls(),
+            started: seen.tally.started,
+            succeeded: seen.tally.succeeded,
+            failed: seen.tally.failed,
+            ejections: seen.ejections,
+            latest_call_ms: seen.tally.latest.and_then(since).map(millis),
+        }
+    }
+
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long an endpoint is passed over that could not be reached so many times in a row.
+fn passed_over(times: u32, chance: f64) -> Duration {
+    let most = PASSED_OVER.saturating_mul(times).min(PASSED_OVER_MAX);
+    most.mul_f64(1.0 - PASSED_OVER_SPREAD * chance.clamp(0.0, 1.0))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts one connection's beginning and end, in this order, whichever is known first.
+struct Count {
+    target: Arc<str>,
+    metrics: MeshMetrics,
+    stage: AtomicU8,
+}
+
+impl Count {
+    const NEW: u8 = 0;
+    const CONNECTED: u8 = 1;
+    const ENDED: u8 = 2;
+
+    fn new(endpoint: &Endpoint) -> Count {
+        Count {
+            target: Arc::clone(&endpoint.target),
+            metrics: endpoint.metrics.clone(),
+            stage: AtomicU8::new(Count::NEW),
+        }
+    }
+
+    fn connected(&self) {
+        let endpoints = self.metrics.endpoints();
+        endpoints.connected(&self.target);
+        if self.stage.swap(Count::CONNECTED, Ordering::AcqRel) == Count::ENDED {
+            endpoints.disconnected(&self.target);
+        }
+    }
+
+    /// One that ended before it was one is no connection that ended.
+    fn ended(&self) {
+        if self.stage.swap(Count::ENDED, Ordering::AcqRel) == Count::CONNECTED {
+            self.metrics.endpoints().disconnected(&self.target);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_gone_for_long_is_tried_once_a_second() {
+        assert_eq!(passed_over(1, 0.0), PASSED_OVER);
+        assert_eq!(passed_over(2, 0.0), PASSED_OVER_MAX);
+        assert_eq!(passed_over(u32::MAX, 0.0), PASSED_OVER_MAX);
+        assert!(passed_over(1, 1.0) >= PASSED_OVER / 2);
+    }
+
+    #[test]
+    fn open_connections_are_counted_right_whichever_end_is_known_first() {
+        let metrics = MeshMetrics::default();
+        let address = "http://10.0.0.1:7070".parse().unwrap();
+        let endpoint = Endpoint::new(
+            address,
+            "funds".into(),
+            Membership::default(),
+            metrics.clone(),
+        );
+        let (ordinary, early, never) = (
+            Count::new(&endpoint),
+            Count::new(&endpoint),
+            Count::new(&endpoint),
+        );
+        ordinary.connected();
+        early.ended();
+        early.connected();
+        never.ended();
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "grpc_subchannel_open_connections{grpc_target=\"funds\"} 1",
+            "grpc_subchannel_disconnections_total{grpc_target=\"funds\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
     }
 }

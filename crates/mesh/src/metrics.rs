@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-pub(crate) use self::body::Measured;
+pub(crate) use self::body::{Measured, code_in};
 pub(crate) use self::calls::{Attempt, ClientMeter, ServerMeter, Tries};
 pub(crate) use self::endpoints::Detection;
 

@@ -23,6 +23,7 @@ use crate::deadline::{self, BoundedBody, Inherited};
 use crate::identity::Identity;
 use crate::recorder::{CallRecorder, Ending, RecordedCall, recorded};
 use crate::refusal;
+use crate::retry;
 use crate::trace::CallSpan;
 
 /// Gives correlation ids to calls that come without one.
@@ -130,7 +131,11 @@ async fn handle(
         return deadline::exceeded().into_http();
     }
     // A handler that panics is dropped whole; what it had committed is consistent by itself.
-    let call = AssertUnwindSafe(deadline::scope(inherited, routes.call(request))).catch_unwind();
+    let call = AssertUnwindSafe(deadline::scope(
+        inherited,
+        retry::scope(routes.call(request)),
+    ))
+    .catch_unwind();
     let outcome = match inherited.deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, call).await,
         None => Ok(call.await),

@@ -1,0 +1,71 @@
+//! One attempt at one endpoint, from its beginning to its end, however it ends.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tonic::Code;
+
+use crate::endpoint::Endpoint;
+use crate::gate::Verdict;
+use crate::pool::Pool;
+
+/// An attempt in progress. Dropped before its end, the caller did not wait for it.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pool: Arc<Pool>,
+    endpoint: Arc<Endpoint>,
+    /// It finds out whether the endpoint is well again.
+    probe: bool,
+    began: Instant,
+    ended: bool,
+}
+
+impl Turn {
+    pub(crate) fn new(pool: &Arc<Pool>, endpoint: Arc<Endpoint>, probe: bool) -> Turn {
+        Turn {
+            pool: Arc::clone(pool),
+            endpoint,
+            probe,
+            began: Instant::now(),
+            ended: false,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// The request is on its way.
+    pub(crate) fn begin(&mut self) {
+        self.began = Instant::now();
+        self.endpoint.conduct().began(self.began);
+    }
+
+    pub(crate) fn end(mut self, verdict: Verdict) {
+        self.note(verdict);
+    }
+
+    fn note(&mut self, verdict: Verdict) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.pool
+                .ended(&self.endpoint, verdict, self.began, self.probe);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.note(Verdict::Unknown);
+    }
+}
+
+/// What a code says about the endpoint that answered with it.
+pub(crate) fn verdict_of(code: Code) -> Verdict {
+    match code {
+        Code::Unavailable => Verdict::Failed,
+        Code::ResourceExhausted => Verdict::Declined,
+        Code::DeadlineExceeded => Verdict::TimedOut,
+        Code::Cancelled => Verdict::Unknown,
+        _ => Verdict::Good,
+    }
+}
