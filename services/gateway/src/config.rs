@@ -27,10 +27,59 @@ pub struct Config {
     pub streams_per_caller_max: usize,
     /// Largest message a client may send, in bytes.
     pub message_bytes_max: u32,
+    /// Largest message a client is sent, in bytes.
+    pub answer_bytes_max: u32,
+    /// How often callers may call.
+    pub rates: Rates,
+    /// Networks of the proxies in front, for example `10.0.0.0/8`: only their `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<String>,
     /// Milliseconds a call may take when the client names no deadline, and the most it may name. Streams are exempt.
     pub call_deadline_ms: u64,
     /// Milliseconds that calls in progress get to finish when the gateway stops.
     pub drain_ms: u64,
+}
+
+/// How often a user may call, or the strangers at one address. Each kind of call has an allowance of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rates {
+    /// Calls that change nothing; opening a stream is one.
+    pub reads: Rate,
+    /// Orders, money and all other changes.
+    pub orders: Rate,
+    /// Cancellations and halts.
+    pub cancels: Rate,
+    /// Signing in, registering and renewing tokens, always counted for the address. A failed one costs five.
+    pub sign_ins: Rate,
+    /// All users at one address together get as much as this many.
+    pub users_per_address: u32,
+}
+
+/// An allowance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Calls a second in the long run.
+    pub per_second: u32,
+    /// Calls at once, after a time without any.
+    pub burst: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Rates {
+        let rate = |per_second, burst| Rate { per_second, burst };
+        Rates {
+            // A program that looks after every order, for each of the orders below.
+            reads: rate(500, 2000),
+            // What one user's program places one after the other, each durable before the next.
+            orders: rate(200, 1000),
+            // Everything such a program has open can be taken back at once.
+            cancels: rate(400, 2000),
+            // An office that comes to work, but nobody who guesses passwords.
+            sign_ins: rate(10, 50),
+            users_per_address: 10,
+        }
+    }
 }
 
 impl Default for Config {
@@ -51,6 +100,10 @@ impl Default for Config {
             streams_per_caller_max: 16,
             // The largest request of the contract is a few kilobytes.
             message_bytes_max: 1024 * 1024,
+            // What gRPC clients take unless told otherwise.
+            answer_bytes_max: 4 * 1024 * 1024,
+            rates: Rates::default(),
+            trusted_proxies: Vec::new(),
             call_deadline_ms: 30_000,
             // Longer than any call takes that is not stuck, shorter than what orchestrators wait for.
             drain_ms: 10_000,
@@ -72,6 +125,7 @@ impl Config {
             ("streams_max", self.streams_max),
             ("streams_per_caller_max", self.streams_per_caller_max),
             ("message_bytes_max", self.message_bytes_max as usize),
+            ("answer_bytes_max", self.answer_bytes_max as usize),
             (
                 "call_deadline_ms",
                 usize::try_from(self.call_deadline_ms).unwrap_or(usize::MAX),
@@ -79,6 +133,7 @@ impl Config {
         ]
         .into_iter()
         .find_map(|(name, value)| (value == 0).then_some(name))
+        .or_else(|| self.rates.zero())
     }
 
     /// [`Config::call_deadline_ms`].
@@ -89,6 +144,20 @@ impl Config {
     /// [`Config::drain_ms`].
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
+    }
+}
+
+impl Rates {
+    fn zero(&self) -> Option<&'static str> {
+        [
+            ("rates.reads", &self.reads),
+            ("rates.orders", &self.orders),
+            ("rates.cancels", &self.cancels),
+            ("rates.sign_ins", &self.sign_ins),
+        ]
+        .into_iter()
+        .find_map(|(name, rate)| (rate.per_second == 0 || rate.burst == 0).then_some(name))
+        .or_else(|| (self.users_per_address == 0).then_some("rates.users_per_address"))
     }
 }
 
@@ -103,6 +172,17 @@ mod tests {
         assert!(read(r#"{"reflection": true}"#).unwrap().reflection);
         let error = read(r#"{"reflecton": true}"#).unwrap_err().to_string();
         assert!(error.contains("reflecton"), "{error}");
+        let one = r#"{"rates": {"orders": {"per_second": 7, "burst": 8}}}"#;
+        let rates = read(one).unwrap().rates;
+        assert_eq!((rates.orders.per_second, rates.orders.burst), (7, 8));
+        assert_eq!(rates.reads, Rates::default().reads);
+        for bad in [
+            r#"{"rates": {"order": {"per_second": 7, "burst": 8}}}"#,
+            r#"{"rates": {"orders": {"per_second": 7}}}"#,
+            r#"{"rates": {"orders": {"per_second": 7, "burst": 8, "per_minute": 9}}}"#,
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -113,5 +193,8 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(config.zero(), Some("streams_max"));
+        let mut config = Config::default();
+        config.rates.cancels.burst = 0;
+        assert_eq!(config.zero(), Some("rates.cancels"));
     }
 }

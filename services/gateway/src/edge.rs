@@ -2,12 +2,17 @@
 //! webhooks of payment providers.
 
 mod admission;
+mod allowance;
+mod caller;
 mod connection;
 mod forward;
 mod framing;
 mod health;
+mod lane;
+mod metadata;
 mod outcome;
 mod session;
+mod shape;
 mod webhooks;
 
 use std::sync::Arc;
@@ -33,7 +38,10 @@ use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::admission::Admission;
+use self::allowance::Allowances;
+use self::caller::Proxies;
 use self::forward::Forwarder;
+use self::outcome::RETRY_PUSHBACK;
 use self::session::Sessions;
 use self::webhooks::Door;
 use crate::config::Config;
@@ -64,6 +72,9 @@ pub enum ServeError {
     /// A bound is 0, which would refuse everybody.
     #[error("`{0}` must be at least 1: with 0 nobody could call")]
     Zero(&'static str),
+    /// An entry of [`Config::trusted_proxies`] is not a network.
+    #[error("`{0}` is not a network: write it as `10.0.0.0/8`, or one address")]
+    Network(String),
     /// The contract cannot be offered by reflection.
     #[error("setting up reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -94,6 +105,7 @@ impl Edge {
 
     /// Everything the port answers; `stop` ends open streams.
     fn app(&self, health: Routes, stop: &CancellationToken) -> Result<Router, ServeError> {
+        let proxies = Proxies::read(&self.config.trusted_proxies).map_err(ServeError::Network)?;
         let forwarder = Forwarder {
             directory: self.directory.clone(),
             clock: Arc::clone(&self.clock),
@@ -103,13 +115,16 @@ impl Edge {
                 clock: Arc::clone(&self.clock),
                 stop: stop.clone(),
             },
+            allowances: Allowances::new(&self.config.rates),
             admission: Admission::new(&self.config),
+            proxies: proxies.clone(),
             config: Arc::clone(&self.config),
         };
         let door = Door {
             directory: self.directory.clone(),
             clock: Arc::clone(&self.clock),
             admission: forwarder.admission.clone(),
+            proxies,
             deadline: self.config.call_deadline(),
         };
         let grpc = with_reflection(health, self.config.reflection)?
@@ -163,7 +178,7 @@ struct Pages {
 
 /// The keys tokens are verified with, for other systems that accept our tokens.
 async fn key_set(State(pages): State<Pages>) -> Response {
-    match pages.edge.keys.published().await {
+    match pages.edge.keys.published(pages.edge.clock.now()).await {
         Ok(keys) => {
             let cached = [(
                 CACHE_CONTROL,
@@ -247,6 +262,7 @@ fn cross_origin(allowed: &[String]) -> Result<Option<CorsLayer>, ServeError> {
         "grpc-status",
         "grpc-message",
         "grpc-status-details-bin",
+        RETRY_PUSHBACK,
         CORRELATION_ID,
     ];
     Ok(Some(

@@ -7,13 +7,12 @@ use futures::future::BoxFuture;
 use outcry_mesh::refusal;
 use outcry_mesh::token::{Claims, PublicKey, TokenError, Verifier};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::Instant;
 use tonic::{Code, Status};
 
 /// Keys older than this are asked for again, so that a withdrawn one stops counting. Until the
 /// users service answers, the old ones count on.
 const AGE_MAX: Duration = Duration::from_secs(300);
-/// Wait between two fetches: tokens that name invented keys cause no more than this.
+/// Wait between two fetches: tokens that name invented keys cause no more than one in this time.
 const COOLDOWN: Duration = Duration::from_secs(10);
 /// The same after a failed fetch: the users service may only be starting.
 const FAILED_COOLDOWN: Duration = Duration::from_millis(250);
@@ -34,14 +33,21 @@ pub(crate) struct Keys {
 struct Inner {
     fetch: Fetch,
     known: RwLock<Option<Arc<Known>>>,
-    /// Held while fetching; when the next fetch is allowed.
-    fetching: Mutex<Option<Instant>>,
+    /// Held while fetching; what keeps the next fetch waiting.
+    fetching: Mutex<Option<Cooldown>>,
+}
+
+/// No fetch from a moment on, for a time.
+#[derive(Debug, Clone, Copy)]
+struct Cooldown {
+    from: SystemTime,
+    lasts: Duration,
 }
 
 struct Known {
     verifier: Verifier,
     keys: Vec<PublicKey>,
-    fetched: Instant,
+    fetched: SystemTime,
 }
 
 impl Keys {
@@ -57,9 +63,9 @@ impl Keys {
 
     /// The claims of a token that counts at `now`.
     pub(crate) async fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, Status> {
-        let known = self.current().await?;
+        let known = self.current(now).await?;
         let verified = match known.verifier.verify(token, now) {
-            Err(TokenError::UnknownKey) => match self.fetch_after(Some(&known)).await {
+            Err(TokenError::UnknownKey) => match self.fetch_after(Some(&known), now).await {
                 Ok(newer) => newer.verifier.verify(token, now),
                 Err(_still_the_same) => Err(TokenError::UnknownKey),
             },
@@ -69,52 +75,60 @@ impl Keys {
     }
 
     /// The known keys, for publishing.
-    pub(crate) async fn published(&self) -> Result<Vec<PublicKey>, Status> {
-        Ok(self.current().await?.keys.clone())
+    pub(crate) async fn published(&self, now: SystemTime) -> Result<Vec<PublicKey>, Status> {
+        Ok(self.current(now).await?.keys.clone())
     }
 
     /// The known keys, fetched when there are none or they are old.
-    async fn current(&self) -> Result<Arc<Known>, Status> {
+    async fn current(&self, now: SystemTime) -> Result<Arc<Known>, Status> {
         match self.known() {
-            Some(known) if known.fetched.elapsed() < AGE_MAX => Ok(known),
+            Some(known) if is_within(known.fetched, AGE_MAX, now) => Ok(known),
             // One caller fetches; all others go on with what there is.
             Some(known) => match self.inner.fetching.try_lock() {
-                Ok(turn) => Ok(self.fetch(turn, Some(&known)).await.unwrap_or(known)),
+                Ok(turn) => Ok(self.fetch(turn, Some(&known), now).await.unwrap_or(known)),
                 Err(_being_fetched) => Ok(known),
             },
-            None => self.fetch_after(None).await,
+            None => self.fetch_after(None, now).await,
         }
     }
 
     /// Fetches keys newer than `seen`, unless somebody else just did or it is too early.
-    async fn fetch_after(&self, seen: Option<&Arc<Known>>) -> Result<Arc<Known>, Status> {
+    async fn fetch_after(
+        &self,
+        seen: Option<&Arc<Known>>,
+        now: SystemTime,
+    ) -> Result<Arc<Known>, Status> {
         let turn = self.inner.fetching.lock().await;
-        self.fetch(turn, seen).await
+        self.fetch(turn, seen, now).await
     }
 
     async fn fetch(
         &self,
-        mut not_before: MutexGuard<'_, Option<Instant>>,
+        mut cooldown: MutexGuard<'_, Option<Cooldown>>,
         seen: Option<&Arc<Known>>,
+        now: SystemTime,
     ) -> Result<Arc<Known>, Status> {
         if let Some(known) = self.known()
             && seen.is_none_or(|seen| !Arc::ptr_eq(seen, &known))
         {
             return Ok(known);
         }
-        if not_before.is_some_and(|at| Instant::now() < at) {
+        if cooldown.is_some_and(|cooldown| is_within(cooldown.from, cooldown.lasts, now)) {
             return Err(unavailable());
         }
         let fetched = tokio::time::timeout(FETCH_WITHIN, (self.inner.fetch)()).await;
         match fetched.unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("no answer in time")))
         {
             Ok(keys) => {
-                *not_before = Some(Instant::now() + COOLDOWN);
+                *cooldown = Some(Cooldown {
+                    from: now,
+                    lasts: COOLDOWN,
+                });
                 let verifier = Verifier::new(&keys);
                 let known = Arc::new(Known {
                     verifier,
                     keys,
-                    fetched: Instant::now(),
+                    fetched: now,
                 });
                 *self
                     .inner
@@ -124,7 +138,10 @@ impl Keys {
                 Ok(known)
             }
             Err(status) => {
-                *not_before = Some(Instant::now() + FAILED_COOLDOWN);
+                *cooldown = Some(Cooldown {
+                    from: now,
+                    lasts: FAILED_COOLDOWN,
+                });
                 tracing::warn!(code = ?status.code(), message = status.message(), "fetching the signing keys failed");
                 Err(unavailable())
             }
@@ -138,6 +155,11 @@ impl Keys {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// Whether `now` is less than `lasts` after `from`. A clock that was set back is after nothing.
+fn is_within(from: SystemTime, lasts: Duration, now: SystemTime) -> bool {
+    now.duration_since(from).is_ok_and(|since| since < lasts)
 }
 
 /// The status of a token that does not count.
@@ -199,6 +221,10 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000)
     }
 
+    fn after(time: Duration) -> SystemTime {
+        now() + time
+    }
+
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_seed(&[seed; 32])
     }
@@ -216,72 +242,59 @@ mod tests {
         .unwrap()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_rotated_key_is_learnt_when_it_turns_up() {
         let rig = rig(Ok(vec![key(1).public_key()]));
         rig.keys.verify(&token(&key(1)), now()).await.unwrap();
         *rig.answer.lock().unwrap() = Ok(vec![key(1).public_key(), key(2).public_key()]);
-        tokio::time::advance(COOLDOWN).await;
-        rig.keys.verify(&token(&key(2)), now()).await.unwrap();
+        let later = after(COOLDOWN);
+        rig.keys.verify(&token(&key(2)), later).await.unwrap();
         assert_eq!(rig.fetches.load(Ordering::Relaxed), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_thousand_invented_keys_cause_one_fetch() {
+    #[tokio::test]
+    async fn a_hundred_invented_keys_cause_one_fetch() {
         let rig = rig(Ok(vec![key(1).public_key()]));
-        for seed in 2..102 {
-            let refused = rig
-                .keys
-                .verify(&token(&key(seed)), now())
-                .await
-                .unwrap_err();
-            assert_eq!(refused.code(), Code::Unauthenticated);
+        for (now, fetches) in [(now(), 1), (after(COOLDOWN), 2)] {
+            for seed in 2..102 {
+                let refused = rig.keys.verify(&token(&key(seed)), now).await.unwrap_err();
+                assert_eq!(refused.code(), Code::Unauthenticated);
+            }
+            assert_eq!(rig.fetches.load(Ordering::Relaxed), fetches);
         }
-        assert_eq!(rig.fetches.load(Ordering::Relaxed), 1);
-        tokio::time::advance(COOLDOWN).await;
-        for seed in 2..102 {
-            rig.keys
-                .verify(&token(&key(seed)), now())
-                .await
-                .unwrap_err();
-        }
-        assert_eq!(rig.fetches.load(Ordering::Relaxed), 2);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn known_keys_count_on_while_the_users_service_is_away() {
         let rig = rig(Err(Status::unavailable("starting")));
         let early = rig.keys.verify(&token(&key(1)), now()).await.unwrap_err();
         assert_eq!(early.code(), Code::Unavailable);
         *rig.answer.lock().unwrap() = Ok(vec![key(1).public_key()]);
-        tokio::time::advance(FAILED_COOLDOWN).await;
-        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        let started = after(FAILED_COOLDOWN);
+        rig.keys.verify(&token(&key(1)), started).await.unwrap();
         *rig.answer.lock().unwrap() = Err(Status::unavailable("gone"));
-        tokio::time::advance(AGE_MAX * 2).await;
-        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
-        assert_eq!(rig.keys.published().await.unwrap(), [key(1).public_key()]);
+        let later = after(AGE_MAX * 2);
+        rig.keys.verify(&token(&key(1)), later).await.unwrap();
+        let published = rig.keys.published(later).await.unwrap();
+        assert_eq!(published, [key(1).public_key()]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_users_service_that_hangs_holds_up_one_caller_and_not_for_long() {
         let rig = rig(Ok(vec![key(1).public_key()]));
-        let (token, keys) = (token(&key(1)), &rig.keys);
-        keys.verify(&token, now()).await.unwrap();
-        let hanging: Fetch = Arc::new(|| Box::pin(std::future::pending()));
-        let known = keys.known();
-        let fetching = Mutex::default();
-        let inner = Inner {
-            fetch: hanging,
-            known: RwLock::new(known),
-            fetching,
-        };
+        let token = token(&key(1));
+        rig.keys.verify(&token, now()).await.unwrap();
         let keys = Keys {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                fetch: Arc::new(|| Box::pin(std::future::pending())),
+                known: RwLock::new(rig.keys.known()),
+                fetching: Mutex::default(),
+            }),
         };
-        tokio::time::advance(AGE_MAX).await;
-        let began = Instant::now();
-        let (first, second) = tokio::join!(keys.verify(&token, now()), async {
-            let verified = keys.verify(&token, now()).await;
+        let later = after(AGE_MAX);
+        let began = tokio::time::Instant::now();
+        let (first, second) = tokio::join!(keys.verify(&token, later), async {
+            let verified = keys.verify(&token, later).await;
             (verified, began.elapsed())
         });
         first.unwrap();
@@ -290,13 +303,27 @@ mod tests {
         assert!(began.elapsed() <= FETCH_WITHIN + Duration::from_millis(1));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_withdrawn_key_stops_counting() {
+    #[tokio::test]
+    async fn a_withdrawn_key_stops_counting_and_counts_again_when_it_comes_back() {
         let rig = rig(Ok(vec![key(1).public_key()]));
         rig.keys.verify(&token(&key(1)), now()).await.unwrap();
         *rig.answer.lock().unwrap() = Ok(vec![key(2).public_key()]);
-        tokio::time::advance(AGE_MAX).await;
-        let refused = rig.keys.verify(&token(&key(1)), now()).await.unwrap_err();
+        let later = after(AGE_MAX);
+        let refused = rig.keys.verify(&token(&key(1)), later).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
+        *rig.answer.lock().unwrap() = Ok(vec![key(1).public_key()]);
+        let back = later + COOLDOWN;
+        rig.keys.verify(&token(&key(1)), back).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_neither_keeps_old_keys_nor_stops_learning() {
+        let rig = rig(Ok(vec![key(1).public_key()]));
+        rig.keys.verify(&token(&key(1)), now()).await.unwrap();
+        *rig.answer.lock().unwrap() = Ok(vec![key(2).public_key()]);
+        let earlier = now() - Duration::from_secs(30);
+        let refused = rig.keys.verify(&token(&key(1)), earlier).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert_eq!(rig.fetches.load(Ordering::Relaxed), 2);
     }
 }

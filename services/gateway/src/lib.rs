@@ -49,7 +49,7 @@ use tonic::Status;
 use tonic::service::Routes;
 
 pub use archive::{ArchiveError, archived};
-pub use config::Config;
+pub use config::{Config, Rate, Rates};
 pub use edge::{Edge, ServeError, serve};
 
 use crate::archive::Archive;

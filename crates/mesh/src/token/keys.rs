@@ -232,7 +232,7 @@ fn unreadable(token: &str) -> TokenError {
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match parsed.as_ref().and_then(|header| header.get("alg")) {
-        Some(Value::String(_)) => TokenError::WrongAlgorithm,
+        Some(Value::String(name)) if name != "EdDSA" => TokenError::WrongAlgorithm,
         _ => TokenError::Malformed,
     }
 }

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use outcry_mesh::authorize::Rule;
 use outcry_mesh::token::Claims;
+use outcry_mesh::trace::{CallSpan, TraceContext};
 use outcry_mesh::{
-    CLIENT_ADDRESS, CORRELATION_ID, Directory, EDGE, INTERNAL_PREFIX, deadline, forward_for,
-    refusal,
+    CLIENT_ADDRESS, CORRELATION_ID, Directory, EDGE, deadline, forward_for, refusal,
 };
 use outcry_service::Clock;
 use tonic::body::Body;
@@ -21,10 +21,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::admission::{Admission, Kind};
-use super::connection::Peer;
-use super::framing::BoundedMessages;
+use super::allowance::Allowances;
+use super::caller::{Caller, Proxies};
+use super::framing::{Fault, OneMessage};
+use super::lane::Lane;
+use super::metadata;
 use super::outcome::{complete, failed};
 use super::session::Sessions;
+use super::shape;
 use crate::SERVICE;
 use crate::config::Config;
 
@@ -37,7 +41,9 @@ pub(super) struct Forwarder {
     pub(super) directory: Directory,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sessions: Sessions,
+    pub(super) allowances: Allowances,
     pub(super) admission: Admission,
+    pub(super) proxies: Proxies,
     pub(super) config: Arc<Config>,
 }
 
@@ -54,17 +60,22 @@ impl Service<Request<Body>> for Forwarder {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let forwarder = self.clone();
         let correlation_id = self.clock.new_id();
-        let span = tracing::info_span!("edge", method = request.uri().path(), %correlation_id);
+        // A client's trace goes on here; who brings none begins one.
+        let parent = TraceContext::in_headers(request.headers());
+        let path = request.uri().path();
+        let span = tracing::error_span!("edge", method = path, %correlation_id);
+        let known = self.open_method(path).is_ok();
+        let traced = CallSpan::server(SERVICE, path, known, parent, correlation_id);
         let answer = async move {
-            Ok(match forwarder.forward(request, correlation_id).await {
+            match forwarder.forward(request, correlation_id).await {
                 Ok(response) => response,
                 Err(status) => {
                     tracing::debug!(code = ?status.code(), message = status.message(), "call refused");
                     failed(status, correlation_id)
                 }
-            })
+            }
         };
-        Box::pin(answer.instrument(span))
+        Box::pin(traced.run(answer).map(Ok).instrument(span))
     }
 }
 
@@ -76,31 +87,36 @@ impl Forwarder {
     ) -> Result<Response<Body>, Status> {
         let path = request.uri().path().to_owned();
         let rule = self.open_method(&path)?;
-        check_shape(&request)?;
+        metadata::check_size(request.headers())?;
+        shape::check(&request)?;
         let claims = self.claims_for(rule, request.headers()).await?;
+        let user_id = claims.as_ref().map(|claims| claims.sub.as_str());
+        let address = self.proxies.client_of(&request);
+        let lane = Lane::of(rule);
+        self.allowances.spend(lane, user_id, address)?;
         let kind = if rule.streaming {
             Kind::Stream
         } else {
-            Kind::Call
+            Kind::Call(lane)
         };
-        let ticket = self
-            .admission
-            .admit(kind, caller_of(&request, claims.as_ref()))?;
-        clean(request.headers_mut());
+        let caller = Caller::of(user_id, address);
+        let ticket = self.admission.admit(kind, caller)?;
+        metadata::keep_harmless(request.headers_mut());
         self.bound(kind, request.headers_mut());
         if let Ok(id) = HeaderValue::from_str(&correlation_id.to_string()) {
             request.headers_mut().insert(CORRELATION_ID, id);
         }
-        if let Some(Peer(address)) = request.extensions().get::<Peer>().copied()
-            && let Ok(address) = HeaderValue::from_str(&address.ip().to_string())
+        if let Some(address) = address
+            && let Ok(address) = HeaderValue::from_str(&address.to_string())
         {
             request.headers_mut().insert(CLIENT_ADDRESS, address);
         }
         if let Some(claims) = &claims {
             forward_for(&mut request, claims.user());
         }
-        let message_bytes_max = self.config.message_bytes_max;
-        let request = request.map(|body| Body::new(BoundedMessages::new(body, message_bytes_max)));
+        let (bytes_max, fault) = (self.config.message_bytes_max, Fault::default());
+        let request =
+            request.map(|body| Body::new(OneMessage::new(body, bytes_max, Arc::clone(&fault))));
         let end = (kind == Kind::Stream).then(|| self.sessions.end(claims));
         let mut channel = self.directory.channel(EDGE, server_of(rule));
         // A stream has no deadline once it runs, but it must begin: a client that never sends its
@@ -111,7 +127,21 @@ impl Forwarder {
             Ok(Err(never)) => match never {},
             Err(_elapsed) => return Err(deadline::exceeded()),
         };
-        Ok(complete(response, correlation_id, Some(ticket), end))
+        // What the transport made of a body that failed is not what was wrong with it.
+        if let Some(fault) = fault.get() {
+            return Err(fault.clone());
+        }
+        if lane == Lane::SignIns && is_failed_sign_in(&response) {
+            self.allowances.sign_in_failed(address);
+        }
+        let answer_bytes_max = self.config.answer_bytes_max;
+        Ok(complete(
+            response,
+            correlation_id,
+            answer_bytes_max,
+            Some(ticket),
+            end,
+        ))
     }
 
     /// The rule of a method that is open to the outside. Others are not even admitted to exist.
@@ -146,7 +176,7 @@ impl Forwarder {
         headers.remove(deadline::GRPC_TIMEOUT);
         let longest = self.config.call_deadline();
         let wait = match kind {
-            Kind::Call => Some(wish.map_or(longest, |wish| wish.min(longest))),
+            Kind::Call(_) => Some(wish.map_or(longest, |wish| wish.min(longest))),
             Kind::Stream => wish,
         };
         if let Some(wait) = wait {
@@ -165,67 +195,8 @@ fn server_of(rule: &Rule) -> String {
     }
 }
 
-/// Whether the request is a gRPC call at all.
-fn check_shape(request: &Request<Body>) -> Result<(), Status> {
-    let content_type = request.headers().get(CONTENT_TYPE);
-    let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if request.method() == Method::POST && is_grpc {
-        return Ok(());
-    }
-    Err(refusal::with_reason(
-        Code::InvalidArgument,
-        "NOT_A_GRPC_CALL",
-        "call this by gRPC or gRPC-Web: POST with content type application/grpc",
-    ))
-}
-
-/// For whom a call counts: the user, or the address of somebody who is not signed in.
-fn caller_of(request: &Request<Body>, claims: Option<&Claims>) -> String {
-    match (claims, request.extensions().get::<Peer>()) {
-        (Some(claims), _) => format!("user:{}", claims.sub),
-        (None, Some(Peer(address))) => format!("address:{}", address.ip()),
-        (None, None) => "address:unknown".to_owned(),
-    }
-}
-
-/// Takes away what only the platform may say, and secrets that no service needs.
-fn clean(headers: &mut HeaderMap) {
-    let inner: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let name = name.as_str();
-            name.starts_with(INTERNAL_PREFIX) || name.starts_with("grpc-previous-")
-        })
-        .cloned()
-        .collect();
-    for name in inner.iter().chain(&[AUTHORIZATION, COOKIE]) {
-        headers.remove(name);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_only_the_platform_may_say_is_taken_away() {
-        let mut headers = HeaderMap::new();
-        for name in [
-            "outcry-correlation-id",
-            "outcry-user",
-            "outcry-anything-bin",
-            "grpc-previous-rpc-attempts",
-            "authorization",
-            "cookie",
-            "traceparent",
-            "content-type",
-        ] {
-            headers.append(name, HeaderValue::from_static("x"));
-            headers.append(name, HeaderValue::from_static("y"));
-        }
-        clean(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["content-type", "traceparent"]);
-    }
+/// Whether somebody's word was not taken: a wrong password, or a token to renew that does not count.
+fn is_failed_sign_in(response: &Response<Body>) -> bool {
+    Status::from_header_map(response.headers())
+        .is_some_and(|status| status.code() == Code::Unauthenticated)
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use outcry_mesh::{CORRELATION_ID, deadline, refusal};
 use tonic::body::Body;
@@ -15,14 +15,20 @@ use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
 use super::admission::Ticket;
+use super::framing::Meter;
+
+/// For gRPC clients that try again by themselves: how long to wait, in milliseconds.
+pub(super) const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// Ends a stream with the status it resolves to.
 pub(super) type End = BoxFuture<'static, Status>;
 
-/// Completes a response: correlation id, explained failure, and for streams the end of their time.
+/// Completes a response: correlation id, explained failure, messages of at most `bytes_max` bytes,
+/// and for streams the end of their time.
 pub(super) fn complete(
     response: Response<Body>,
     correlation_id: Uuid,
+    bytes_max: u32,
     ticket: Option<Ticket>,
     end: Option<End>,
 ) -> Response<Body> {
@@ -33,6 +39,7 @@ pub(super) fn complete(
     }
     let body = OutgoingBody {
         inner,
+        meter: Meter::new(bytes_max),
         correlation_id,
         end,
         ended: false,
@@ -43,7 +50,8 @@ pub(super) fn complete(
 
 /// A response that is nothing but a failure.
 pub(super) fn failed(status: Status, correlation_id: Uuid) -> Response<Body> {
-    complete(status.into_http(), correlation_id, None, None)
+    // There is no message in it to be bounded.
+    complete(status.into_http(), correlation_id, 0, None, None)
 }
 
 /// What a client is told of a failure: its reason always, its innards never.
@@ -87,11 +95,25 @@ fn explain_in(headers: &mut HeaderMap, correlation_id: Uuid) {
     if told.add_header(headers).is_err() {
         headers.insert(Status::GRPC_STATUS, HeaderValue::from(told.code() as i32));
     }
+    push_back(&told, headers);
+}
+
+/// Says in gRPC's own way what the details say of when to come back.
+fn push_back(told: &Status, headers: &mut HeaderMap) {
+    let wait = told
+        .get_details_retry_info()
+        .and_then(|info| info.retry_delay);
+    if let Some(wait) = wait {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let name = HeaderName::from_static(RETRY_PUSHBACK);
+        headers.insert(name, HeaderValue::from(wait));
+    }
 }
 
 /// Response body on its way out.
 struct OutgoingBody {
     inner: Body,
+    meter: Meter,
     correlation_id: Uuid,
     end: Option<End>,
     ended: bool,
@@ -103,7 +125,12 @@ impl OutgoingBody {
         self.ended = true;
         self.inner = Body::empty();
         self.end = None;
-        deadline::closing_frame(&told(status, self.correlation_id))
+        let told = told(status, self.correlation_id);
+        let Ok(mut trailers) = deadline::closing_frame(&told).into_trailers() else {
+            return Frame::trailers(HeaderMap::new());
+        };
+        push_back(&told, &mut trailers);
+        Frame::trailers(trailers)
     }
 }
 
@@ -133,7 +160,10 @@ impl HttpBody for OutgoingBody {
                     explain_in(&mut trailers, this.correlation_id);
                     Frame::trailers(trailers)
                 }
-                Err(frame) => frame,
+                Err(frame) => match frame.data_ref().map(|data| this.meter.pass_answer(data)) {
+                    Some(Err(too_large)) => this.close(too_large),
+                    _ => frame,
+                },
             }))),
             None => Poll::Ready(None),
         }
@@ -186,7 +216,7 @@ mod tests {
         response
             .headers_mut()
             .insert("x-kept", HeaderValue::from_static("1"));
-        let response = complete(response, ID, None, None);
+        let response = complete(response, ID, 100, None, None);
         let status = Status::from_header_map(response.headers()).unwrap();
         assert_eq!(status.get_details_error_info().unwrap().reason, "NOT_FOUND");
         assert_eq!(response.headers()["x-kept"], "1");
@@ -196,10 +226,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_ends_with_a_status_when_its_time_is_over() {
-        let busy = futures::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::from("x"))));
+        let busy = futures::stream::repeat_with(|| {
+            Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; 5])))
+        });
         let body = Body::new(http_body_util::StreamBody::new(busy));
         let end: End = Box::pin(async { Status::unauthenticated("over") });
-        let response = complete(Response::new(body), ID, None, Some(end));
+        let response = complete(Response::new(body), ID, 100, None, Some(end));
         let collected = response.into_body().collect().await.unwrap();
         let status = Status::from_header_map(collected.trailers().unwrap()).unwrap();
         assert_eq!(
@@ -212,7 +244,7 @@ mod tests {
     async fn a_broken_body_becomes_a_status() {
         let broken = futures::stream::iter([Err::<Frame<Bytes>, _>(Status::unavailable("gone"))]);
         let body = Body::new(http_body_util::StreamBody::new(broken));
-        let response = complete(Response::new(body), ID, None, None);
+        let response = complete(Response::new(body), ID, 100, None, None);
         let collected = response.into_body().collect().await.unwrap();
         let status = Status::from_header_map(collected.trailers().unwrap()).unwrap();
         assert_eq!(
@@ -220,5 +252,25 @@ mod tests {
             (Code::Unavailable, "gone")
         );
         assert!(status.get_details_error_info().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_becomes_a_status() {
+        let message = [&[0, 0, 0, 0, 101][..], &[9; 101]].concat();
+        let body = Body::new(http_body_util::Full::new(Bytes::from(message)));
+        let response = complete(Response::new(body), ID, 100, None, None);
+        let collected = response.into_body().collect().await.unwrap();
+        let status = Status::from_header_map(collected.trailers().unwrap()).unwrap();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(collected.to_bytes().is_empty());
+    }
+
+    #[test]
+    fn a_wait_is_told_to_programs_that_know_nothing_but_grpc() {
+        let wait = std::time::Duration::from_millis(1500);
+        let busy = refusal::retry_after(Code::ResourceExhausted, "TOO_BUSY", "busy", wait);
+        assert_eq!(failed(busy, ID).headers()[RETRY_PUSHBACK], "1500");
+        let gone = failed(Status::not_found("no such order"), ID);
+        assert!(!gone.headers().contains_key(RETRY_PUSHBACK));
     }
 }

@@ -28,16 +28,19 @@ pub(super) struct Sessions {
 impl Sessions {
     /// The claims of the request's token; `None` when it has none.
     pub(super) async fn claims(&self, headers: &HeaderMap) -> Result<Option<Claims>, Status> {
-        let Some(header) = headers.get(AUTHORIZATION) else {
+        let mut all = headers.get_all(AUTHORIZATION).iter();
+        let Some(header) = all.next() else {
             return Ok(None);
         };
-        let token = header.to_str().ok().and_then(bearer).ok_or_else(|| {
-            refusal::with_reason(
-                Code::Unauthenticated,
-                "TOKEN_MALFORMED",
-                "the authorization must read `Bearer <access token>`",
-            )
-        })?;
+        if all.next().is_some() {
+            // Whoever stands between might have believed the other one.
+            return Err(malformed("send one authorization, not several"));
+        }
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(bearer)
+            .ok_or_else(|| malformed("the authorization must read `Bearer <access token>`"))?;
         let claims = self.keys.verify(token, self.clock.now()).await?;
         if self.revocations.is_revoked(&claims) {
             return Err(refused(&TokenError::Revoked));
@@ -84,6 +87,10 @@ fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn malformed(message: &str) -> Status {
+    refusal::with_reason(Code::Unauthenticated, "TOKEN_MALFORMED", message)
 }
 
 fn stopping() -> Status {

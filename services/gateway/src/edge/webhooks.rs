@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use outcry_contracts::payments::v1::ReceiveWebhookRequest;
 use outcry_contracts::payments::v1::payment_service_client::PaymentServiceClient;
 use outcry_events::Cause;
+use outcry_mesh::trace::{CORRELATION, Described, KeyValue, Span, SpanKind};
 use outcry_mesh::{CORRELATION_ID, Directory, correlate};
 use outcry_service::Clock;
 use serde_json::json;
@@ -27,7 +28,8 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::admission::{Admission, Kind};
-use super::connection::Peer;
+use super::caller::{Caller, Proxies};
+use super::lane::Lane;
 use super::outcome::told;
 use crate::SERVICE;
 
@@ -58,6 +60,7 @@ pub(super) struct Door {
     pub(super) directory: Directory,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) admission: Admission,
+    pub(super) proxies: Proxies,
     /// The longest a webhook may take, its body included.
     pub(super) deadline: Duration,
 }
@@ -80,10 +83,15 @@ async fn receive(
     request: Request,
 ) -> Response {
     let correlation_id = door.clock.new_id();
-    let span = tracing::info_span!("webhook", provider, %correlation_id);
+    let span = tracing::error_span!("webhook", provider, %correlation_id);
+    let traced = Span::begin(SERVICE, SpanKind::Server, None, || Described {
+        name: "webhook".into(),
+        attributes: vec![KeyValue::new(CORRELATION, correlation_id.to_string())],
+    });
     let taking = tokio::time::timeout(
         door.deadline,
-        door.take(provider, request, correlation_id)
+        traced
+            .within(door.take(provider, request, correlation_id))
             .instrument(span),
     );
     let mut response = match taking.await {
@@ -121,13 +129,10 @@ impl Door {
         request: Request,
         correlation_id: Uuid,
     ) -> Result<bool, Refused> {
-        let from = match request.extensions().get::<Peer>() {
-            Some(Peer(address)) => format!("address:{}", address.ip()),
-            None => "address:unknown".to_owned(),
-        };
+        let from = Caller::at(self.proxies.client_of(&request));
         let _ticket = self
             .admission
-            .admit(Kind::Call, from)
+            .admit(Kind::Call(Lane::Orders), from)
             .map_err(Refused::Status)?;
         if provider.len() > PROVIDER_BYTES_MAX {
             let nobody = Status::not_found("there is no payment provider of this name");

@@ -1,5 +1,8 @@
 //! What browsers and plain HTTP clients get on the same port.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use outcry_contracts::eventlog::v1::SubscribeRequest;
 use outcry_contracts::users::v1::{GetMeRequest, GetMeResponse};
 use outcry_gateway::Config;
 use outcry_mesh::Role;
@@ -8,7 +11,7 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::rig::{Rig, user};
+use crate::rig::{Rig, TOKEN_LIFETIME, user};
 
 /// One HTTP/1.1 exchange: the head and the body as they came.
 pub async fn exchange(rig: &Rig, head: &str, body: &[u8]) -> (String, Vec<u8>) {
@@ -81,6 +84,106 @@ async fn a_browser_calls_by_grpc_web_over_http_1() {
     let me = GetMeResponse::decode(messages[0].as_slice()).unwrap();
     assert_eq!(me.user.unwrap().user_id, user(7));
     assert!(trailers.contains("grpc-status:0"), "{trailers}");
+}
+
+/// The bytes of base64 that was encoded piece by piece.
+fn untexted(text: &[u8]) -> Vec<u8> {
+    text.chunks(4)
+        .flat_map(|four| STANDARD.decode(four).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_browser_finds_one_message_and_then_the_trailers_in_the_body() {
+    let rig = Rig::start().await;
+    let token = rig.token(&user(7), Role::User);
+    for (kind, text) in [
+        ("application/grpc-web+proto", false),
+        ("application/grpc-web", false),
+        ("application/grpc-web-text", true),
+        ("application/grpc-web-text+proto", true),
+    ] {
+        let head = format!(
+            "POST /outcry.users.v1.UserService/GetMe HTTP/1.1\ncontent-type: {kind}\naccept: {kind}\nauthorization: Bearer {token}"
+        );
+        let sent = framed(&GetMeRequest {});
+        let sent = if text {
+            STANDARD.encode(sent).into()
+        } else {
+            sent
+        };
+        let (head, body) = exchange(&rig, &head, &sent).await;
+        assert!(
+            head.contains("content-type: application/grpc-web"),
+            "{head}"
+        );
+        assert!(
+            !head.contains("grpc-status"),
+            "the head ends no call: {head}"
+        );
+        let body = dechunked(&body);
+        let body = if text { untexted(&body) } else { body };
+        // First the message, whole and plain.
+        let [0, a, b, c, d, rest @ ..] = body.as_slice() else {
+            panic!("{kind}: {body:?}");
+        };
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let (message, rest) = rest.split_at(length);
+        let me = GetMeResponse::decode(message).unwrap();
+        assert_eq!(me.user.unwrap().user_id, user(7));
+        // Then the trailers, and nothing after them.
+        let [0x80, a, b, c, d, trailers @ ..] = rest else {
+            panic!("{kind}: no trailers in {rest:?}");
+        };
+        assert_eq!(
+            u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+            trailers.len()
+        );
+        let trailers = std::str::from_utf8(trailers).unwrap();
+        assert!(
+            trailers.split("\r\n").any(|line| line == "grpc-status:0"),
+            "{trailers}"
+        );
+        assert!(trailers.ends_with("\r\n"), "{trailers}");
+    }
+}
+
+#[tokio::test]
+async fn a_browsers_stream_ends_with_trailers_when_its_token_expires() {
+    let rig = Rig::start().await;
+    rig.happened_to(&user(7), 1).await;
+    let token = rig.token(&user(7), Role::User);
+    let body = framed(&SubscribeRequest::default());
+    let head = format!(
+        "POST /outcry.eventlog.v1.EventLogService/Subscribe HTTP/1.1\r\nhost: outcry\r\n\
+         content-type: application/grpc-web+proto\r\nauthorization: Bearer {token}\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let mut answer = Vec::new();
+    // The first chunk is the first event: the stream is open.
+    let begun = loop {
+        assert_ne!(
+            stream.read_buf(&mut answer).await.unwrap(),
+            0,
+            "ended early"
+        );
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(head) = head
+            && answer.len() > head + 4
+        {
+            break head + 4;
+        }
+    };
+    rig.clock.advance(TOKEN_LIFETIME * 2);
+    stream.read_to_end(&mut answer).await.unwrap();
+    let (messages, trailers) = unframed(&dechunked(&answer[begun..]));
+    assert!(!messages.is_empty());
+    assert!(trailers.contains("grpc-status:16"), "{trailers}");
+    assert!(trailers.contains("grpc-status-details-bin:"), "{trailers}");
 }
 
 #[tokio::test]

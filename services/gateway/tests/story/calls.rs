@@ -78,6 +78,7 @@ async fn what_a_client_claims_about_itself_is_dropped() {
         ("outcry-caller", "users"),
         ("outcry-client-address", "203.0.113.9"),
         ("grpc-previous-rpc-attempts", "7"),
+        ("x-forwarded-for", "203.0.113.9"),
     ] {
         request.metadata_mut().insert(name, value.parse().unwrap());
     }

@@ -1,6 +1,7 @@
 //! A gateway on a real socket and a real store, with a users service behind it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct Rig {
     pub directory: Directory,
     pub keys: Arc<Mutex<Vec<SigningKey>>>,
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    pub key_fetches: Arc<AtomicUsize>,
     pub edge: Edge,
     pub stop: CancellationToken,
     pub serving: JoinHandle<()>,
@@ -100,9 +102,11 @@ impl Rig {
 
         let keys = Arc::new(Mutex::new(vec![SigningKey::from_seed(&[1; 32])]));
         let seen = Arc::default();
+        let key_fetches = Arc::default();
         let users = Users {
             keys: Arc::clone(&keys),
             seen: Arc::clone(&seen),
+            key_fetches: Arc::clone(&key_fetches),
         };
         directory
             .register("users", Routes::new(UserServiceServer::new(users)))
@@ -122,6 +126,7 @@ impl Rig {
             directory,
             keys,
             seen,
+            key_fetches,
             edge,
             stop,
             serving,

@@ -48,6 +48,7 @@ async fn running() -> Running {
     let users = UserServiceServer::new(Users {
         keys,
         seen: Arc::default(),
+        key_fetches: Arc::default(),
     });
     platform
         .directory()

@@ -1,5 +1,6 @@
 //! A users service that signs like the real one and tells what it saw of its callers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use outcry_contracts::users::v1::user_service_server::UserService;
@@ -23,6 +24,8 @@ pub struct Seen {
 pub struct Users {
     pub keys: Arc<Mutex<Vec<SigningKey>>>,
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// How often it was asked for its keys.
+    pub key_fetches: Arc<AtomicUsize>,
 }
 
 impl Users {
@@ -117,6 +120,7 @@ impl UserService for Users {
         &self,
         _: Request<GetSigningKeysRequest>,
     ) -> Answer<GetSigningKeysResponse> {
+        self.key_fetches.fetch_add(1, Ordering::Relaxed);
         let keys: Vec<_> = self
             .keys
             .lock()
