@@ -266,7 +266,11 @@ impl Endpoint {
     /// What there is to see.
     pub(crate) fn overview(&self, now: Instant) -> overview::Endpoint {
         let seen = self.conduct.seen(now);
-        let left = |until: Instant| millis(until.saturating_duration_since(now));
+        // Rounded up: what is not over yet is not shown as over.
+        let left = |until: Instant| {
+            let left = until.saturating_duration_since(now);
+            millis(left + Duration::from_nanos(999_999))
+        };
         let link = match &*self.link() {
             Link::Down => State::Idle,
             Link::Connecting { .. } => State::Connecting,

@@ -50,6 +50,7 @@ mod pool;
 mod reception;
 mod recorder;
 pub mod refusal;
+mod replicas;
 mod resolver;
 mod retry;
 mod server;

@@ -1,15 +1,13 @@
 //! All replicas of one service elsewhere: which one gets a call, and which are passed over.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::address::{Address, Endpoints, Source};
+use crate::address::Endpoints;
 use crate::budget::Budget;
 use crate::choice;
 use crate::credentials::Membership;
@@ -18,37 +16,23 @@ use crate::endpoint::{Endpoint, Standing};
 use crate::gate::{self, Passage, Verdict};
 use crate::metrics::{Detection, MeshMetrics};
 use crate::overview;
-use crate::resolver;
+use crate::replicas::Replicas;
 use crate::throttle::Throttle;
 use crate::turn::Turn;
-
-/// A name is not looked up more often than this, however much fails.
-const RESOLVE_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The replicas of one service.
 #[derive(Debug)]
 pub(crate) struct Pool {
     /// The service.
     target: Arc<str>,
-    endpoints: Endpoints,
-    membership: Membership,
+    replicas: Arc<Replicas>,
     metrics: MeshMetrics,
-    known: RwLock<Known>,
-    /// Held by whoever looks the name up.
-    resolving: Mutex<()>,
     /// Some endpoint may be passed over. Saves looking for one in ordinary times.
     troubled: AtomicBool,
     /// Held while it is decided whether one more is passed over.
-    ejecting: std::sync::Mutex<()>,
-    budget: std::sync::Mutex<Budget>,
-    throttle: std::sync::Mutex<Throttle>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Known {
-    endpoints: Arc<[Arc<Endpoint>]>,
-    /// When the name was last looked up, with whatever outcome, and until when that holds.
-    asked: Option<(Instant, Instant)>,
+    ejecting: Mutex<()>,
+    budget: Mutex<Budget>,
+    throttle: Mutex<Throttle>,
 }
 
 /// What a call is looking for.
@@ -68,22 +52,17 @@ impl Pool {
         metrics: MeshMetrics,
     ) -> Pool {
         let now = Instant::now();
-        let pool = Pool {
-            target: target.into(),
-            endpoints,
-            membership,
+        let target: Arc<str> = target.into();
+        let replicas = Replicas::new(&target, endpoints, membership, metrics.clone());
+        Pool {
+            target,
+            replicas: Arc::new(replicas),
             metrics,
-            known: RwLock::default(),
-            resolving: Mutex::new(()),
             troubled: AtomicBool::new(false),
-            ejecting: std::sync::Mutex::new(()),
-            budget: std::sync::Mutex::new(Budget::new(now)),
-            throttle: std::sync::Mutex::new(Throttle::new(now)),
-        };
-        if let Source::Fixed(addresses) = &pool.endpoints.source {
-            pool.replace(addresses.clone());
+            ejecting: Mutex::new(()),
+            budget: Mutex::new(Budget::new(now)),
+            throttle: Mutex::new(Throttle::new(now)),
         }
-        pool
     }
 
     /// An attempt at the endpoint that should get it: at once, as long as any is known.
@@ -92,18 +71,18 @@ impl Pool {
         tried: &[Arc<Endpoint>],
         wish: Wish,
     ) -> Option<Turn> {
-        self.refresh(!tried.is_empty()).await;
+        self.replicas.refresh(!tried.is_empty()).await;
         if let Some(turn) = self.pick(tried, wish) {
             return Some(turn);
         }
         // Nobody is left: replicas may have moved since the name was looked up.
-        self.resolve_now().await;
+        self.replicas.resolve_now().await;
         self.pick(tried, wish)
     }
 
     fn pick(self: &Arc<Self>, tried: &[Arc<Endpoint>], wish: Wish) -> Option<Turn> {
         let now = Instant::now();
-        let all = self.known().endpoints;
+        let all = self.replicas.all();
         let untried = |one: &Arc<Endpoint>| !tried.iter().any(|other| Arc::ptr_eq(one, other));
         if let Some(probed) = self.to_probe(&all, untried, now) {
             return Some(Turn::new(self, probed, true));
@@ -173,7 +152,7 @@ impl Pool {
 
     /// Passes an endpoint over if it is worse than the others and not too many are already.
     fn suspect(&self, endpoint: &Arc<Endpoint>, detection: Detection, now: Instant) {
-        let all = self.known().endpoints;
+        let all = self.replicas.all();
         let others = || all.iter().filter(|one| !Arc::ptr_eq(one, endpoint));
         let conduct = endpoint.conduct();
         let outlier = match detection {
@@ -231,89 +210,19 @@ impl Pool {
         let now = Instant::now();
         overview::Target {
             name: self.target.to_string(),
-            source: self.endpoints.to_string(),
+            source: self.replicas.source().to_string(),
             retries_left: self.budget().left(now),
             kept_back: Level::ALL
                 .into_iter()
                 .map(|level| (level.name(), self.throttle().kept_back(level, now)))
                 .collect(),
             endpoints: self
-                .known()
-                .endpoints
+                .replicas
+                .all()
                 .iter()
                 .map(|one| one.overview(now))
                 .collect(),
         }
-    }
-
-    /// Looks the name up when what is known is too old, in the background as long as anything is known.
-    async fn refresh(self: &Arc<Self>, after_failure: bool) {
-        if matches!(self.endpoints.source, Source::Fixed(_)) {
-            return;
-        }
-        let known = self.known();
-        if known.endpoints.is_empty() {
-            self.resolve_now().await;
-        } else if is_due(known.asked, after_failure) {
-            let pool = Arc::clone(self);
-            tokio::spawn(async move {
-                if let Ok(_turn) = pool.resolving.try_lock() {
-                    pool.resolve().await;
-                }
-            });
-        }
-    }
-
-    /// Looks the name up unless that was done a moment ago, and waits for it.
-    async fn resolve_now(&self) {
-        let asked = self.known().asked;
-        if matches!(self.endpoints.source, Source::Fixed(_)) || !is_due(asked, true) {
-            return;
-        }
-        let _turn = self.resolving.lock().await;
-        if self.known().asked == asked {
-            self.resolve().await;
-        }
-    }
-
-    async fn resolve(&self) {
-        let Source::Name { host, port } = &self.endpoints.source else {
-            return;
-        };
-        let addresses = resolver::look_up(host, *port).await;
-        let now = Instant::now();
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .asked = Some((now, now + resolver::good_for()));
-        // Old addresses are worth more than none: a resolver may fail while the service runs.
-        if !addresses.is_empty() {
-            self.replace(addresses);
-        }
-    }
-
-    /// Knows these addresses from now on. Endpoints that stay keep their connections and their record.
-    fn replace(&self, addresses: Vec<Address>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let endpoints = addresses
-            .into_iter()
-            .map(|address| {
-                let same = known.endpoints.iter().find(|one| *one.address() == address);
-                same.cloned().unwrap_or_else(|| {
-                    let target = Arc::clone(&self.target);
-                    let (membership, metrics) = (self.membership.clone(), self.metrics.clone());
-                    Arc::new(Endpoint::new(address, target, membership, metrics))
-                })
-            })
-            .collect();
-        known.endpoints = endpoints;
-    }
-
-    fn known(&self) -> Known {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     fn ejecting(&self) -> MutexGuard<'_, ()> {
@@ -329,14 +238,147 @@ impl Pool {
     }
 }
 
-/// Whether a name should be looked up again.
-fn is_due(asked: Option<(Instant, Instant)>, after_failure: bool) -> bool {
-    asked.is_none_or(|(at, good_until)| {
-        let due = if after_failure {
-            at + RESOLVE_AT_MOST_EVERY
-        } else {
-            good_until
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    fn pool(endpoints: &str) -> (Arc<Pool>, MeshMetrics) {
+        let metrics = MeshMetrics::default();
+        let endpoints = endpoints.parse().unwrap();
+        let pool = Pool::new("funds", endpoints, Membership::default(), metrics.clone());
+        (Arc::new(pool), metrics)
+    }
+
+    fn of(count: usize) -> (Arc<Pool>, MeshMetrics) {
+        let addresses: Vec<_> = (1..=count)
+            .map(|port| format!("http://10.0.0.1:{port}"))
+            .collect();
+        pool(&addresses.join(","))
+    }
+
+    fn all(pool: &Pool) -> Arc<[Arc<Endpoint>]> {
+        pool.replicas.all()
+    }
+
+    /// One answers, and then another fails more often than it may.
+    fn fails(pool: &Pool, failing: usize, answering: usize) {
+        let (all, began) = (all(pool), Instant::now());
+        pool.ended(&all[answering], Verdict::Good, began, false);
+        for _ in 0..5 {
+            pool.ended(&all[failing], Verdict::Failed, began, false);
+        }
+    }
+
+    fn ejected(pool: &Pool) -> Vec<bool> {
+        let ejected = |one: &Arc<Endpoint>| one.conduct().is_ejected();
+        all(pool).iter().map(ejected).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_are_passed_over_and_the_next_one_is_spared() {
+        let (pool, metrics) = of(3);
+        fails(&pool, 0, 2);
+        assert_eq!(ejected(&pool), [true, false, false]);
+        fails(&pool, 1, 2);
+        assert_eq!(ejected(&pool), [true, false, false]);
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for counter in ["ejections_enforced_total", "ejections_unenforced_total"] {
+            let line = text
+                .lines()
+                .find(|line| line.contains(counter) && !line.starts_with('#'));
+            assert!(line.is_some_and(|line| line.ends_with(" 1")), "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_with_no_answer_elsewhere_since_they_began_make_no_exception() {
+        let (pool, _) = of(2);
+        pool.ended(&all(&pool)[1], Verdict::Good, Instant::now(), false);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        for _ in 0..20 {
+            pool.ended(&all(&pool)[0], Verdict::Failed, Instant::now(), false);
+        }
+        assert_eq!(ejected(&pool), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_that_pass_while_others_answer_count_as_failures_in_a_row() {
+        let (pool, _) = of(2);
+        let (all, began) = (all(&pool), Instant::now());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pool.ended(&all[1], Verdict::Good, began, false);
+        for _ in 0..5 {
+            pool.ended(&all[0], Verdict::TimedOut, began, false);
+        }
+        assert_eq!(ejected(&pool), [true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bad_share_of_good_answers_passes_over_only_who_is_worse_than_the_others() {
+        let share = |pool: &Pool, index: usize, good: usize| {
+            let (one, now) = (Arc::clone(&all(pool)[index]), Instant::now());
+            for call in 0..40 {
+                let verdict = if call % 10 < good {
+                    Verdict::Good
+                } else {
+                    Verdict::Declined
+                };
+                pool.ended(&one, verdict, now, false);
+            }
         };
-        Instant::now() >= due
-    })
+        let (alike, _) = of(2);
+        share(&alike, 0, 5);
+        share(&alike, 1, 5);
+        assert_eq!(ejected(&alike), [false, false]);
+        let (different, _) = of(2);
+        share(&different, 0, 10);
+        share(&different, 1, 5);
+        assert_eq!(ejected(&different), [false, true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_passed_over_gets_a_call_only_if_nobody_else_can() {
+        let (pool, _) = of(2);
+        fails(&pool, 0, 1);
+        let all = all(&pool);
+        for _ in 0..20 {
+            let turn = pool.next(&[], Wish::Another).await.unwrap();
+            assert!(Arc::ptr_eq(turn.endpoint(), &all[1]));
+        }
+        let tried = [Arc::clone(&all[1])];
+        let another = pool.next(&tried, Wish::Another).await.unwrap();
+        assert!(Arc::ptr_eq(another.endpoint(), &all[0]));
+        // Rather the same one again than one that fails.
+        let any = pool.next(&tried, Wish::Any).await.unwrap();
+        assert!(Arc::ptr_eq(any.endpoint(), &all[1]));
+        assert!(pool.next(&all, Wish::Another).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_while_one_call_probes_it_and_no_other() {
+        let (pool, _) = of(2);
+        fails(&pool, 0, 1);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let all = all(&pool);
+        let probe = pool.next(&[], Wish::Another).await.unwrap();
+        assert!(Arc::ptr_eq(probe.endpoint(), &all[0]));
+        for _ in 0..20 {
+            let turn = pool.next(&[], Wish::Another).await.unwrap();
+            assert!(Arc::ptr_eq(turn.endpoint(), &all[1]));
+        }
+        // Given up, it found nothing out.
+        drop(probe);
+        let probe = pool.next(&[], Wish::Another).await.unwrap();
+        assert!(Arc::ptr_eq(probe.endpoint(), &all[0]));
+        probe.end(Verdict::Good);
+        assert_eq!(ejected(&pool), [false, false]);
+    }
 }
