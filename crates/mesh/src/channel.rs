@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::Service;
 
 use crate::answer::unreachable;
@@ -19,6 +19,8 @@ use crate::criticality::{self, Level};
 use crate::deadline;
 use crate::directory::{Directory, not_running};
 use crate::identity::{ActingFor, Identity};
+use crate::metrics::{Attempt, ClientMeter, Measured, RequestBytes, Tries, label};
+use crate::server::Server;
 use crate::trace::CallSpan;
 
 /// Calls one service on behalf of another. Use it as the transport of any generated client.
@@ -52,6 +54,29 @@ impl Channel {
         }
     }
 
+    /// Calls a service of this process.
+    fn near(
+        &self,
+        server: &Server,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let method = label(self.directory.rules(), request.uri().path());
+        let meter = self.directory.metrics().client(method, &self.target);
+        let mut counted = Counted {
+            attempt: Some(meter.attempt()),
+            meter,
+        };
+        let sent = RequestBytes::handed_on(&mut request);
+        let answer = server.call(request);
+        async move {
+            let (head, body) = answer.await.into_parts();
+            let body = Measured::new(&head.headers, body, move |code, received| {
+                counted.end(code, sent.so_far(), received);
+            });
+            Response::from_parts(head, Body::new(body))
+        }
+    }
+
     fn prepare(&self, request: &mut Request<Body>) -> CallSpan {
         let user = request
             .extensions_mut()
@@ -73,6 +98,28 @@ impl Channel {
                 .insert(correlation::CORRELATION_ID, id);
         }
         CallSpan::client(self.caller, self.address.as_deref(), request)
+    }
+}
+
+/// A call within this process while it is counted; dropped before its end, it was cancelled.
+struct Counted {
+    meter: Arc<ClientMeter>,
+    attempt: Option<Attempt>,
+}
+
+impl Counted {
+    fn end(&mut self, code: Code, sent: u64, received: u64) {
+        if let Some(attempt) = self.attempt.take() {
+            let took = attempt.started().elapsed();
+            attempt.end(code, sent, received);
+            self.meter.call_ended(code, took, Tries::default());
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled, 0, 0);
     }
 }
 
@@ -98,7 +145,7 @@ impl Service<Request<Body>> for Channel {
                 self.directory.server(&self.target),
                 network.pool(&self.target),
             ) {
-                (Some(server), _) => return span.run(server.call(request)).map(Ok).boxed(),
+                (Some(server), _) => return span.run(self.near(&server, request)).map(Ok).boxed(),
                 (None, Some(pool)) => pool,
                 (None, None) => return refused(span, not_running(&self.target)),
             },

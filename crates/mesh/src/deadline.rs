@@ -56,6 +56,11 @@ pub fn current() -> Option<Instant> {
     inherited()?.deadline
 }
 
+/// Whether nobody waits for the answer any more.
+pub(crate) fn is_past(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
+}
+
 /// Time left for the call being handled.
 pub fn remaining() -> Option<Duration> {
     Some(current()?.saturating_duration_since(Instant::now()))

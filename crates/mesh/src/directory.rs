@@ -148,7 +148,8 @@ impl Directory {
             });
         }
         let (rules, ids) = (Arc::clone(&self.inner.rules), Arc::clone(&self.inner.ids));
-        let server = Server::new(name, routes, rules, ids).recorded_by(recorder);
+        let metrics = self.inner.metrics.clone();
+        let server = Server::new(name, routes, rules, ids, metrics).recorded_by(recorder);
         let server = Arc::new(server);
         self.change(|served| {
             served.insert(

@@ -4,7 +4,8 @@
 //! - [`Directory`] and [`Channel`]: where services run and how one calls another, without sockets in one process;
 //! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by [`Credentials`]:
 //!   [`Certificates`] that name the process by its [`SpiffeId`], or the [`MeshKey`];
-//! - the server's layers (outermost first): span with correlation id, authorization, deadline, panic guard;
+//! - the server's layers (outermost first): span with correlation id, metrics, authorization, limit, deadline,
+//!   panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
 //! - [`cause`], [`correlate`]: which flow a call belongs to; [`trace`]: which trace;
 //! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has; [`criticality`]: how much it
@@ -39,6 +40,7 @@ mod directory;
 mod endpoint;
 mod gate;
 mod identity;
+mod limit;
 mod listener;
 mod load;
 mod metrics;

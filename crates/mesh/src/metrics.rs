@@ -8,6 +8,8 @@
 mod body;
 mod calls;
 mod endpoints;
+mod limits;
+mod request;
 
 use std::sync::Arc;
 
@@ -18,9 +20,13 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) use self::body::{Measured, code_in};
 pub(crate) use self::calls::{Attempt, ClientMeter, ServerMeter, Tries};
 pub(crate) use self::endpoints::Detection;
+pub(crate) use self::request::RequestBytes;
+
+use crate::authorize::Rules;
 
 use self::calls::Calls;
 use self::endpoints::Endpoints;
+use self::limits::Limits;
 
 /// Bounds of durations in seconds, as A66 has them.
 const SECONDS: [f64; 41] = [
@@ -55,6 +61,7 @@ const RETRIES: [f64; 5] = [1.0, 2.0, 3.0, 4.0, 5.0];
 pub struct MeshMetrics {
     calls: Arc<Calls>,
     endpoints: Arc<Endpoints>,
+    limits: Arc<Limits>,
 }
 
 impl MeshMetrics {
@@ -62,6 +69,7 @@ impl MeshMetrics {
     pub fn register(&self, registry: &mut Registry) {
         self.calls.register(registry);
         self.endpoints.register(registry);
+        self.limits.register(registry);
     }
 
     /// What a caller of `path` at `target` counts.
@@ -74,9 +82,23 @@ impl MeshMetrics {
         self.calls.server(path)
     }
 
+    /// What a service lets in.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// What is counted of connections and ejections.
     pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+}
+
+/// The label of a method: its path, or one name for all paths that are in no contract, since anybody may make
+/// those up.
+pub(crate) fn label<'path>(rules: &Rules, path: &'path str) -> &'path str {
+    match rules.rule(path) {
+        Some(_) => path,
+        None => "other",
     }
 }
 

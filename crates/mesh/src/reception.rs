@@ -22,6 +22,7 @@ use crate::credentials::Credentials;
 use crate::deadline::closing_frame;
 use crate::directory::{Directory, not_running};
 use crate::identity::Identity;
+use crate::limit::NotBegun;
 use crate::network::NOT_BEGUN;
 use crate::passport;
 use crate::refusal;
@@ -40,6 +41,9 @@ const STREAMS_END_AFTER: Duration = Duration::from_secs(2);
 
 /// When a refused call is worth repeating.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Value of the header that says a call was not begun.
+const MARK: HeaderValue = HeaderValue::from_static("1");
 
 /// The gRPC service that answers anybody.
 const HEALTH: &str = "grpc.health.v1.Health";
@@ -96,15 +100,16 @@ impl Reception {
             Ok(mut response) => {
                 // What a handler says about a call of its own is not said about this one.
                 response.headers_mut().remove(NOT_BEGUN);
+                if response.extensions_mut().remove::<NotBegun>().is_some() {
+                    response.headers_mut().insert(NOT_BEGUN, MARK);
+                }
                 response
             }
             Err(Refused { status, elsewhere }) => {
                 tracing::debug!(code = ?status.code(), message = status.message(), "peer refused");
                 let mut response = status.into_http();
                 if elsewhere {
-                    response
-                        .headers_mut()
-                        .insert(NOT_BEGUN, HeaderValue::from_static("1"));
+                    response.headers_mut().insert(NOT_BEGUN, MARK);
                 }
                 response
             }
@@ -173,7 +178,7 @@ impl Inner {
         } else {
             &self.calls
         };
-        let place = taken(places)?;
+        let place = taken(places).map_err(elsewhere)?;
         request.extensions_mut().insert(Identity {
             caller: Some(proven.caller),
             user: passport.user,
@@ -263,14 +268,9 @@ impl HttpBody for DepartingBody {
 }
 
 fn taken(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
-    Arc::clone(places).try_acquire_owned().map_err(|_| {
-        refusal::retry_after(
-            Code::ResourceExhausted,
-            "TOO_BUSY",
-            "too many calls are in progress here",
-            RETRY_AFTER,
-        )
-    })
+    Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| refusal::too_busy("too many calls are in progress here", RETRY_AFTER))
 }
 
 fn draining() -> Status {

@@ -9,6 +9,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// The `domain` of every [`tonic_types::ErrorInfo`] this platform sends.
 pub const DOMAIN: &str = "outcry";
 
+/// Metadata key of how long a client waits before it repeats a call, in milliseconds.
+const PUSHBACK_MS: &str = "grpc-retry-pushback-ms";
+
 /// Something a service declines to do, with what a caller's program needs to tell it from other refusals.
 pub trait Refusal: std::error::Error {
     /// The gRPC code; decides whether a caller may try again.
@@ -55,6 +58,16 @@ pub fn retry_after(code: Code, reason: &str, message: impl Into<String>, wait: D
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     details.set_retry_info(Some(wait));
     Status::with_error_details(code, message, details)
+}
+
+/// Refuses what would be too much at the moment. Clients of every language that repeat calls by gRPC's rules
+/// wait that long first.
+pub fn too_busy(message: impl Into<String>, wait: Duration) -> Status {
+    let mut status = retry_after(Code::ResourceExhausted, "TOO_BUSY", message, wait);
+    if let Ok(wait_ms) = wait.as_millis().to_string().parse() {
+        status.metadata_mut().insert(PUSHBACK_MS, wait_ms);
+    }
+    status
 }
 
 /// `INVALID_ARGUMENT` that names the field at fault.
@@ -177,5 +190,9 @@ mod tests {
         );
         let wait = status.get_details_retry_info().unwrap().retry_delay;
         assert_eq!(wait, Some(Duration::from_secs(2)));
+        let busy = too_busy("busy", Duration::from_secs(2));
+        assert_eq!(busy.code(), Code::ResourceExhausted);
+        assert_eq!(busy.get_details_error_info().unwrap().reason, "TOO_BUSY");
+        assert_eq!(busy.metadata().get(PUSHBACK_MS).unwrap(), "2000");
     }
 }

@@ -1,5 +1,6 @@
 //! The layers in front of a service's methods, outermost first:
-//! span with the correlation id, authorization, deadline, panic guard, the method itself.
+//! span with the correlation id, metrics, authorization, limit, account, deadline, panic guard, the method
+//! itself.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,8 @@ use crate::correlation::{self, Correlation};
 use crate::criticality::Level;
 use crate::deadline::{self, BoundedBody, Inherited};
 use crate::identity::Identity;
+use crate::limit::{self, NotBegun, Place, Places};
+use crate::metrics::{Attempt, Measured, MeshMetrics, RequestBytes, label};
 use crate::recorder::{CallRecorder, Ending, RecordedCall, recorded};
 use crate::refusal;
 use crate::retry;
@@ -35,17 +38,28 @@ pub(crate) struct Server {
     routes: Routes,
     rules: Arc<Rules>,
     ids: IdSource,
+    metrics: MeshMetrics,
+    places: Places,
     /// Where calls are accounted for; none where they are not.
     recorder: Option<Arc<dyn CallRecorder>>,
 }
 
 impl Server {
-    pub(crate) fn new(name: &str, routes: Routes, rules: Arc<Rules>, ids: IdSource) -> Server {
+    pub(crate) fn new(
+        name: &str,
+        routes: Routes,
+        rules: Arc<Rules>,
+        ids: IdSource,
+        metrics: MeshMetrics,
+    ) -> Server {
+        let limits = metrics.limits();
         Server {
             name: name.to_owned(),
             routes: routes.prepare(),
             rules,
             ids,
+            places: Places::new(limits.calls(name), limits.streams(name)),
+            metrics,
             recorder: None,
         }
     }
@@ -88,32 +102,114 @@ impl Server {
             let call = RecordedCall::new(&path, rule, &identity, correlation_id);
             (recorder, call)
         });
-        if let Err(denial) = self.rules.check(&path, &identity) {
-            span.in_scope(|| tracing::info!(reason = denial.message(), "call denied"));
-            if let Some((recorder, call)) = recording {
-                recorder.denied(call, Ending::of(&denial));
-            }
-            let denied = denial.into_http();
-            traced.end(denied.headers());
-            return std::future::ready(denied).boxed();
-        }
+        let attempt = self.metrics.server(label(&self.rules, &path)).call();
         let streaming = rule.is_some_and(|rule| rule.streaming);
-        let level = Level::of_call(request.headers(), rule);
         let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
             .and_then(|wait| Instant::now().checked_add(wait));
         let inherited = Inherited {
             deadline,
             correlation_id,
-            level,
+            level: Level::of_call(request.headers(), rule),
         };
+        let admitted = span.in_scope(|| self.admit(&path, &identity, inherited, streaming));
+        let place = match admitted {
+            Ok(place) => place,
+            Err(Refused { status, elsewhere }) => {
+                attempt.end(status.code(), 0, 0);
+                if let Some((recorder, call)) = recording {
+                    let ending = Ending::of(&status);
+                    if ending.is_denial() {
+                        recorder.denied(call, ending);
+                    }
+                }
+                let mut response = status.into_http();
+                traced.end(response.headers());
+                if let Some(mark) = elsewhere {
+                    response.extensions_mut().insert(mark);
+                }
+                return std::future::ready(response).boxed();
+            }
+        };
+        let received = RequestBytes::of(&mut request);
         let answer = handle(self.routes.clone(), request, inherited, streaming);
-        let Some((recorder, call)) = recording else {
-            return traced.run(answer).instrument(span).boxed();
-        };
         let is_safe = rule.is_some_and(|rule| rule.safe);
-        let answer = recorded(recorder, call, is_safe, deadline, answer);
+        let answer = async move {
+            let response = match recording {
+                Some((recorder, call)) => recorded(recorder, call, is_safe, deadline, answer).await,
+                None => answer.await,
+            };
+            counted(response, attempt, received, place, streaming)
+        };
         traced.run(answer).instrument(span).boxed()
     }
+
+    /// A place for a call that may be made now.
+    ///
+    /// # Errors
+    /// The answer of one that may not.
+    fn admit(
+        &self,
+        path: &str,
+        identity: &Identity,
+        call: Inherited,
+        streaming: bool,
+    ) -> Result<Place, Refused> {
+        if let Err(denial) = self.rules.check(path, identity) {
+            tracing::info!(reason = denial.message(), "call denied");
+            return Err(denial.into());
+        }
+        if deadline::is_past(call.deadline) {
+            // Nobody waits for the answer any more: the work is not begun.
+            return Err(deadline::exceeded().into());
+        }
+        let place = self.places.take(streaming, call.level, call.deadline);
+        place.ok_or_else(|| {
+            tracing::debug!(level = call.level.name(), "call refused: no place is free");
+            self.metrics.limits().refused(&self.name, call.level);
+            Refused {
+                status: limit::refused(&self.name, call.level),
+                elsewhere: Some(NotBegun),
+            }
+        })
+    }
+}
+
+/// A call that no handler begins with.
+struct Refused {
+    status: Status,
+    /// Another process may well take it.
+    elsewhere: Option<NotBegun>,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Refused {
+        Refused {
+            status,
+            elsewhere: None,
+        }
+    }
+}
+
+/// The response, counted when it has ended. A stream keeps its place until then.
+fn counted(
+    response: Response<Body>,
+    attempt: Attempt,
+    received: RequestBytes,
+    place: Place,
+    streaming: bool,
+) -> Response<Body> {
+    let place = if streaming {
+        Some(place)
+    } else {
+        place.answered();
+        None
+    };
+    let (head, body) = response.into_parts();
+    let body = Measured::new(&head.headers, body, move |code, sent| {
+        attempt.end(code, sent, received.so_far());
+        drop(place);
+    });
+    Response::from_parts(head, Body::new(body))
 }
 
 async fn handle(
@@ -123,11 +219,8 @@ async fn handle(
     streaming: bool,
 ) -> Response<Body> {
     let started = Instant::now();
-    if inherited
-        .deadline
-        .is_some_and(|deadline| deadline <= started)
-    {
-        // Nobody waits for the answer any more: the work is not begun.
+    if deadline::is_past(inherited.deadline) {
+        // It was not when the call was let in: the account had no room for it until now.
         return deadline::exceeded().into_http();
     }
     // A handler that panics is dropped whole; what it had committed is consistent by itself.
@@ -140,7 +233,7 @@ async fn handle(
         Some(deadline) => tokio::time::timeout_at(deadline, call).await,
         None => Ok(call.await),
     };
-    let response = match outcome {
+    let mut response = match outcome {
         Ok(Ok(Ok(response))) if streaming => response
             .map(|body| Body::new(BoundedBody::new(body, inherited.deadline, Some(inherited)))),
         Ok(Ok(Ok(response))) => response,
@@ -148,6 +241,8 @@ async fn handle(
         Ok(Err(panic)) => panicked(panic.as_ref()).into_http(),
         Err(_elapsed) => deadline::exceeded().into_http(),
     };
+    // Said of a call the handler made, it is not true of this one.
+    response.extensions_mut().remove::<NotBegun>();
     log_outcome(response.headers(), started);
     response
 }

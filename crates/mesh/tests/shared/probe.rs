@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each file of stories uses its part")]
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,13 +33,39 @@ pub struct Seen {
 }
 
 /// A service that notes what it sees and then does what the request says:
-/// `hang`, `panic`, wait at the `gate`, be `unavailable`, or call the next service named in `a>b>c`.
+/// `hang`, `panic`, wait at the `gate`, be `unavailable`, pretend to be `untouched`, or call the next service
+/// named in `a>b>c`.
 #[derive(Clone)]
 pub struct Probe {
     name: &'static str,
     directory: Directory,
     seen: Arc<Mutex<Vec<Seen>>>,
     pub gate: Arc<Semaphore>,
+    pub inside: Inside,
+}
+
+/// How many handlers are at work, streams included.
+#[derive(Debug, Clone, Default)]
+pub struct Inside(Arc<AtomicUsize>);
+
+/// One of them, until dropped.
+struct AtWork(Inside);
+
+impl Inside {
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn enter(&self) -> AtWork {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        AtWork(self.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Probe {
@@ -48,6 +75,7 @@ impl Probe {
             directory: directory.clone(),
             seen: Arc::clone(seen),
             gate: Arc::new(Semaphore::new(0)),
+            inside: Inside::default(),
         }
     }
 
@@ -71,10 +99,17 @@ impl Health for Probe {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         self.note(&request);
+        let _at_work = self.inside.enter();
         let asked = request.into_inner().service;
         match asked.split_once('>') {
             _ if asked == "hang" => std::future::pending().await,
             _ if asked == "unavailable" => Err(Status::unavailable("as asked")),
+            _ if asked == "untouched" => {
+                let mut status = Status::unavailable("as asked");
+                let mark = "1".parse().unwrap();
+                status.metadata_mut().insert("outcry-not-begun", mark);
+                Err(status)
+            }
             _ if asked == "gate" => {
                 self.gate.acquire().await.unwrap().forget();
                 Ok(Response::new(HealthCheckResponse { status: 1 }))
@@ -100,6 +135,7 @@ impl Health for Probe {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Answers>, Status> {
         self.note(&request);
+        let at_work = self.inside.enter();
         let one = tokio_stream::once(Ok(HealthCheckResponse { status: 1 }));
         let answers: Answers = match request.into_inner().service.as_str() {
             "endless" => Box::pin(one.chain(tokio_stream::pending())),
@@ -116,7 +152,10 @@ impl Health for Probe {
             }
             _ => Box::pin(one),
         };
-        Ok(Response::new(answers))
+        Ok(Response::new(Box::pin(answers.map(move |answer| {
+            let _until_the_end = &at_work;
+            answer
+        }))))
     }
 }
 
