@@ -19,6 +19,7 @@ use crate::address::Endpoints;
 use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
 use crate::credentials::Credentials;
+use crate::faults::{Faults, Injected};
 use crate::metrics::MeshMetrics;
 use crate::network::Network;
 use crate::overview::Overview;
@@ -44,6 +45,7 @@ struct Inner {
     ids: IdSource,
     served: RwLock<HashMap<String, Served>>,
     metrics: MeshMetrics,
+    faults: Arc<Injected>,
     network: Arc<Network>,
     changes: watch::Sender<u64>,
     ready: watch::Sender<bool>,
@@ -99,6 +101,7 @@ impl Directory {
                 served: RwLock::default(),
                 network: Arc::new(Network::new(metrics.clone())),
                 metrics,
+                faults: Arc::default(),
                 changes: watch::Sender::new(0),
                 ready: watch::Sender::new(false),
             }),
@@ -149,7 +152,8 @@ impl Directory {
         }
         let (rules, ids) = (Arc::clone(&self.inner.rules), Arc::clone(&self.inner.ids));
         let metrics = self.inner.metrics.clone();
-        let server = Server::new(name, routes, rules, ids, metrics).recorded_by(recorder);
+        let faults = Arc::clone(&self.inner.faults);
+        let server = Server::new(name, routes, rules, ids, metrics, faults).recorded_by(recorder);
         let server = Arc::new(server);
         self.change(|served| {
             served.insert(
@@ -189,6 +193,11 @@ impl Directory {
     /// What calls to other processes are proven with.
     pub fn credentials(&self) -> Option<Credentials> {
         self.inner.network.credentials()
+    }
+
+    /// Makes calls of services of this process fail on purpose from now on, in place of what was injected before.
+    pub fn inject(&self, faults: Faults) {
+        self.inner.faults.replace(faults);
     }
 
     /// A channel on which `caller` calls `target`: in this process when it runs here, else over the

@@ -11,6 +11,7 @@
 //! - [`authorize`]: the contract's access rules; [`deadline`]: the time a call has; [`criticality`]: how much it
 //!   matters;
 //! - [`CallRecorder`]: which calls are accounted for, wherever that is written down;
+//! - [`faults`]: failures made on purpose;
 //! - [`refusal`]: errors as gRPC statuses with `google.rpc` details;
 //! - [`token`]: the access tokens that users signs and the public edge verifies.
 //!
@@ -38,6 +39,7 @@ pub mod criticality;
 pub mod deadline;
 mod directory;
 mod endpoint;
+pub mod faults;
 mod gate;
 mod identity;
 mod limit;

@@ -88,7 +88,7 @@ pub fn explained(status: Status) -> Status {
     if !status.details().is_empty() || status.code() == Code::Ok {
         return status;
     }
-    let details = ErrorDetails::with_error_info(reason_of(status.code()), DOMAIN, HashMap::new());
+    let details = ErrorDetails::with_error_info(code_name(status.code()), DOMAIN, HashMap::new());
     let message = if status.message().is_empty() {
         status.code().description().to_owned()
     } else {
@@ -98,8 +98,8 @@ pub fn explained(status: Status) -> Status {
     Status::with_error_details_and_metadata(status.code(), message, details, metadata)
 }
 
-/// The reason given where a code is all that is known.
-fn reason_of(code: Code) -> &'static str {
+/// A code's name in the gRPC specification; also the reason given where a code is all that is known.
+pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",
@@ -119,6 +119,13 @@ fn reason_of(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
+}
+
+/// The code of a name.
+pub(crate) fn code_named(name: &str) -> Option<Code> {
+    (0..=Code::Unauthenticated as i32)
+        .map(Code::from_i32)
+        .find(|code| code_name(*code) == name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The layers in front of a service's methods, outermost first:
-//! span with the correlation id, metrics, authorization, limit, account, deadline, panic guard, the method
-//! itself.
+//! span with the correlation id, metrics, authorization, limit, account, deadline, faults made on
+//! purpose, panic guard, the method itself.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +21,7 @@ use crate::authorize::Rules;
 use crate::correlation::{self, Correlation};
 use crate::criticality::Level;
 use crate::deadline::{self, BoundedBody, Inherited};
+use crate::faults::{Injected, Strike};
 use crate::identity::Identity;
 use crate::limit::{self, NotBegun, Place, Places};
 use crate::metrics::{Attempt, Measured, MeshMetrics, RequestBytes, label};
@@ -39,6 +40,7 @@ pub(crate) struct Server {
     rules: Arc<Rules>,
     ids: IdSource,
     metrics: MeshMetrics,
+    faults: Arc<Injected>,
     places: Places,
     /// Where calls are accounted for; none where they are not.
     recorder: Option<Arc<dyn CallRecorder>>,
@@ -51,6 +53,7 @@ impl Server {
         rules: Arc<Rules>,
         ids: IdSource,
         metrics: MeshMetrics,
+        faults: Arc<Injected>,
     ) -> Server {
         let limits = metrics.limits();
         Server {
@@ -60,6 +63,7 @@ impl Server {
             ids,
             places: Places::new(limits.calls(name), limits.streams(name)),
             metrics,
+            faults,
             recorder: None,
         }
     }
@@ -131,7 +135,8 @@ impl Server {
             }
         };
         let received = RequestBytes::of(&mut request);
-        let answer = handle(self.routes.clone(), request, inherited, streaming);
+        let strike = self.faults.strike(&self.name, &path, request.headers());
+        let answer = handle(self.routes.clone(), request, inherited, streaming, strike);
         let is_safe = rule.is_some_and(|rule| rule.safe);
         let answer = async move {
             let response = match recording {
@@ -217,17 +222,24 @@ async fn handle(
     request: Request<Body>,
     inherited: Inherited,
     streaming: bool,
+    strike: Option<Strike>,
 ) -> Response<Body> {
     let started = Instant::now();
-    if deadline::is_past(inherited.deadline) {
-        // It was not when the call was let in: the account had no room for it until now.
-        return deadline::exceeded().into_http();
-    }
     // A handler that panics is dropped whole; what it had committed is consistent by itself.
-    let call = AssertUnwindSafe(deadline::scope(
-        inherited,
-        retry::scope(routes.call(request)),
-    ))
+    let call = AssertUnwindSafe(async {
+        if let Some(strike) = strike {
+            strike.fall().await?;
+        }
+        if deadline::is_past(inherited.deadline) {
+            // It was not when the call was let in, but it had to wait since then.
+            return Err(deadline::exceeded());
+        }
+        let answer = retry::scope(routes.call(request));
+        match deadline::scope(inherited, answer).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
+    })
     .catch_unwind();
     let outcome = match inherited.deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, call).await,
@@ -237,7 +249,7 @@ async fn handle(
         Ok(Ok(Ok(response))) if streaming => response
             .map(|body| Body::new(BoundedBody::new(body, inherited.deadline, Some(inherited)))),
         Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(never))) => match never {},
+        Ok(Ok(Err(status))) => status.into_http(),
         Ok(Err(panic)) => panicked(panic.as_ref()).into_http(),
         Err(_elapsed) => deadline::exceeded().into_http(),
     };

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use outcry_mesh::authorize::Rules;
 use outcry_mesh::criticality::{CRITICALITY, Level};
+use outcry_mesh::faults::{FAULT, Faults};
 use outcry_mesh::{Channel, Directory, Endpoints, MeshKey, listen};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Code, Request, Status, Streaming};
@@ -432,5 +434,77 @@ async fn calls_are_counted_on_both_sides_and_made_up_methods_under_one_name() {
     }
     assert!(!text.contains("x.X"), "{text}");
     process.let_go(held).await;
+    process.stop().await;
+}
+
+impl Process {
+    /// Makes calls of `a` fail as the configuration says.
+    fn inject(&self, faults: &str) {
+        let faults = serde_json::from_str(faults).unwrap();
+        let faults = Faults::new(faults, self.directory.rules(), &["a"]).unwrap();
+        self.directory.inject(faults);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_injected_delay_ends_at_the_deadline_and_the_handler_is_not_run() {
+    let process = Process::start(&["a"], rules()).await;
+    let call = async |wait_ms| {
+        let mut request = ask("");
+        request.set_timeout(Duration::from_millis(wait_ms));
+        outcome(process.client("b", "a").check(request).await)
+    };
+    let exceeded = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
+    for longer_or_just_as_long_ms in [60_000, 100] {
+        process.inject(&format!(
+            r#"[{{"at": "a", "delay_ms": {longer_or_just_as_long_ms}}}]"#
+        ));
+        assert_eq!(call(100).await, exceeded);
+    }
+    assert!(process.seen.lock().unwrap().is_empty());
+    // A handler that was begun after a delay is dropped at the same deadline.
+    process.inject(r#"[{"at": "a", "delay_ms": 50}]"#);
+    let mut request = ask("hang");
+    request.set_timeout(Duration::from_millis(100));
+    let mut client = process.client("b", "a");
+    let calling = tokio::spawn(async move { client.check(request).await });
+    let began = Instant::now();
+    tokio::time::timeout_at(
+        began + Duration::from_millis(60),
+        std::future::pending::<()>(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(process.inside.count(), 1);
+    assert_eq!(outcome(calling.await.unwrap()), exceeded);
+    assert_eq!(process.inside.count(), 0);
+    assert!(began.elapsed() <= Duration::from_millis(101));
+    // And a call that has the time is handled.
+    assert_eq!(call(100).await.0, Code::Ok);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn an_injected_abort_says_that_it_is_one_and_only_to_those_who_asked() {
+    let process = Process::start(&["a"], rules()).await;
+    let far = Process::caller_of(&[&process]);
+    process.inject(r#"[{"at": "/grpc.health.v1.Health/Check", "abort": "ABORTED", "only": "me"}]"#);
+    for directory in [&process.directory, &far] {
+        let mut client = HealthClient::new(directory.channel("b", "a"));
+        client.check(ask("")).await.unwrap();
+        let mut request = ask("");
+        request.metadata_mut().insert(FAULT, "me".parse().unwrap());
+        let begun = process.seen.lock().unwrap().len();
+        let aborted = client.check(request).await;
+        assert_eq!(
+            outcome(aborted),
+            (Code::Aborted, "FAULT_INJECTED".to_owned())
+        );
+        assert_eq!(process.seen.lock().unwrap().len(), begun);
+    }
+    process.inject("[]");
+    let mut request = ask("");
+    request.metadata_mut().insert(FAULT, "me".parse().unwrap());
+    process.client("b", "a").check(request).await.unwrap();
     process.stop().await;
 }

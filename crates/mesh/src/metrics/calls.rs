@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{Count, Registry, Unit, bytes, retries, seconds};
+use crate::refusal::code_name;
 
 /// Label of a method, and of a target where the caller counts. The metrics of one pair are looked
 /// up once per call, the rest of a call touches no map.
@@ -236,7 +237,7 @@ impl Ending<ClientEnd> for Client {
         ClientEnd {
             grpc_method: self.grpc_method.clone(),
             grpc_target: self.grpc_target.clone(),
-            grpc_status: name(code),
+            grpc_status: code_name(code),
         }
     }
 }
@@ -245,7 +246,7 @@ impl Ending<ServerEnd> for Server {
     fn with(&self, code: Code) -> ServerEnd {
         ServerEnd {
             grpc_method: self.grpc_method.clone(),
-            grpc_status: name(code),
+            grpc_status: code_name(code),
         }
     }
 }
@@ -388,28 +389,5 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         self.count(Code::Cancelled, 0, 0);
-    }
-}
-
-/// A code's name in the gRPC specification, as labels have it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
