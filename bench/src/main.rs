@@ -4,10 +4,14 @@
 //! - [`load`]: who commits, steadily
 //! - [`arrivals`]: when events arrive
 //! - [`relay`]: relays as processes of their own
+//! - [`mesh`]: calls between services, next to bare tonic
+//! - [`percentile`]: order statistics
 
 mod arrivals;
 mod load;
+mod mesh;
 mod outbox;
+mod percentile;
 mod relay;
 
 use std::process::ExitCode;
@@ -29,6 +33,11 @@ enum Measurement {
     /// A relay of a measurement that is going on
     #[command(hide = true)]
     Relay,
+    /// Calls over the mesh next to calls over bare tonic, rig by rig; fails when a target is missed
+    Mesh(mesh::Arguments),
+    /// A process of a measurement of the mesh that is going on
+    #[command(hide = true)]
+    MeshProcess(mesh::ProcessArguments),
 }
 
 #[tokio::main]
@@ -36,5 +45,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().measurement {
         Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
         Measurement::Relay => relay::run().await.map(|()| ExitCode::SUCCESS),
+        Measurement::Mesh(arguments) => mesh::measure(&arguments).await,
+        Measurement::MeshProcess(arguments) => mesh::run_process(&arguments)
+            .await
+            .map(|()| ExitCode::SUCCESS),
     }
 }

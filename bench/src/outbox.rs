@@ -12,6 +12,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::arrivals::Arrivals;
 use crate::load::{KEYS, Load, Made, SERVICE, WRITERS, symbol};
+use crate::percentile::{milliseconds, percentile};
 use crate::relay::Relay;
 
 /// Relays that share the outbox.
@@ -325,30 +326,5 @@ impl Delays {
             percentile(&self.whole, 100),
             percentile(&self.commit, 50),
         )
-    }
-}
-
-/// The value that so many of a hundred do not exceed; not a number when there is none.
-fn percentile(sorted: &[f64], hundredth: usize) -> f64 {
-    let place = (sorted.len() * hundredth).div_ceil(100).saturating_sub(1);
-    sorted.get(place).copied().unwrap_or(f64::NAN)
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentile_is_one_of_the_values() {
-        let sorted = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!(percentile(&sorted, 50), 2.0);
-        assert_eq!(percentile(&sorted, 99), 4.0);
-        assert_eq!(percentile(&sorted, 100), 4.0);
-        assert_eq!(percentile(&sorted[..1], 50), 1.0);
-        assert!(percentile(&[], 50).is_nan());
     }
 }
