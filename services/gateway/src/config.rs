@@ -15,6 +15,12 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Open connections at most; further ones are closed at once.
     pub connections_max: usize,
+    /// Open connections of one address at most. Behind a balancer that hides its clients' addresses,
+    /// set it to `connections_max`.
+    pub connections_per_address_max: usize,
+    /// Seconds after which a connection is closed in order, a tenth more or less, so that clients find
+    /// new gateways; 0 means never.
+    pub connection_age_s: u64,
     /// Calls in progress on one connection at most.
     pub calls_per_connection_max: u32,
     /// Calls in progress at most, streams apart.
@@ -37,6 +43,9 @@ pub struct Config {
     pub call_deadline_ms: u64,
     /// Milliseconds that calls in progress get to finish when the gateway stops.
     pub drain_ms: u64,
+    /// Milliseconds that the gateway goes on as before when it is asked to stop and says on `/healthz`
+    /// and by its gRPC health that it will: balancers need a moment to notice.
+    pub drain_delay_ms: u64,
 }
 
 /// How often a user may call, or the strangers at one address. Each kind of call has an allowance of its own.
@@ -89,6 +98,10 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             // A connection costs some 50 KB of buffers: 1,024 of them stay well below 100 MB.
             connections_max: 1024,
+            // A quarter of the whole: one address alone cannot shut the others out.
+            connections_per_address_max: 256,
+            // Long enough that nobody notices, short enough that a new gateway has its share within the hour.
+            connection_age_s: 1800,
             // What gRPC clients expect of a server before they open a second connection.
             calls_per_connection_max: 256,
             // More would only queue in front of the stores, and a late order is worse than a refused one.
@@ -107,6 +120,7 @@ impl Default for Config {
             call_deadline_ms: 30_000,
             // Longer than any call takes that is not stuck, shorter than what orchestrators wait for.
             drain_ms: 10_000,
+            drain_delay_ms: 0,
         }
     }
 }
@@ -116,6 +130,10 @@ impl Config {
     pub(crate) fn zero(&self) -> Option<&'static str> {
         [
             ("connections_max", self.connections_max),
+            (
+                "connections_per_address_max",
+                self.connections_per_address_max,
+            ),
             (
                 "calls_per_connection_max",
                 self.calls_per_connection_max as usize,

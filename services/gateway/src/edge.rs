@@ -25,6 +25,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use outcry_mesh::door::Transport;
 use outcry_mesh::token::jwks;
 use outcry_mesh::{CORRELATION_ID, Directory};
 use outcry_service::{Clock, Context, GroupSpec};
@@ -103,7 +104,7 @@ impl Edge {
         self.consumers.announce(groups);
     }
 
-    /// Everything the port answers; `stop` ends open streams.
+    /// Everything the port answers; from `stop` on, it says that it stops.
     fn app(&self, health: Routes, stop: &CancellationToken) -> Result<Router, ServeError> {
         let proxies = Proxies::read(&self.config.trusted_proxies).map_err(ServeError::Network)?;
         let forwarder = Forwarder {
@@ -113,7 +114,6 @@ impl Edge {
                 keys: self.keys.clone(),
                 revocations: self.revocations.clone(),
                 clock: Arc::clone(&self.clock),
-                stop: stop.clone(),
             },
             allowances: Allowances::new(&self.config.rates),
             admission: Admission::new(&self.config),
@@ -161,11 +161,12 @@ pub async fn serve(
     if let Some(setting) = edge.config.zero() {
         return Err(ServeError::Zero(setting));
     }
-    // Streams end when the drain begins: nothing else would ever end them.
     let (health, keeper) = health::of(&edge.directory);
     let app = edge.app(health, &shutdown)?;
     let keeping = keeper.keep(shutdown.clone());
-    let serving = connection::serve(listener, app, &edge.config, shutdown.clone());
+    let bounds = connection::bounds(&edge.config);
+    let port = outcry_mesh::Door::new(connection::NAME, bounds, Transport::Plain, &edge.directory);
+    let serving = port.serve(listener, connection::app(app), shutdown);
     tokio::join!(keeping, serving);
     Ok(())
 }
