@@ -5,9 +5,11 @@
 //! - [`Bounds`]: every number, with its reason;
 //! - `register`: who is in, and how the others ended;
 //! - `connection`: one connection, which lives as its `course` says and is watched by `traffic`;
+//! - [`Certificate`]: a certificate from files, for a door that encrypts;
 //! - [`Departure`]: how its streams learn that they have to end.
 
 mod bounds;
+mod certificate;
 mod connection;
 mod course;
 mod departure;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 pub use self::bounds::{Bounds, DRAIN_MAX};
+pub use self::certificate::{Certificate, CertificateError};
 pub use self::connection::RemoteAddress;
 pub use self::departure::{Departure, Leaving};
 pub use self::register::{ConnectionView, DoorView};

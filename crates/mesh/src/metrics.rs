@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::body::{Measured, code_in};
 pub(crate) use self::calls::{Attempt, ClientMeter, ServerMeter, Tries};
-pub(crate) use self::doors::DoorMeter;
+pub(crate) use self::doors::{CertificateMeter, DoorMeter};
 pub(crate) use self::endpoints::Detection;
 pub(crate) use self::request::RequestBytes;
 
@@ -95,6 +95,11 @@ impl MeshMetrics {
     /// What a door of this name counts.
     pub(crate) fn door(&self, name: &'static str) -> DoorMeter {
         self.doors.door(name)
+    }
+
+    /// What the certificate of a door of this name counts.
+    pub(crate) fn certificate(&self, door: &'static str) -> CertificateMeter {
+        self.doors.certificate(door)
     }
 
     /// What is counted of connections and ejections.

@@ -61,11 +61,7 @@ struct Inner {
 }
 
 impl Reception {
-    pub(crate) fn new(
-        directory: Directory,
-        credentials: Credentials,
-        health: Routes,
-    ) -> Reception {
+    pub(crate) fn new(directory: Directory, credentials: Credentials, health: Routes) -> Reception {
         Reception {
             inner: Arc::new(Inner {
                 directory,

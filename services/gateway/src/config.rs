@@ -1,5 +1,6 @@
 //! What an operator may set.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,11 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Lets anybody read the contract by gRPC reflection. For development.
     pub reflection: bool,
+    /// TLS on the public port; without it, somebody in front of it has to encrypt.
+    pub tls: TlsConfig,
+    /// Says that somebody does: a balancer, an ingress or a mesh. Outside development, a gateway without
+    /// TLS of its own does not start unless this is set.
+    pub encrypted_elsewhere: bool,
     /// Origins of web pages that may call through a browser, for example `https://desk.example`; `*` means any.
     pub allowed_origins: Vec<String>,
     /// Open connections at most; further ones are closed at once.
@@ -91,10 +97,29 @@ impl Default for Rates {
     }
 }
 
+/// Files of the certificate that the public port shows. They are read again when they change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate in PEM form, its issuer's after it. Empty: no TLS.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub key: PathBuf,
+}
+
+impl TlsConfig {
+    /// Whether the public port speaks TLS.
+    pub fn is_set(&self) -> bool {
+        !self.certificate.as_os_str().is_empty() || !self.key.as_os_str().is_empty()
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             reflection: false,
+            tls: TlsConfig::default(),
+            encrypted_elsewhere: false,
             allowed_origins: Vec::new(),
             // A connection costs some 50 KB of buffers: 1,024 of them stay well below 100 MB.
             connections_max: 1024,
@@ -126,6 +151,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How the public port is addressed: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_set() { "https" } else { "http" }
+    }
+
     /// The first setting that would keep everybody out.
     pub(crate) fn zero(&self) -> Option<&'static str> {
         [

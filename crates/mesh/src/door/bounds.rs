@@ -11,7 +11,8 @@ pub struct Bounds {
     /// customer gets), so that nobody alone takes all there are.
     pub connections_per_address_max: usize,
     /// TLS handshakes in progress at most: each costs a private key's operation, a thousand times
-    /// the price of an accepted socket.
+    /// the price of an accepted socket. Where strangers come, it should be more than one address may
+    /// have connections: then nobody alone holds all turns by saying nothing.
     pub handshakes_max: usize,
     /// A TLS handshake that takes longer is given up, waiting for its turn included.
     pub handshake_within: Duration,
@@ -73,7 +74,7 @@ impl Bounds {
             connections_max: 1024,
             // Behind a sidecar all peers come from one address.
             connections_per_address_max: 1024,
-            handshakes_max: 64,
+            handshakes_max: 512,
             handshake_within: Duration::from_secs(5),
             http1: false,
             // All calls of one peer process share one connection.

@@ -46,12 +46,15 @@ pub(super) struct Host {
     pub(super) draining: CancellationToken,
 }
 
+/// The smallest buffer HTTP/1 works with.
+const HTTP1_BUFFER_MIN: usize = 8192;
+
 /// HTTP within the bounds.
 pub(super) fn protocol(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .max_buf_size(bounds.header_bytes_max as usize)
+        .max_buf_size(HTTP1_BUFFER_MIN.max(bounds.header_bytes_max as usize))
         .header_read_timeout(bounds.headers_within);
     http.http2()
         .timer(TokioTimer::new())

@@ -4,7 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Count, Registry};
+use super::{Count, Registry, Unit};
 use crate::door::End;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,6 +24,17 @@ pub(super) struct Doors {
     open: Family<Door, Gauge>,
     accepted: Family<Door, Count>,
     ended: Family<Ended, Count>,
+    certificates_taken: Family<Door, Count>,
+    certificates_refused: Family<Door, Count>,
+    certificate_ends: Family<Door, Gauge>,
+}
+
+/// What a door's certificate counts.
+#[derive(Debug)]
+pub(crate) struct CertificateMeter {
+    taken: Count,
+    refused: Count,
+    ends: Gauge,
 }
 
 /// What one door counts.
@@ -51,6 +62,32 @@ impl Doors {
             "Connections that ended or were never let in, by reason",
             self.ended.clone(),
         );
+        registry.register(
+            "outcry_door_certificates_taken",
+            "Certificates taken into use, the first one included",
+            self.certificates_taken.clone(),
+        );
+        registry.register(
+            "outcry_door_certificates_refused",
+            "Changed certificate files that were of no use, so that the old certificate stayed",
+            self.certificates_refused.clone(),
+        );
+        registry.register_with_unit(
+            "outcry_door_certificate_not_after_timestamp",
+            "When the certificate in use ends, since 1970",
+            Unit::Seconds,
+            self.certificate_ends.clone(),
+        );
+    }
+
+    /// What the certificate of `door` counts.
+    pub(super) fn certificate(&self, door: &'static str) -> CertificateMeter {
+        let label = Door { door };
+        CertificateMeter {
+            taken: self.certificates_taken.get_or_create(&label).clone(),
+            refused: self.certificates_refused.get_or_create(&label).clone(),
+            ends: self.certificate_ends.get_or_create(&label).clone(),
+        }
     }
 
     /// What `door` counts.
@@ -68,6 +105,25 @@ impl Doors {
             accepted,
             ended,
         }
+    }
+}
+
+impl CertificateMeter {
+    /// A certificate is in use that ends at this moment, in seconds since 1970.
+    pub(crate) fn taken(&self, not_after: i64) {
+        self.taken.inc();
+        self.ends.set(not_after);
+    }
+
+    /// Changed files were of no use.
+    pub(crate) fn refused(&self) {
+        self.refused.inc();
+    }
+
+    /// Taken and refused so far.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.taken.get(), self.refused.get())
     }
 }
 
