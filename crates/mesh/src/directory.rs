@@ -20,6 +20,7 @@ use crate::authorize::{Rules, service_of};
 use crate::channel::Channel;
 use crate::credentials::Credentials;
 use crate::faults::{Faults, Injected};
+use crate::door::{DoorView, Doors};
 use crate::metrics::MeshMetrics;
 use crate::network::Network;
 use crate::overview::Overview;
@@ -46,6 +47,7 @@ struct Inner {
     served: RwLock<HashMap<String, Served>>,
     metrics: MeshMetrics,
     faults: Arc<Injected>,
+    doors: Doors,
     network: Arc<Network>,
     changes: watch::Sender<u64>,
     ready: watch::Sender<bool>,
@@ -102,6 +104,7 @@ impl Directory {
                 network: Arc::new(Network::new(metrics.clone())),
                 metrics,
                 faults: Arc::default(),
+                doors: Doors::default(),
                 changes: watch::Sender::new(0),
                 ready: watch::Sender::new(false),
             }),
@@ -231,6 +234,15 @@ impl Directory {
     /// What this process knows of the services of others that it calls.
     pub fn overview(&self) -> Overview {
         self.inner.network.overview()
+    }
+
+    /// The open doors of this process: their connections, and how others ended.
+    pub fn doors(&self) -> Vec<DoorView> {
+        self.inner.doors.views()
+    }
+
+    pub(crate) fn open_doors(&self) -> &Doors {
+        &self.inner.doors
     }
 
     /// Names of all services that can be called, here and elsewhere, in order.

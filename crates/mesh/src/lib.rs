@@ -4,6 +4,7 @@
 //! - [`Directory`] and [`Channel`]: where services run and how one calls another, without sockets in one process;
 //! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by [`Credentials`]:
 //!   [`Certificates`] that name the process by its [`SpiffeId`], or the [`MeshKey`];
+//! - [`door`]: the one way in by a socket, for peers and for the public;
 //! - the server's layers (outermost first): span with correlation id, metrics, authorization, limit, deadline,
 //!   panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
@@ -38,6 +39,7 @@ mod credentials;
 pub mod criticality;
 pub mod deadline;
 mod directory;
+pub mod door;
 mod endpoint;
 pub mod faults;
 mod gate;
@@ -81,11 +83,12 @@ pub use correlation::{
 };
 pub use credentials::Credentials;
 pub use directory::{Directory, RegisterError};
+pub use door::{Bounds, DRAIN_MAX, Door};
 pub use identity::{
     CLIENT_ADDRESS, EDGE, Identity, User, acting_for, client_address, forward_for, identity,
     role_name, role_of, subject, user,
 };
-pub use listener::{DRAIN_MAX, listen};
+pub use listener::{listen, listen_within};
 pub use metrics::MeshMetrics;
 pub use outcry_contracts::options::v1::Role;
 pub use recorder::{CallRecorder, Ending, RecordedCall, Report, UNKNOWN_METHOD};

@@ -7,6 +7,7 @@
 
 mod body;
 mod calls;
+mod doors;
 mod endpoints;
 mod limits;
 mod request;
@@ -19,12 +20,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::body::{Measured, code_in};
 pub(crate) use self::calls::{Attempt, ClientMeter, ServerMeter, Tries};
+pub(crate) use self::doors::{CertificateMeter, DoorMeter};
 pub(crate) use self::endpoints::Detection;
 pub(crate) use self::request::RequestBytes;
 
 use crate::authorize::Rules;
 
 use self::calls::Calls;
+use self::doors::Doors;
 use self::endpoints::Endpoints;
 use self::limits::Limits;
 
@@ -62,6 +65,7 @@ pub struct MeshMetrics {
     calls: Arc<Calls>,
     endpoints: Arc<Endpoints>,
     limits: Arc<Limits>,
+    doors: Arc<Doors>,
 }
 
 impl MeshMetrics {
@@ -70,6 +74,7 @@ impl MeshMetrics {
         self.calls.register(registry);
         self.endpoints.register(registry);
         self.limits.register(registry);
+        self.doors.register(registry);
     }
 
     /// What a caller of `path` at `target` counts.
@@ -85,6 +90,16 @@ impl MeshMetrics {
     /// What a service lets in.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What a door of this name counts.
+    pub(crate) fn door(&self, name: &'static str) -> DoorMeter {
+        self.doors.door(name)
+    }
+
+    /// What the certificate of a door of this name counts.
+    pub(crate) fn certificate(&self, door: &'static str) -> CertificateMeter {
+        self.doors.certificate(door)
     }
 
     /// What is counted of connections and ejections.

@@ -10,7 +10,6 @@ use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -21,6 +20,7 @@ use crate::certificates::Peer;
 use crate::credentials::Credentials;
 use crate::deadline::closing_frame;
 use crate::directory::{Directory, not_running};
+use crate::door::{Departure, Leaving, draining};
 use crate::identity::Identity;
 use crate::limit::NotBegun;
 use crate::network::NOT_BEGUN;
@@ -35,9 +35,6 @@ const CALLS_MAX: usize = 1024;
 const STREAMS_MAX: usize = 1024;
 /// Questions after health in progress at most: anybody may ask.
 const PROBES_MAX: usize = 64;
-
-/// How long streams may go on once the process drains; their readers then go on elsewhere.
-const STREAMS_END_AFTER: Duration = Duration::from_secs(2);
 
 /// When a refused call is worth repeating.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -61,16 +58,10 @@ struct Inner {
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     probes: Arc<Semaphore>,
-    draining: CancellationToken,
 }
 
 impl Reception {
-    pub(crate) fn new(
-        directory: Directory,
-        credentials: Credentials,
-        health: Routes,
-        draining: CancellationToken,
-    ) -> Reception {
+    pub(crate) fn new(directory: Directory, credentials: Credentials, health: Routes) -> Reception {
         Reception {
             inner: Arc::new(Inner {
                 directory,
@@ -79,7 +70,6 @@ impl Reception {
                 calls: Arc::new(Semaphore::new(CALLS_MAX)),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
                 probes: Arc::new(Semaphore::new(PROBES_MAX)),
-                draining,
             }),
         }
     }
@@ -161,7 +151,8 @@ impl Inner {
         if proven.target.is_some_and(|named| named != target) {
             return Err(refusal::status(&TokenError::WrongAudience).into());
         }
-        if self.draining.is_cancelled() {
+        let departure = request.extensions().get::<Departure>().cloned();
+        if departure.as_ref().is_some_and(Departure::is_draining) {
             return Err(elsewhere(draining()));
         }
         let server = self
@@ -184,7 +175,7 @@ impl Inner {
             user: passport.user,
         });
         let response = server.call(request).await;
-        Ok(self.departing(response, place, streaming))
+        Ok(departing(response, place, departure.filter(|_| streaming)))
     }
 
     async fn health(&self, request: Request<Body>) -> Response<Body> {
@@ -192,41 +183,38 @@ impl Inner {
             Ok(place) => place,
             Err(status) => return status.into_http(),
         };
+        let departure = request.extensions().get::<Departure>().cloned();
         match self.health.clone().call(request).await {
-            Ok(response) => self.departing(response, place, true),
+            Ok(response) => departing(response, place, departure),
             Err(never) => match never {},
         }
     }
+}
 
-    /// The response on its way: it holds its place until it has gone, and a stream ends when the process drains.
-    fn departing(
-        &self,
-        response: Response<Body>,
-        place: OwnedSemaphorePermit,
-        streaming: bool,
-    ) -> Response<Body> {
-        let end = streaming.then(|| {
-            let draining = self.draining.clone();
-            let end: BoxFuture<'static, ()> = Box::pin(async move {
-                draining.cancelled().await;
-                tokio::time::sleep(STREAMS_END_AFTER).await;
-            });
-            end
-        });
-        response.map(|inner| {
-            Body::new(DepartingBody {
-                inner,
-                end,
-                ended: false,
-                _place: place,
-            })
+/// The response on its way: it holds its place until it has gone, and a stream ends when its
+/// connection has to.
+fn departing(
+    response: Response<Body>,
+    place: OwnedSemaphorePermit,
+    departure: Option<Departure>,
+) -> Response<Body> {
+    let end = departure.map(|departure| {
+        let end: BoxFuture<'static, Leaving> = Box::pin(departure.over());
+        end
+    });
+    response.map(|inner| {
+        Body::new(DepartingBody {
+            inner,
+            end,
+            ended: false,
+            _place: place,
         })
-    }
+    })
 }
 
 struct DepartingBody {
     inner: Body,
-    end: Option<BoxFuture<'static, ()>>,
+    end: Option<BoxFuture<'static, Leaving>>,
     ended: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -245,11 +233,11 @@ impl HttpBody for DepartingBody {
         }
         // First of all: a stream that always has something to say must end, too.
         if let Some(end) = &mut this.end
-            && end.as_mut().poll(cx).is_ready()
+            && let Poll::Ready(why) = end.as_mut().poll(cx)
         {
             this.ended = true;
             this.inner = Body::empty();
-            return Poll::Ready(Some(Ok(closing_frame(&draining()))));
+            return Poll::Ready(Some(Ok(closing_frame(&why.status()))));
         }
         Pin::new(&mut this.inner).poll_frame(cx)
     }
@@ -271,15 +259,6 @@ fn taken(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
     Arc::clone(places)
         .try_acquire_owned()
         .map_err(|_| refusal::too_busy("too many calls are in progress here", RETRY_AFTER))
-}
-
-fn draining() -> Status {
-    refusal::retry_after(
-        Code::Unavailable,
-        "DRAINING",
-        "this process is stopping; call another replica",
-        RETRY_AFTER,
-    )
 }
 
 fn not_served(path: &str) -> Status {

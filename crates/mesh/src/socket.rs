@@ -1,6 +1,6 @@
 //! A connection's socket, watched at its beginning and kept at its end, where HTTP/2 alone loses calls.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::oneshot;
 
+use crate::door::Traffic;
 use crate::stream::Stream;
 
 /// How long the peer may take to close its side of a connection that has ended.
@@ -18,7 +19,13 @@ pub(crate) struct Socket {
     /// Always there until it is dropped.
     stream: Option<Stream>,
     heard: Option<oneshot::Sender<io::Result<()>>>,
-    ended: Option<oneshot::Sender<Stream>>,
+    /// Of a connection accepted here.
+    visit: Option<Visit>,
+}
+
+struct Visit {
+    traffic: Traffic,
+    ended: oneshot::Sender<Ended>,
 }
 
 /// Resolves once the peer has said something, which in HTTP/2 it does unasked; fails when the
@@ -27,7 +34,12 @@ pub(crate) struct Socket {
 pub(crate) type Greeting = oneshot::Receiver<io::Result<()>>;
 
 /// Gives the socket back when the protocol has done with it.
-pub(crate) struct Parting(oneshot::Receiver<Stream>);
+pub(crate) struct Parting(oneshot::Receiver<Ended>);
+
+struct Ended {
+    stream: Stream,
+    last_words: Vec<u8>,
+}
 
 impl Socket {
     /// The socket of a connection made here.
@@ -36,51 +48,64 @@ impl Socket {
         let socket = Socket {
             stream: Some(stream),
             heard: Some(heard),
-            ended: None,
+            visit: None,
         };
         (socket, greeting)
     }
 
     /// The socket of a connection accepted here.
-    pub(crate) fn from(stream: Stream) -> (Socket, Parting) {
+    pub(crate) fn from(stream: Stream, traffic: Traffic) -> (Socket, Parting) {
         let (ended, parting) = oneshot::channel();
         let socket = Socket {
             stream: Some(stream),
             heard: None,
-            ended: Some(ended),
+            visit: Some(Visit { traffic, ended }),
         };
         (socket, Parting(parting))
     }
 
     fn poll<T>(
-        self: Pin<&mut Self>,
+        &mut self,
         operation: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        match &mut self.get_mut().stream {
+        match &mut self.stream {
             Some(stream) => operation(Pin::new(stream)),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn went(&mut self, slices: &[IoSlice<'_>], polled: &Poll<io::Result<usize>>) {
+        if let (Some(visit), Poll::Ready(Ok(count))) = (&mut self.visit, polled) {
+            visit.traffic.went(slices, *count);
         }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if let (Some(stream), Some(ended)) = (self.stream.take(), self.ended.take()) {
+        if let (Some(stream), Some(visit)) = (self.stream.take(), self.visit.take()) {
+            let last_words = visit.traffic.last_words();
             // Nobody waits for it when the connection is cut off: then it closes here.
-            let _ = ended.send(stream);
+            let _ = visit.ended.send(Ended { stream, last_words });
         }
     }
 }
 
 impl Parting {
-    /// Reads on until the peer closes its side too, for a while. Closing with something unread would
-    /// reset the connection, and the peer might lose the last words: which calls were not begun.
+    /// Says what is left to say, and reads on until the peer closes its side too, for a while.
+    /// Closing with something unread would reset the connection, and the peer might lose the last
+    /// words: which calls were not begun.
     pub(crate) async fn linger(self) {
-        let Ok(mut stream) = self.0.await else {
+        let Ok(Ended {
+            mut stream,
+            last_words,
+        }) = self.0.await
+        else {
             return;
         };
         let until_closed = async {
             let mut unread = [0; 4096];
+            stream.write_all(&last_words).await?;
             stream.shutdown().await?;
             while stream.read(&mut unread).await? > 0 {}
             io::Result::Ok(())
@@ -93,20 +118,25 @@ impl Parting {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
         let before = buffer.filled().len();
-        let polled = self.as_mut().poll(|stream| stream.poll_read(cx, buffer));
+        let polled = this.poll(|stream| stream.poll_read(cx, buffer));
+        let news = &buffer.filled()[before..];
         let heard = match &polled {
-            Poll::Ready(Ok(())) if buffer.filled().len() > before => Ok(()),
+            Poll::Ready(Ok(())) if !news.is_empty() => Ok(()),
             Poll::Ready(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
             Poll::Ready(Ok(())) | Poll::Pending => return polled,
         };
-        if let Some(waiting) = self.get_mut().heard.take() {
+        if let Some(waiting) = this.heard.take() {
             // Nobody listens any more when connecting took too long.
             let _ = waiting.send(heard);
+        }
+        if let Some(visit) = &mut this.visit {
+            visit.traffic.came(news).map_err(io::Error::other)?;
         }
         polled
     }
@@ -118,15 +148,21 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll(|stream| stream.poll_write(cx, bytes))
+        let this = self.get_mut();
+        let polled = this.poll(|stream| stream.poll_write(cx, bytes));
+        this.went(&[IoSlice::new(bytes)], &polled);
+        polled
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
+        bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll(|stream| stream.poll_write_vectored(cx, bytes))
+        let this = self.get_mut();
+        let polled = this.poll(|stream| stream.poll_write_vectored(cx, bytes));
+        this.went(bytes, &polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -136,19 +172,22 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(|stream| stream.poll_flush(cx))
+        self.get_mut().poll(|stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(|stream| stream.poll_shutdown(cx))
+        self.get_mut().poll(|stream| stream.poll_shutdown(cx))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::door::Bounds;
 
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -177,7 +216,8 @@ mod tests {
     #[tokio::test]
     async fn last_words_arrive_even_if_the_peers_own_were_never_read() {
         let (near, mut far) = pair().await;
-        let (mut socket, parting) = Socket::from(Stream::Plain(near));
+        let traffic = Traffic::new(&Bounds::of_peers(), Arc::default());
+        let (mut socket, parting) = Socket::from(Stream::Plain(near), traffic);
         far.write_all(b"unread").await.unwrap();
         socket.write_all(b"last words").await.unwrap();
         drop(socket);

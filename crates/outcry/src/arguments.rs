@@ -77,6 +77,10 @@ pub struct Target {
     /// The platform's address, for example `http://127.0.0.1:7400`.
     #[arg(long, env = "OUTCRY_ADDRESS", value_name = "URL")]
     pub address: Option<String>,
+    /// File with the certificate (PEM) of the authority that the platform's is from, where the system
+    /// does not know it.
+    #[arg(long, env = "OUTCRY_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// E-mail address to sign in with.
     #[arg(long, env = "OUTCRY_EMAIL", requires = "password")]
     pub email: Option<String>,
@@ -98,6 +102,10 @@ pub struct Up {
     /// Add demo users and a small simulated market.
     #[arg(long)]
     pub demo: bool,
+    /// File with the certificate (PEM) of the authority that the platform's own is from, for the demo's
+    /// users, where the system does not know it.
+    #[arg(long, env = "OUTCRY_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// `outcry serve`

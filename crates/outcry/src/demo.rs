@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::Up;
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::site::Site;
 use crate::{session, text};
 
 /// How long closing may take: a trader finishes the call it is in.
@@ -46,16 +47,16 @@ impl Market {
     }
 }
 
-/// Opens the market of the platform at `address`.
+/// Opens the market of the platform at `site`.
 ///
 /// # Errors
 /// The users cannot be made or funded.
-pub async fn open(address: &str, folder: &Folder, config: &Config) -> anyhow::Result<Market> {
+pub async fn open(site: &Site, folder: &Folder, config: &Config) -> anyhow::Result<Market> {
     let administrator = folder
         .administrator()?
         .context("the administrator is not known")?;
     let admin = session::sign_in(
-        session::connect(address).await?,
+        site.connect().await?,
         &administrator.email,
         &administrator.password,
     )
@@ -69,7 +70,7 @@ pub async fn open(address: &str, folder: &Folder, config: &Config) -> anyhow::Re
         .take(market::SYMBOLS)
         .map(|instrument| instrument.symbol.clone())
         .collect();
-    let traders = market::traders(address, &admin, &symbols).await?;
+    let traders = market::traders(site, &admin, &symbols).await?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     for trader in traders {

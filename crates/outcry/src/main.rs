@@ -13,7 +13,7 @@
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`newcomer`] – users that the demo and the replay act as
-//! - [`folder`], [`session`], [`patience`], [`text`] – the data folder, a signed-in connection that
+//! - [`folder`], [`site`], [`session`], [`patience`], [`text`] – the data folder, a signed-in connection that
 //!   waits for a platform that is away, printing
 
 mod arguments;
@@ -34,6 +34,7 @@ mod serve;
 mod services;
 mod session;
 mod settings;
+mod site;
 mod stores;
 mod text;
 mod topology;

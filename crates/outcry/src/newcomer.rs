@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use crate::fixed_id::fixed_id;
 use crate::patience::Patient;
 use crate::session::{self, SignedChannel};
+use crate::site::Site;
 
 /// How long something that comes by an event may take: an account opens and a deposit arrives so.
 const ARRIVES_MAX: Duration = Duration::from_secs(60);
@@ -51,10 +52,10 @@ impl Newcomer<'_> {
     /// The platform refuses, or the account does not open within a minute.
     pub async fn welcome(
         &self,
-        address: &str,
+        site: &Site,
         admin: &SignedChannel,
     ) -> anyhow::Result<SignedChannel> {
-        let channel = session::connect(address).await?;
+        let channel = site.connect().await?;
         let request = RegisterRequest {
             request_id: self.id("register"),
             email: self.email.clone(),

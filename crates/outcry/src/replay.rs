@@ -44,8 +44,8 @@ pub async fn run(replay: Replay) -> anyhow::Result<()> {
         recording.keep(limit);
     }
     let script = Script::of(&recording);
-    let (address, admin) = session::open_with_address(&replay.target).await?;
-    let crew = Crew::hire(&address, admin, &replay.run, &symbol).await?;
+    let (site, admin) = session::open_with_site(&replay.target).await?;
+    let crew = Crew::hire(&site, admin, &replay.run, &symbol).await?;
     let bar = ProgressBar::new(script.steps.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta} {msg}") {
         bar.set_style(style);

@@ -51,7 +51,11 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         None
     };
     let edge = match &public {
-        Some(listener) => Some(format!("http://{}", listener.local_addr()?)),
+        Some(listener) => Some(format!(
+            "{}://{}",
+            config.gateway.scheme(),
+            listener.local_addr()?
+        )),
         None => None,
     };
     let stores = Stores::connect(&config, &folder).await?;

@@ -1,7 +1,6 @@
 //! A signed-in connection from the command line to a running platform.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use outcry_contracts::users::v1::LoginRequest;
@@ -9,16 +8,14 @@ use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::arguments::Target;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::patience::Patient;
-
-/// How long connecting may take: the platform is near, or it is not running.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+use crate::site::Site;
 
 /// A transport for generated clients that signs every call.
 pub type SignedChannel = InterceptedService<Patient, Bearer>;
@@ -35,19 +32,6 @@ impl Interceptor for Bearer {
         request.metadata_mut().insert("authorization", header);
         Ok(request)
     }
-}
-
-/// Connects to the platform at `address`, without signing in.
-///
-/// # Errors
-/// The address is malformed, or nothing answers there.
-pub async fn connect(address: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(address.to_owned())
-        .with_context(|| format!("`{address}` is not an address like http://127.0.0.1:7400"))?
-        .connect_timeout(CONNECT_MAX);
-    endpoint.connect().await.with_context(|| {
-        format!("nothing answers at {address}; start the platform with `outcry up`")
-    })
 }
 
 /// Signs in on a connection.
@@ -83,18 +67,20 @@ pub async fn sign_in(
 /// # Errors
 /// No platform is named or running, or the credentials are missing or refused.
 pub async fn open(target: &Target) -> anyhow::Result<SignedChannel> {
-    let (_, channel) = open_with_address(target).await?;
+    let (_, channel) = open_with_site(target).await?;
     Ok(channel)
 }
 
-/// The same, with the platform's address.
+/// The same, with the platform's site.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_with_address(target: &Target) -> anyhow::Result<(String, SignedChannel)> {
+pub async fn open_with_site(target: &Target) -> anyhow::Result<(Site, SignedChannel)> {
     let (address, email, password) = credentials(target)?;
-    let channel = sign_in(connect(&address).await?, &email, &password).await?;
-    Ok((address, channel))
+    let authorities: Vec<_> = target.ca.iter().cloned().collect();
+    let site = Site::new(&address, &authorities)?;
+    let channel = sign_in(site.connect().await?, &email, &password).await?;
+    Ok((site, channel))
 }
 
 /// Address, e-mail and password: from the arguments, else from the data folder.

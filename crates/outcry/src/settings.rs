@@ -13,7 +13,7 @@ const PREFIX: &str = "OUTCRY_";
 const SEPARATOR: &str = "__";
 
 /// Variables that are flags of the command line and no settings.
-const FLAGS: [&str; 4] = ["CONFIG", "ADDRESS", "EMAIL", "PASSWORD"];
+const FLAGS: [&str; 5] = ["CONFIG", "ADDRESS", "CA", "EMAIL", "PASSWORD"];
 
 /// Puts the variables over the table.
 ///

@@ -1,5 +1,6 @@
 //! `outcry up`: the whole platform in this process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use outcry_mesh::{Directory, Rules};
@@ -12,6 +13,7 @@ use crate::demo;
 use crate::folder::Folder;
 use crate::platform::{Doors, Platform, bind, prepare};
 use crate::services::{Ground, NAMES};
+use crate::site::Site;
 use crate::stores::Stores;
 
 /// `outcry up`
@@ -23,7 +25,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     prepare(&config)?;
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let address = format!("{}://{}", config.gateway.scheme(), listener.local_addr()?);
     let stores = Stores::connect(&config, &folder).await?;
     let broker = brokers::connect(&config, &stores, "outcry up").await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -49,7 +51,8 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     );
     let outcome = async {
         let market = if up.demo {
-            let market = demo::open(&address, &folder, &config).await?;
+            let site = Site::new(&address, &authorities(&up, &config))?;
+            let market = demo::open(&site, &folder, &config).await?;
             print!("{}", demo::hints(&address, &up, &config));
             Some(market)
         } else {
@@ -69,4 +72,11 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     outcome.and(closed)?;
     println!("stopped, nothing lost");
     Ok(())
+}
+
+/// Whose certificates the demo's traders trust: the platform's own is at hand.
+fn authorities(up: &Up, config: &Config) -> Vec<PathBuf> {
+    let own = Some(config.gateway.tls.certificate.clone());
+    let own = own.filter(|file| !file.as_os_str().is_empty());
+    own.into_iter().chain(up.ca.clone()).collect()
 }

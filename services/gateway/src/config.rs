@@ -1,5 +1,6 @@
 //! What an operator may set.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +12,21 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Lets anybody read the contract by gRPC reflection. For development.
     pub reflection: bool,
+    /// TLS on the public port; without it, somebody in front of it has to encrypt.
+    pub tls: TlsConfig,
+    /// Says that somebody does: a balancer, an ingress or a mesh. Outside development, a gateway without
+    /// TLS of its own does not start unless this is set.
+    pub encrypted_elsewhere: bool,
     /// Origins of web pages that may call through a browser, for example `https://desk.example`; `*` means any.
     pub allowed_origins: Vec<String>,
     /// Open connections at most; further ones are closed at once.
     pub connections_max: usize,
+    /// Open connections of one address at most. Behind a balancer that hides its clients' addresses,
+    /// set it to `connections_max`.
+    pub connections_per_address_max: usize,
+    /// Seconds after which a connection is closed in order, a tenth more or less, so that clients find
+    /// new gateways; 0 means never.
+    pub connection_age_s: u64,
     /// Calls in progress on one connection at most.
     pub calls_per_connection_max: u32,
     /// Calls in progress at most, streams apart.
@@ -37,6 +49,9 @@ pub struct Config {
     pub call_deadline_ms: u64,
     /// Milliseconds that calls in progress get to finish when the gateway stops.
     pub drain_ms: u64,
+    /// Milliseconds that the gateway goes on as before when it is asked to stop and says on `/healthz`
+    /// and by its gRPC health that it will: balancers need a moment to notice.
+    pub drain_delay_ms: u64,
 }
 
 /// How often a user may call, or the strangers at one address. Each kind of call has an allowance of its own.
@@ -82,13 +97,36 @@ impl Default for Rates {
     }
 }
 
+/// Files of the certificate that the public port shows. They are read again when they change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate in PEM form, its issuer's after it. Empty: no TLS.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub key: PathBuf,
+}
+
+impl TlsConfig {
+    /// Whether the public port speaks TLS.
+    pub fn is_set(&self) -> bool {
+        !self.certificate.as_os_str().is_empty() || !self.key.as_os_str().is_empty()
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             reflection: false,
+            tls: TlsConfig::default(),
+            encrypted_elsewhere: false,
             allowed_origins: Vec::new(),
             // A connection costs some 50 KB of buffers: 1,024 of them stay well below 100 MB.
             connections_max: 1024,
+            // A quarter of the whole: one address alone cannot shut the others out.
+            connections_per_address_max: 256,
+            // Long enough that nobody notices, short enough that a new gateway has its share within the hour.
+            connection_age_s: 1800,
             // What gRPC clients expect of a server before they open a second connection.
             calls_per_connection_max: 256,
             // More would only queue in front of the stores, and a late order is worse than a refused one.
@@ -107,15 +145,25 @@ impl Default for Config {
             call_deadline_ms: 30_000,
             // Longer than any call takes that is not stuck, shorter than what orchestrators wait for.
             drain_ms: 10_000,
+            drain_delay_ms: 0,
         }
     }
 }
 
 impl Config {
+    /// How the public port is addressed: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_set() { "https" } else { "http" }
+    }
+
     /// The first setting that would keep everybody out.
     pub(crate) fn zero(&self) -> Option<&'static str> {
         [
             ("connections_max", self.connections_max),
+            (
+                "connections_per_address_max",
+                self.connections_per_address_max,
+            ),
             (
                 "calls_per_connection_max",
                 self.calls_per_connection_max as usize,

@@ -25,8 +25,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use outcry_mesh::door::{Certificate, CertificateError, Transport};
 use outcry_mesh::token::jwks;
-use outcry_mesh::{CORRELATION_ID, Directory};
+use outcry_mesh::{Bounds, CORRELATION_ID, Directory};
 use outcry_service::{Clock, Context, GroupSpec};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -75,6 +76,9 @@ pub enum ServeError {
     /// An entry of [`Config::trusted_proxies`] is not a network.
     #[error("`{0}` is not a network: write it as `10.0.0.0/8`, or one address")]
     Network(String),
+    /// The certificate cannot be used.
+    #[error("in `tls` of the gateway")]
+    Certificate(#[source] CertificateError),
     /// The contract cannot be offered by reflection.
     #[error("setting up reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -103,7 +107,28 @@ impl Edge {
         self.consumers.announce(groups);
     }
 
-    /// Everything the port answers; `stop` ends open streams.
+    /// How much the port lets in, by the configuration.
+    pub fn bounds(&self) -> Bounds {
+        connection::bounds(&self.config)
+    }
+
+    /// The certificate the port shows; `None` when it does not encrypt.
+    fn certificate(&self) -> Result<Option<Certificate>, ServeError> {
+        let files = &self.config.tls;
+        if !files.is_set() {
+            return Ok(None);
+        }
+        Certificate::read(
+            connection::NAME,
+            &files.certificate,
+            &files.key,
+            &self.directory,
+        )
+        .map(Some)
+        .map_err(ServeError::Certificate)
+    }
+
+    /// Everything the port answers; from `stop` on, it says that it stops.
     fn app(&self, health: Routes, stop: &CancellationToken) -> Result<Router, ServeError> {
         let proxies = Proxies::read(&self.config.trusted_proxies).map_err(ServeError::Network)?;
         let forwarder = Forwarder {
@@ -113,7 +138,6 @@ impl Edge {
                 keys: self.keys.clone(),
                 revocations: self.revocations.clone(),
                 clock: Arc::clone(&self.clock),
-                stop: stop.clone(),
             },
             allowances: Allowances::new(&self.config.rates),
             admission: Admission::new(&self.config),
@@ -158,15 +182,41 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    let bounds = edge.bounds();
+    serve_within(edge, bounds, listener, shutdown).await
+}
+
+/// The same within other bounds than the configuration's.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_within(
+    edge: Edge,
+    bounds: Bounds,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
     if let Some(setting) = edge.config.zero() {
         return Err(ServeError::Zero(setting));
     }
-    // Streams end when the drain begins: nothing else would ever end them.
+    let certificate = edge.certificate()?;
+    let transport = match &certificate {
+        Some(certificate) => certificate.transport(),
+        None => Transport::Plain,
+    };
+    let renewing = async {
+        if let Some(certificate) = certificate {
+            certificate.keep(shutdown.clone()).await;
+        }
+    };
     let (health, keeper) = health::of(&edge.directory);
-    let app = edge.app(health, &shutdown)?;
-    let keeping = keeper.keep(shutdown.clone());
-    let serving = connection::serve(listener, app, &edge.config, shutdown.clone());
-    tokio::join!(keeping, serving);
+    let app = connection::app(edge.app(health, &shutdown)?);
+    let port = outcry_mesh::Door::new(connection::NAME, bounds, transport, &edge.directory);
+    tokio::join!(
+        renewing,
+        keeper.keep(shutdown.clone()),
+        port.serve(listener, app, shutdown.clone()),
+    );
     Ok(())
 }
 

@@ -49,8 +49,8 @@ use tonic::Status;
 use tonic::service::Routes;
 
 pub use archive::{ArchiveError, archived};
-pub use config::{Config, Rate, Rates};
-pub use edge::{Edge, ServeError, serve};
+pub use config::{Config, Rate, Rates, TlsConfig};
+pub use edge::{Edge, ServeError, serve, serve_within};
 
 use crate::archive::Archive;
 use crate::dead_letters::{DeadLetters, OPERATIONS};

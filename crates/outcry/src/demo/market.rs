@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::newcomer::Newcomer;
 use crate::session::{self, SignedChannel};
+use crate::site::Site;
 
 /// Symbols that trade.
 pub const SYMBOLS: usize = 3;
@@ -40,7 +41,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 
 /// One trader.
 pub struct Trader {
-    address: String,
+    site: Site,
     email: String,
     password: String,
     signed: SignedChannel,
@@ -54,13 +55,13 @@ pub struct Trader {
 /// # Errors
 /// The platform refuses.
 pub async fn traders(
-    address: &str,
+    site: &Site,
     admin: &SignedChannel,
     symbols: &[String],
 ) -> anyhow::Result<Vec<Trader>> {
     let mut traders = Vec::new();
     for number in 1..=TRADERS {
-        let trader = hire(address, admin, symbols, number)
+        let trader = hire(site, admin, symbols, number)
             .await
             .with_context(|| format!("making demo trader {number}"))?;
         traders.push(trader);
@@ -69,7 +70,7 @@ pub async fn traders(
 }
 
 async fn hire(
-    address: &str,
+    site: &Site,
     admin: &SignedChannel,
     symbols: &[String],
     number: usize,
@@ -84,9 +85,9 @@ async fn hire(
         shares: SHARES,
         cash: CASH,
     };
-    let signed = newcomer.welcome(address, admin).await?;
+    let signed = newcomer.welcome(site, admin).await?;
     Ok(Trader {
-        address: address.to_owned(),
+        site: site.clone(),
         email: newcomer.email,
         password: newcomer.password,
         signed,
@@ -175,7 +176,7 @@ impl Trader {
     }
 
     async fn sign_in_again(&mut self) {
-        let Ok(channel) = session::connect(&self.address).await else {
+        let Ok(channel) = self.site.connect().await else {
             return;
         };
         if let Ok(signed) = session::sign_in(channel, &self.email, &self.password).await {

@@ -8,6 +8,7 @@ use outcry_contracts::types::v1::asset_amount::Asset;
 use crate::fixed_id::fixed_id;
 use crate::newcomer::{self, Newcomer};
 use crate::session::SignedChannel;
+use crate::site::Site;
 
 /// Users who own the recorded orders.
 const TRADERS: usize = 8;
@@ -38,7 +39,7 @@ impl Crew {
     /// # Errors
     /// The platform refuses, or funding takes longer than a minute.
     pub async fn hire(
-        address: &str,
+        site: &Site,
         admin: SignedChannel,
         run: &str,
         symbol: &str,
@@ -46,7 +47,7 @@ impl Crew {
         let mut hired = Vec::new();
         let names = (0..TRADERS).map(|number| format!("trader{number}"));
         for name in names.chain(["seeder".to_owned(), "aggressor".to_owned()]) {
-            let user = hire_one(address, &admin, run, symbol, &name)
+            let user = hire_one(site, &admin, run, symbol, &name)
                 .await
                 .with_context(|| format!("hiring {name}"))?;
             hired.push(user);
@@ -69,7 +70,7 @@ impl Crew {
 }
 
 async fn hire_one(
-    address: &str,
+    site: &Site,
     admin: &SignedChannel,
     run: &str,
     symbol: &str,
@@ -84,7 +85,7 @@ async fn hire_one(
         shares: SHARES,
         cash: CASH,
     };
-    let signed = newcomer.welcome(address, admin).await?;
+    let signed = newcomer.welcome(site, admin).await?;
     let mut funds = FundsServiceClient::new(signed.clone());
     newcomer::arrives("the deposit", async || {
         match funds.get_balances(GetBalancesRequest::default()).await {

@@ -19,5 +19,6 @@ mod outcry;
 mod person;
 mod recording;
 mod refusals;
+mod secrecy;
 mod statement;
 mod trading;

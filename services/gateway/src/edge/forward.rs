@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use outcry_mesh::authorize::Rule;
+use outcry_mesh::door::Departure;
 use outcry_mesh::token::Claims;
 use outcry_mesh::trace::{CallSpan, TraceContext};
 use outcry_mesh::{
@@ -117,7 +118,8 @@ impl Forwarder {
         let (bytes_max, fault) = (self.config.message_bytes_max, Fault::default());
         let request =
             request.map(|body| Body::new(OneMessage::new(body, bytes_max, Arc::clone(&fault))));
-        let end = (kind == Kind::Stream).then(|| self.sessions.end(claims));
+        let departure = request.extensions().get::<Departure>().cloned();
+        let end = (kind == Kind::Stream).then(|| self.sessions.end(claims, departure));
         let mut channel = self.directory.channel(EDGE, server_of(rule));
         // A stream has no deadline once it runs, but it must begin: a client that never sends its
         // request would hold its place for ever.

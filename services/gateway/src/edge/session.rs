@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::FutureExt;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use outcry_mesh::door::{Departure, Leaving};
 use outcry_mesh::refusal;
 use outcry_mesh::token::{Claims, TokenError};
 use outcry_service::Clock;
-use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::outcome::End;
@@ -21,8 +21,6 @@ pub(super) struct Sessions {
     pub(super) keys: Keys,
     pub(super) revocations: Revocations,
     pub(super) clock: Arc<dyn Clock>,
-    /// Cancelled when the gateway stops.
-    pub(super) stop: CancellationToken,
 }
 
 impl Sessions {
@@ -48,8 +46,8 @@ impl Sessions {
         Ok(Some(claims))
     }
 
-    /// What ends a stream that was opened with these claims.
-    pub(super) fn end(&self, claims: Option<Claims>) -> End {
+    /// What ends a stream that was opened with these claims on a connection that may have to go.
+    pub(super) fn end(&self, claims: Option<Claims>, departure: Option<Departure>) -> End {
         let sessions = self.clone();
         async move {
             let over = async {
@@ -58,9 +56,18 @@ impl Sessions {
                     None => std::future::pending().await,
                 }
             };
+            let leaving = async {
+                match departure {
+                    Some(departure) => departure.over().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
-                () = sessions.stop.cancelled() => stopping(),
+                why = leaving => match why {
+                    Leaving::Draining => stopping(),
+                    Leaving::Aged => why.status(),
+                },
                 error = over => refused(&error),
             }
         }

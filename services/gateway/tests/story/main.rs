@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod access;
+mod attacks;
 mod bodies;
 mod browsers;
 mod calls;
@@ -13,7 +14,11 @@ mod metadata;
 mod raw;
 mod replicas;
 mod rig;
+mod rotation;
 mod running;
+mod secrecy;
+#[path = "../../../../crates/mesh/tests/shared/stranger.rs"]
+mod stranger;
 mod streams;
 mod tokens;
 mod users;

@@ -10,9 +10,9 @@ use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_contracts::users::v1::user_service_server::UserServiceServer;
 use outcry_contracts::users::v1::{UserPasswordChangedEvent, UserUpdatedEvent};
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
-use outcry_gateway::{Config, Edge, serve, service};
+use outcry_gateway::{Config, Edge, Rate, serve_within, service};
 use outcry_mesh::token::{Claims, SigningKey};
-use outcry_mesh::{Directory, Role, Rules};
+use outcry_mesh::{Bounds, Directory, Role, Rules};
 use outcry_service::testing::FakeClock;
 use outcry_service::{Clock, Context, Reaction};
 use outcry_sqlite::Database;
@@ -55,6 +55,16 @@ struct Stored {
     clock: Arc<FakeClock>,
 }
 
+/// The usual configuration, but for how often one user may call: here it is all about connections.
+pub fn unhurried() -> Config {
+    let mut config = Config::default();
+    config.rates.reads = Rate {
+        per_second: 1_000_000,
+        burst: 1_000_000,
+    };
+    config
+}
+
 /// The id of customer number `number`.
 pub fn user(number: u128) -> String {
     Uuid::from_u128(number).to_string()
@@ -66,6 +76,11 @@ impl Rig {
     }
 
     pub async fn with(config: Config) -> Rig {
+        Rig::within(config, |bounds| bounds).await
+    }
+
+    /// A gateway whose door has other bounds than the configuration's.
+    pub async fn within(config: Config, other: impl FnOnce(Bounds) -> Bounds) -> Rig {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let database = Database::open(&folder.path().join("outcry.db")).unwrap();
         let store = SqliteStore::open(&database, "gateway").await.unwrap();
@@ -74,22 +89,27 @@ impl Rig {
             _folder: folder,
             clock: Arc::default(),
         };
-        Rig::on(stored, config).await
+        Rig::on(stored, config, other).await
     }
 
     /// One more gateway on the same store, as another process runs it.
     pub async fn replica(&self) -> Rig {
-        Rig::on(self.stored.clone(), Config::default()).await
+        Rig::on(self.stored.clone(), Config::default(), |bounds| bounds).await
+    }
+
+    /// The edge of one more gateway, not served yet.
+    pub async fn edge_with(&self, config: Config) -> Edge {
+        service(self.ctx.clone(), config).await.unwrap().1
     }
 
     /// A new gateway on the same database: it knows only what is stored.
     pub async fn restarted(self) -> Rig {
         self.stop.cancel();
         self.serving.await.unwrap();
-        Rig::on(self.stored, Config::default()).await
+        Rig::on(self.stored, Config::default(), |bounds| bounds).await
     }
 
-    async fn on(stored: Stored, config: Config) -> Rig {
+    async fn on(stored: Stored, config: Config, other: impl FnOnce(Bounds) -> Bounds) -> Rig {
         let (store, clock) = (Arc::clone(&stored.store), Arc::clone(&stored.clock));
         let ids = Arc::clone(&clock);
         let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
@@ -115,7 +135,8 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = serve(edge.clone(), listener, stop.clone());
+        let bounds = other(edge.bounds());
+        let serving = serve_within(edge.clone(), bounds, listener, stop.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
         for task in gateway.tasks {
             tokio::spawn((task.work)(stop.clone()));
@@ -134,6 +155,16 @@ impl Rig {
             recorder,
             stored,
         }
+    }
+
+    /// How many connections ended for a reason.
+    pub fn ended(&self, reason: &str) -> u64 {
+        let doors = self.directory.doors();
+        let ended = doors.first().map(|door| &door.ended);
+        ended
+            .and_then(|ended| ended.get(reason))
+            .copied()
+            .unwrap_or(0)
     }
 
     pub async fn connect(&self) -> Channel {
