@@ -6,10 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use outcry_mesh::faults::Fault;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::arguments::Settings;
+use crate::environment::Environment;
 use crate::folder::Folder;
 use crate::settings;
 
@@ -24,6 +26,8 @@ const HIDDEN: &str = "***";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What the platform is run for: `development`, or `production`, which refuses what is for development.
+    pub environment: Environment,
     /// Folder of the platform's data.
     pub data: PathBuf,
     /// Address of the public edge.
@@ -92,6 +96,8 @@ pub struct MeshConfig {
     /// Where services run that this process does not: `http://host:port` of each replica, or one
     /// `dns:///host:port` whose name resolves to all of them.
     pub peers: BTreeMap<String, Vec<String>>,
+    /// Calls that are made to fail on purpose. For development.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for DatabaseConfig {
@@ -110,6 +116,7 @@ impl Default for MeshConfig {
             address: String::new(),
             key: PathBuf::new(),
             peers: BTreeMap::new(),
+            faults: Vec::new(),
         }
     }
 }
@@ -117,6 +124,7 @@ impl Default for MeshConfig {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            environment: Environment::default(),
             data: PathBuf::from("outcry-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             // The AMQP library calls every lost connection an error; ours say what comes of it.

@@ -2,7 +2,7 @@
 //! a running platform.
 //!
 //! Rooms, in reading order:
-//! - [`arguments`], [`settings`], [`config`] – what was asked for
+//! - [`arguments`], [`settings`], [`config`], [`environment`] – what was asked for, and what for
 //! - [`services`] – the ten services, made and listed
 //! - [`stores`], [`brokers`] – what they stand on
 //! - [`platform`] – services running in this process
@@ -22,6 +22,7 @@ mod brokers;
 mod config;
 mod demo;
 mod dlq;
+mod environment;
 mod events;
 mod fixed_id;
 mod folder;

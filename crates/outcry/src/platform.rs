@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
+use crate::environment;
 use crate::folder::{Administrator, Folder};
 use crate::services::{Ground, Made, consumers, groups};
 
@@ -31,8 +32,9 @@ const PASSWORD_BYTES: usize = 18;
 /// Starts what every process needs before it makes services: the log and the contract.
 ///
 /// # Errors
-/// The log's filter is none, or this build knows an event without its upgrades.
+/// The environment does not allow what is set, the log's filter is none, or this build knows an event without its upgrades.
 pub fn prepare(config: &Config) -> anyhow::Result<()> {
+    environment::check(config)?;
     start_log(&config.log)?;
     upcast::check().context("the contract is incomplete")?;
     // Built on first use; better now than in somebody's call.

@@ -10,6 +10,7 @@ use tracing::warn;
 use crate::arguments::Serve;
 use crate::brokers;
 use crate::config::Config;
+use crate::environment;
 use crate::folder::Folder;
 use crate::platform::{Doors, Platform, bind, prepare};
 use crate::services::{Ground, NAMES};
@@ -25,6 +26,7 @@ const GATEWAY: &str = "gateway";
 pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let config = Config::load(&serve.settings)?;
     prepare(&config)?;
+    let faults = environment::faults(&config)?;
     if config.broker.url.is_empty() || config.database.url.is_empty() {
         bail!(
             "services of several processes meet in RabbitMQ and PostgreSQL: give --broker amqp://… \
@@ -39,6 +41,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let key = mesh_key(&config, &folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let directory = directory(&config, &clock, &names, &key)?;
+    directory.inject(faults);
     let private = bind(config.mesh.listen, "`listen` in [mesh]").await?;
     let address = if config.mesh.address.is_empty() {
         format!("http://{}", private.local_addr()?)

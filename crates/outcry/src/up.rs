@@ -10,6 +10,7 @@ use crate::arguments::Up;
 use crate::brokers;
 use crate::config::Config;
 use crate::demo;
+use crate::environment;
 use crate::folder::Folder;
 use crate::platform::{Doors, Platform, bind, prepare};
 use crate::services::{Ground, NAMES};
@@ -23,6 +24,7 @@ use crate::stores::Stores;
 pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let config = Config::load(&up.settings)?;
     prepare(&config)?;
+    let faults = environment::faults(&config)?;
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
     let address = format!("{}://{}", config.gateway.scheme(), listener.local_addr()?);
@@ -31,6 +33,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let ids = Arc::clone(&clock);
     let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
+    directory.inject(faults);
     let ground = Ground {
         config: &config,
         folder: &folder,
