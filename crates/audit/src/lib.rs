@@ -21,6 +21,7 @@
 //! - `effects` – I14: every event had its effect in every consumer once, or is still on its way
 //! - `standing` – I14, I22: suspended users are known, and place no orders
 //! - `journals` – I19: the journals of reports
+//! - `calls` – every chain of call records followed to its end
 //! - `delivery` – every event was published and archived; what is parked
 //!
 //! Not here is I21, that all of this holds after crashes: whoever crashes a platform and lets it come
@@ -34,6 +35,7 @@ pub mod history;
 pub mod report;
 pub mod stores;
 
+mod calls;
 mod causes;
 mod credits;
 mod custody;
@@ -52,6 +54,7 @@ mod venue;
 #[cfg(test)]
 mod samples;
 
+pub use calls::{CallRecord, recorded_calls};
 pub use error::AuditError;
 pub use finding::{Breach, Findings};
 pub use history::History;
@@ -86,6 +89,7 @@ async fn check(
     positions::check(history, stores, &custody, findings).await?;
     payouts::check(history, stores, findings).await?;
     journals::check(history, stores, findings).await?;
+    calls::check(stores, findings).await?;
     delivery::check(history, stores, findings).await
 }
 

@@ -177,10 +177,39 @@ pub struct Replay {
 
 /// `outcry audit`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Audit {
+    #[command(subcommand)]
+    pub listing: Option<AuditListing>,
     #[command(flatten)]
     pub settings: Settings,
     /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `outcry audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditListing {
+    /// List who was refused what, and every call that may have changed something.
+    Calls(AuditCalls),
+}
+
+/// `outcry audit calls`
+#[derive(Debug, Args)]
+pub struct AuditCalls {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Only calls for this user.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Only calls from this time on, for example `2027-01-15T08:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<jiff::Timestamp>,
+    /// Only calls that were refused.
+    #[arg(long)]
+    pub denied: bool,
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,15 +1,17 @@
 //! `outcry audit`: every invariant recomputed from a snapshot of the platform's data, which may run
 //! meanwhile.
 //!
+//! - [`calls`] – the records of calls, listed
 //! - [`snapshot`] – the data as it was at one moment
 
+mod calls;
 mod snapshot;
 
 use std::process::ExitCode;
 
 use outcry_audit::AuditReport;
 
-use crate::arguments::Audit;
+use crate::arguments::{Audit, AuditListing};
 use crate::config::Config;
 use crate::text;
 
@@ -20,6 +22,9 @@ use snapshot::Snapshot;
 /// # Errors
 /// The data cannot be read.
 pub async fn run(audit: Audit) -> anyhow::Result<ExitCode> {
+    if let Some(AuditListing::Calls(asked)) = audit.listing {
+        return calls::run(asked).await;
+    }
     let config = Config::load(&audit.settings)?;
     let snapshot = Snapshot::take(&config).await?;
     let outcome = outcry_audit::examine(&snapshot.stores).await;

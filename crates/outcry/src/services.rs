@@ -109,7 +109,8 @@ impl Ground<'_> {
             CloudEvents::Plain
         };
         let ctx = Context::new(name, store, clock, self.directory.clone());
-        Ok(ctx.with_address(self.address).with_cloud_events(dialects))
+        let ctx = ctx.with_address(self.address).with_cloud_events(dialects);
+        Ok(ctx.recording_calls())
     }
 
     async fn service(

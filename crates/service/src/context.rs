@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use outcry_broker::CloudEvents;
-use outcry_mesh::{Channel, Directory};
+use outcry_mesh::{CallRecorder, Channel, Directory};
 use outcry_store::{Member, Store};
 
+use crate::call_record::CallRecords;
 use crate::clock::Clock;
 use crate::key_lock::KeyLocks;
 use crate::metrics::Metrics;
@@ -27,6 +28,8 @@ pub struct Context {
     pub member: Member,
     /// In which dialects the service's messages repeat their CloudEvents attributes.
     pub cloud_events: CloudEvents,
+    /// Where its calls are accounted for; none where they are not.
+    records: Option<Arc<CallRecords>>,
     shared: Arc<Shared>,
 }
 
@@ -61,6 +64,7 @@ impl Context {
             directory,
             member,
             cloud_events: CloudEvents::default(),
+            records: None,
             shared: Arc::default(),
         }
     }
@@ -78,6 +82,25 @@ impl Context {
     pub fn with_cloud_events(mut self, dialects: CloudEvents) -> Self {
         self.cloud_events = dialects;
         self
+    }
+
+    /// The same with a record in the store of every denial and of every call that may change
+    /// something. Comes before the service is made, too.
+    #[must_use]
+    pub fn recording_calls(mut self) -> Self {
+        self.records = Some(CallRecords::new(Arc::clone(&self.clock)));
+        self
+    }
+
+    /// What writes this service's calls down, for what it refuses before the mesh sees it.
+    pub fn call_recorder(&self) -> Option<Arc<dyn CallRecorder>> {
+        let records = self.records.clone();
+        records.map(|records| records as Arc<dyn CallRecorder>)
+    }
+
+    /// The records until they are written.
+    pub(crate) fn call_records(&self) -> Option<Arc<CallRecords>> {
+        self.records.clone()
     }
 
     /// A channel to the service `target`, which sees this service as its caller.

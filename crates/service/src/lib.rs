@@ -9,6 +9,7 @@
 //! - [`service`], [`run`]: a service as a value, and its life from start to drain.
 //! - [`metrics`], [`Exposition`]: what a running service has counted, and how it is read.
 //! - [`slots`]: what one replica of a service at a time does.
+//! - `call_record`: what was called and refused, in a chain of hashes.
 //! - [`testing`]: the vocabulary of tests.
 //!
 //! Invariants:
@@ -17,7 +18,9 @@
 //! 3. An event is acknowledged only when its effect, or its parking, is durable.
 //! 4. An event counts as sent only when the broker confirmed and routed it.
 //! 5. A timer fires until a commit cleared or re-set it.
-//! 6. Any number of replicas run on one store. What one of them has lost it cannot commit for.
+//! 6. A call that may change something begins only when there is room for its record, and every
+//!    record depends on all before it.
+//! 7. Any number of replicas run on one store. What one of them has lost it cannot commit for.
 
 pub mod answers;
 pub mod backoff;
@@ -35,6 +38,7 @@ pub mod slots;
 pub mod testing;
 pub mod timer;
 
+mod call_record;
 mod calls;
 mod consumer;
 mod dead_letters;

@@ -20,7 +20,7 @@ use crate::dead_letters::DeadLetters;
 use crate::service::Service;
 use crate::shift::Shift;
 
-pub use self::parts::{DRAIN_MAX, FLUSH_MAX, LEAVE_MAX};
+pub use self::parts::{DRAIN_MAX, FLUSH_MAX, LEAVE_MAX, RECORD_MAX};
 
 /// Why a service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -121,8 +121,8 @@ pub fn declare<'broker>(
 ///
 /// Draining goes: calls are refused and those begun finish; events are no longer taken; redrives,
 /// timers, the service's own slots and its tasks stop, in this order (all at most [`DRAIN_MAX`]);
-/// the last events go to the broker (at most [`FLUSH_MAX`]); other replicas take over (at most
-/// [`LEAVE_MAX`]).
+/// the last calls are written down (at most [`RECORD_MAX`]) and the last events go to the broker (at
+/// most [`FLUSH_MAX`]); other replicas take over (at most [`LEAVE_MAX`]).
 ///
 /// # Errors
 /// [`RunError`]; what was begun before the error is given up, as in a crash.
@@ -144,7 +144,7 @@ pub async fn run(
     let calls = Shift::default();
     let routes = service.routes.clone().add_service(dead_letters.server());
     ctx.directory
-        .register(name, counted(routes, &calls))
+        .register_recorded(name, counted(routes, &calls), ctx.call_recorder())
         .map_err(|source| RunError::Register {
             service: name,
             source,

@@ -27,7 +27,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use outcry_mesh::door::{Certificate, CertificateError, Transport};
 use outcry_mesh::token::jwks;
-use outcry_mesh::{Bounds, CORRELATION_ID, Directory};
+use outcry_mesh::{Bounds, CORRELATION_ID, CallRecorder, Directory};
 use outcry_service::{Clock, Context, GroupSpec};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -62,6 +62,7 @@ pub struct Edge {
     revocations: Revocations,
     consumers: Consumers,
     config: Arc<Config>,
+    recorder: Option<Arc<dyn CallRecorder>>,
 }
 
 /// Why the edge cannot be served.
@@ -99,6 +100,7 @@ impl Edge {
             revocations,
             consumers,
             config: Arc::new(config),
+            recorder: ctx.call_recorder(),
         }
     }
 
@@ -143,6 +145,7 @@ impl Edge {
             admission: Admission::new(&self.config),
             proxies: proxies.clone(),
             config: Arc::clone(&self.config),
+            recorder: self.recorder.clone(),
         };
         let door = Door {
             directory: self.directory.clone(),

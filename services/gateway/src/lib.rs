@@ -96,9 +96,10 @@ pub async fn service(ctx: Context, config: Config) -> Result<(Service, Edge), St
         directory: ctx.directory.clone(),
     };
     ctx.directory
-        .register(
+        .register_recorded(
             OPERATIONS,
             Routes::new(DeadLetterServiceServer::new(dead_letters)),
+            ctx.call_recorder(),
         )
         .map_err(StartError::DeadLetters)?;
     let consumers = Consumers::default();

@@ -18,6 +18,7 @@ mod observer;
 mod outcry;
 mod person;
 mod recording;
+mod records;
 mod refusals;
 mod secrecy;
 mod statement;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{RunError, pools};
+use crate::call_record;
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::faults::chain;
@@ -30,6 +31,10 @@ pub const FLUSH_MAX: Duration = Duration::from_secs(5);
 /// How long giving back all slots may take at the end. Else others wait until the leases run out.
 pub const LEAVE_MAX: Duration = Duration::from_secs(2);
 
+/// How long writing down the last calls may take at the end. What is left is not recorded: its
+/// events still say whose doing it was.
+pub const RECORD_MAX: Duration = Duration::from_secs(3);
+
 /// How long one kind of work may keep the next from stopping: with six of them all have been told
 /// to stop by the time [`DRAIN_MAX`] is over, and what hangs does not cost the others their end.
 const STEP_MAX: Duration = Duration::from_millis(2500);
@@ -45,7 +50,10 @@ pub(super) struct Parts {
     relaying: JoinSet<Part>,
     /// The tenant, whose slots are all the other work.
     holding: JoinSet<Part>,
+    /// What writes calls down, once the last of them is answered.
+    recording: JoinSet<Part>,
     shifts: Shifts,
+    stop_recording: CancellationToken,
     stop_relaying: CancellationToken,
     stop_holding: CancellationToken,
 }
@@ -110,6 +118,12 @@ impl Parts {
         let mut relaying = JoinSet::new();
         let relay = Relay::new(ctx.clone(), Arc::clone(broker), share).run(stop_relaying.clone());
         spawn(&mut relaying, "relay", relay);
+        let stop_recording = CancellationToken::new();
+        let mut recording = JoinSet::new();
+        if let Some(records) = ctx.call_records() {
+            let writing = call_record::write(ctx.clone(), records, stop_recording.clone());
+            spawn(&mut recording, "call records", writing);
+        }
         let mut tasks = JoinSet::new();
         let measuring = measure(ctx.clone(), Arc::clone(broker), shifts.tasks.stop_signal());
         spawn(&mut tasks, "measuring", shifts.tasks.part(measuring));
@@ -125,7 +139,9 @@ impl Parts {
             tasks,
             relaying,
             holding,
+            recording,
             shifts,
+            stop_recording,
             stop_relaying,
             stop_holding,
         }
@@ -144,6 +160,7 @@ impl Parts {
                 Some(ended) = self.tasks.join_next() => ended,
                 Some(ended) = self.relaying.join_next() => ended,
                 Some(ended) = self.holding.join_next() => ended,
+                Some(ended) = self.recording.join_next() => ended,
             };
             let part = match ended {
                 Ok((_, MayEnd::AnyTime)) => continue,
@@ -164,6 +181,10 @@ impl Parts {
                 service,
                 "work in flight did not finish in time; it is given up and comes again"
             );
+        }
+        self.stop_recording.cancel();
+        if !finish(&mut self.recording, RECORD_MAX).await {
+            warn!(service, "not all calls could be written down");
         }
         self.stop_relaying.cancel();
         if !finish(&mut self.relaying, FLUSH_MAX).await {

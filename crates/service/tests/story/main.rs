@@ -6,6 +6,7 @@
 )]
 
 mod answers;
+mod call_records;
 mod commands;
 mod dead_letters;
 mod delivery;

@@ -12,7 +12,8 @@ use outcry_mesh::door::Departure;
 use outcry_mesh::token::Claims;
 use outcry_mesh::trace::{CallSpan, TraceContext};
 use outcry_mesh::{
-    CLIENT_ADDRESS, CORRELATION_ID, Directory, EDGE, deadline, forward_for, refusal,
+    CLIENT_ADDRESS, CORRELATION_ID, CallRecorder, Directory, EDGE, Ending, Identity, RecordedCall,
+    User, deadline, forward_for, refusal,
 };
 use outcry_service::Clock;
 use tonic::body::Body;
@@ -46,6 +47,8 @@ pub(super) struct Forwarder {
     pub(super) admission: Admission,
     pub(super) proxies: Proxies,
     pub(super) config: Arc<Config>,
+    /// Where refusals are accounted for; none where they are not.
+    pub(super) recorder: Option<Arc<dyn CallRecorder>>,
 }
 
 impl Service<Request<Body>> for Forwarder {
@@ -67,10 +70,14 @@ impl Service<Request<Body>> for Forwarder {
         let span = tracing::error_span!("edge", method = path, %correlation_id);
         let known = self.open_method(path).is_ok();
         let traced = CallSpan::server(SERVICE, path, known, parent, correlation_id);
+        let path = path.to_owned();
         let answer = async move {
-            match forwarder.forward(request, correlation_id).await {
+            let mut user_id = None;
+            let forwarded = forwarder.forward(request, correlation_id, &mut user_id);
+            match forwarded.await {
                 Ok(response) => response,
                 Err(status) => {
+                    forwarder.record(&path, user_id, correlation_id, &status);
                     tracing::debug!(code = ?status.code(), message = status.message(), "call refused");
                     failed(status, correlation_id)
                 }
@@ -85,6 +92,7 @@ impl Forwarder {
         &self,
         mut request: Request<Body>,
         correlation_id: Uuid,
+        known: &mut Option<String>,
     ) -> Result<Response<Body>, Status> {
         let path = request.uri().path().to_owned();
         let rule = self.open_method(&path)?;
@@ -92,6 +100,7 @@ impl Forwarder {
         shape::check(&request)?;
         let claims = self.claims_for(rule, request.headers()).await?;
         let user_id = claims.as_ref().map(|claims| claims.sub.as_str());
+        *known = user_id.map(str::to_owned);
         let address = self.proxies.client_of(&request);
         let lane = Lane::of(rule);
         self.allowances.spend(lane, user_id, address)?;
@@ -146,6 +155,23 @@ impl Forwarder {
         ))
     }
 
+    /// Accounts for a call that got no further than this. What services deny they record themselves.
+    fn record(&self, path: &str, user_id: Option<String>, correlation_id: Uuid, status: &Status) {
+        let Some(recorder) = self.recorder.as_ref().filter(|_| is_denial(status)) else {
+            return;
+        };
+        let identity = Identity {
+            caller: Some(EDGE.to_owned()),
+            user: user_id.map(|id| User {
+                id,
+                roles: Vec::new(),
+            }),
+        };
+        let rule = self.directory.rules().rule(path);
+        let call = RecordedCall::new(path, rule, &identity, correlation_id);
+        recorder.denied(call, Ending::of(status));
+    }
+
     /// The rule of a method that is open to the outside. Others are not even admitted to exist.
     fn open_method(&self, path: &str) -> Result<&Rule, Status> {
         self.directory
@@ -185,6 +211,18 @@ impl Forwarder {
             deadline::put_timeout(headers, wait);
         }
     }
+}
+
+/// Whether somebody was turned away here: as nobody, as the wrong one, as one too many, or because
+/// there is no such method for those outside.
+fn is_denial(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::ResourceExhausted
+            | Code::Unimplemented
+    )
 }
 
 /// Name of the service that answers a method: its owner, but for the event log, which is this gateway's.
