@@ -1,7 +1,7 @@
 //! What one caller can do to the others: nothing.
 
 use futures::future::join_all;
-use outcry_contracts::users::v1::LoginRequest;
+use outcry_contracts::users::v1::{LoginRequest, UpdateProfileRequest};
 use outcry_gateway::{Config, Rate};
 use outcry_mesh::Role;
 use tonic::transport::Channel;
@@ -81,6 +81,47 @@ async fn a_user_who_floods_disturbs_no_other_and_can_still_cancel() {
             wait.to_string().as_str()
         );
     }
+}
+
+#[tokio::test]
+async fn at_full_load_a_cancellation_still_finds_a_place() {
+    let rig = Rig::with(Config {
+        calls_max: 8,
+        ..Config::default()
+    })
+    .await;
+    probe(&rig.directory, "orders");
+    let mut users = rig.users().await;
+    let hang = |number: u128| {
+        let hanging = UpdateProfileRequest {
+            request_id: user(number),
+            display_name: "hang".to_owned(),
+            ..Default::default()
+        };
+        rig.by(&user(number), Role::User, hanging)
+    };
+    // Seven places of eight are for anything but cancellations.
+    let hanging: Vec<_> = (1..8)
+        .map(|number| {
+            let (mut users, request) = (users.clone(), hang(number));
+            tokio::spawn(async move { users.update_profile(request).await })
+        })
+        .collect();
+    outcry_service::testing::eventually("seven calls are in progress", async || {
+        rig.seen.lock().unwrap().len() == 7
+    })
+    .await;
+    let eighth = users.update_profile(hang(8)).await.unwrap_err();
+    let info = eighth.get_details_error_info().unwrap();
+    assert_eq!(
+        (eighth.code(), info.reason.as_str()),
+        (Code::ResourceExhausted, "TOO_BUSY")
+    );
+    let (channel, token) = (rig.connect().await, rig.token(&user(8), Role::User));
+    let listed = call(&channel, &token, LIST).await;
+    assert_eq!(reason(&listed), "TOO_BUSY");
+    assert!(is_ok(&call(&channel, &token, CANCEL).await));
+    assert!(hanging.iter().all(|call| !call.is_finished()));
 }
 
 #[tokio::test]
