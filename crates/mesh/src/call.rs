@@ -63,7 +63,10 @@ impl Network {
         let answered = if deadline.is_some_and(|deadline| deadline <= now) {
             Err(deadline::exceeded().into_http())
         } else if !pool.admits(call.level) {
-            Err(throttled(&call.target).into_http())
+            let mut response = throttled(&call.target).into_http();
+            // Whoever calls the method being handled should not keep anything back for it, too.
+            retry::forbid(response.headers_mut());
+            Err(response)
         } else {
             let attempts =
                 self.attempts(&pool, &call, request, deadline, &meter, &mut ending.tries);
@@ -180,7 +183,7 @@ async fn attempt(
                 End::NotBegun => Verdict::Declined,
                 _ => verdict_of(code),
             };
-            if end != End::NotBegun {
+            if end != End::NotBegun && !retry::is_passed_on(response.headers()) {
                 pool.answered(call.level, code);
             }
             (end, verdict, Some(response))
@@ -234,11 +237,12 @@ fn watched(
     } = answered;
     let (head, body) = response.into_parts();
     let level = call.level;
+    let passed_on = retry::is_passed_on(&head.headers);
     let mut judged = Some((turn, pool));
     let mut judge = move |code: Code| {
         if let Some((turn, pool)) = judged.take() {
             turn.end(verdict_of(code));
-            if code != Code::Cancelled {
+            if code != Code::Cancelled && !passed_on {
                 pool.answered(level, code);
             }
         }

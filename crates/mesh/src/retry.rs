@@ -144,6 +144,13 @@ pub(crate) fn pushback(headers: &HeaderMap) -> Option<Pushback> {
     }))
 }
 
+/// Whether an answer says that all was done about a failure further down that can be: the service that gave
+/// it is well itself. Its callers neither repeat the call nor call less for it; that is up to the one next
+/// to the failure, or a chain of services would take as many times longer to recover as it has members.
+pub(crate) fn is_passed_on(headers: &HeaderMap) -> bool {
+    pushback(headers) == Some(Pushback::Never)
+}
+
 /// Says of an answer that the call was repeated as often as it may be: to the caller here, and to the caller
 /// of the method being handled, if there is one.
 pub(crate) fn forbid(headers: &mut HeaderMap) {
@@ -166,13 +173,20 @@ pub(crate) async fn scope<Answer, E>(
         let mut answer = handler.await;
         if let Ok(response) = &mut answer
             && EXHAUSTED.with(Cell::get)
-            && is_worth_it(response.headers())
+            && is_refused(response.headers())
         {
             forbid(response.headers_mut());
         }
         answer
     };
     EXHAUSTED.scope(Cell::new(false), watched).await
+}
+
+/// Whether an answer is one that callers call less for.
+fn is_refused(headers: &HeaderMap) -> bool {
+    let code = headers.get(Status::GRPC_STATUS);
+    let code = code.map(|code| Code::from_bytes(code.as_bytes()));
+    matches!(code, Some(Code::Unavailable | Code::ResourceExhausted))
 }
 
 /// Whether an answer of this code, after which a handler may have done something, is worth a repetition.

@@ -297,6 +297,26 @@ async fn of_a_chain_only_the_caller_next_to_the_failure_repeats_the_call() {
 }
 
 #[tokio::test]
+async fn of_a_chain_only_the_caller_next_to_the_failure_keeps_calls_back() {
+    let last = Replica::start("c", Mood::Failing(unavailable())).await;
+    let second = Replica::start("b", Mood::Asking("c")).await;
+    let first = Replica::start("a", Mood::Asking("b")).await;
+    knows(&second.directory, "c", &[&last]);
+    knows(&first.directory, "b", &[&second]);
+    let directory = caller_of(true, "a", &[&first]);
+    for _ in 0..200 {
+        call(&directory).await.unwrap_err();
+    }
+    let kept_back = [&directory, &first.directory, &second.directory].map(|one| {
+        let levels = one.overview().targets[0].kept_back.clone();
+        levels.into_values().fold(0.0, f64::max)
+    });
+    assert_eq!(kept_back[..2], [0.0, 0.0]);
+    assert!(kept_back[2] > 0.5, "{kept_back:?}");
+    assert_eq!([&first, &second].map(Replica::calls), [200, 200]);
+}
+
+#[tokio::test]
 async fn calls_that_would_be_refused_are_kept_back_until_they_are_accepted_again() {
     let busy = Status::resource_exhausted("as told");
     let replica = Replica::start("a", Mood::Failing(busy)).await;
