@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use http::uri::{Parts, Scheme};
 use http::{Response, Uri};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -140,11 +141,9 @@ impl Endpoint {
         let place = Arc::clone(&self.calls)
             .try_acquire_owned()
             .map_err(|_| Failure::Full)?;
-        let mut request = request.clone();
-        *request.uri_mut() = self.uri(&request).ok_or(Failure::NoConnection)?;
         // A connection in use may have been closed a moment ago: then a new one is worth a try.
         let (wire, reused) = self.wire().await?;
-        match self.send_on(wire, request.clone()).await {
+        match self.send_on(wire, request).await {
             Err(Failure::NotBegun) if reused => {}
             sent => return sent.map(|response| (response, place)),
         }
@@ -156,8 +155,12 @@ impl Endpoint {
     async fn send_on(
         &self,
         wire: Wire,
-        request: Replayable,
+        request: &Replayable,
     ) -> Result<Response<Incoming>, Failure> {
+        let uri = self.uri(request, wire.scheme());
+        // The only copy that is made of it, for each time it is sent.
+        let mut request = request.clone();
+        *request.uri_mut() = uri.ok_or(Failure::NoConnection)?;
         let token = wire.token().clone();
         let broken = match wire.send(request).await {
             Ok(response) => return Ok(response),
@@ -174,13 +177,12 @@ impl Endpoint {
         })
     }
 
-    fn uri(&self, request: &Replayable) -> Option<Uri> {
-        Uri::builder()
-            .scheme("http")
-            .authority(self.address.authority().clone())
-            .path_and_query(request.uri().path())
-            .build()
-            .ok()
+    fn uri(&self, request: &Replayable, scheme: Scheme) -> Option<Uri> {
+        let mut parts = Parts::default();
+        parts.scheme = Some(scheme);
+        parts.authority = Some(self.address.authority().clone());
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        Uri::from_parts(parts).ok()
     }
 
     /// The connection, and whether it was there before; made once for all who wait for it.

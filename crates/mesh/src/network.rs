@@ -143,8 +143,8 @@ impl Network {
     ) -> Result<Replayable, Status> {
         let (mut head, body) = request.into_parts();
         // Extensions mean something within this process only.
-        let extensions = std::mem::take(&mut head.extensions);
-        let identity = extensions.get::<Identity>().cloned().unwrap_or_default();
+        let mut extensions = std::mem::take(&mut head.extensions);
+        let identity = extensions.remove::<Identity>().unwrap_or_default();
         let caller = identity.caller.unwrap_or_default();
         let proof = match self.credentials().ok_or_else(no_credentials)? {
             Credentials::Key(key) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -119,6 +119,14 @@ impl Wire {
         self.sender.is_closed() || self.proven_until.is_some_and(unproven)
     }
 
+    /// How addresses of requests on it begin.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.proven_until {
+            Some(_) => Scheme::HTTPS,
+            None => Scheme::HTTP,
+        }
+    }
+
     pub(crate) fn token(&self) -> &Token {
         &self.token
     }
@@ -127,10 +135,7 @@ impl Wire {
     ///
     /// # Errors
     /// [`Broken`].
-    pub(crate) async fn send(self, mut request: Replayable) -> Result<Response<Incoming>, Broken> {
-        if self.proven_until.is_some() {
-            *request.uri_mut() = secure(std::mem::take(request.uri_mut()));
-        }
+    pub(crate) async fn send(self, request: Replayable) -> Result<Response<Incoming>, Broken> {
         let mut sender = self.sender;
         let sending = sender.try_send_request(request);
         // A request that is queued just when the connection ends is given back only after all senders
@@ -172,13 +177,6 @@ async fn proven(
     };
     let (stream, peer) = certificates.connect(stream, target).await?;
     Ok((stream, Some(peer.not_after)))
-}
-
-/// The same address with the scheme of an encrypted connection.
-fn secure(uri: Uri) -> Uri {
-    let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTPS);
-    Uri::from_parts(parts).unwrap_or(uri)
 }
 
 /// Whether the peer provably did not begin with a failed call, and whether the connection takes no more.
