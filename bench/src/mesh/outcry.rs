@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use outcry_mesh::{Accounts, Certificates, Directory, Endpoints, listen};
+use outcry_mesh::{Accounts, Bounds, Certificates, Directory, Endpoints, listen_within};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -37,7 +37,11 @@ pub fn serve(
     let directory = Directory::with(rules(), Uuid::now_v7);
     directory.register(NAME, Routes::new(RigServer::new(desk)))?;
     directory.set_ready(true);
-    let serving = listen(directory, listener, proof(side)?, stop);
+    let mut bounds = Bounds::of_peers();
+    if let Some((age, grace)) = side.age {
+        (bounds.age_max, bounds.age_grace) = (age, grace);
+    }
+    let serving = listen_within(bounds, directory, listener, proof(side)?, stop);
     Ok(async move {
         serving.await;
         Ok(())
