@@ -22,4 +22,5 @@ mod records;
 mod refusals;
 mod secrecy;
 mod statement;
+mod tenants;
 mod trading;

@@ -159,6 +159,11 @@ impl Person {
         Self::sign_in(channel, email, password).await
     }
 
+    /// The transport that signs this person's calls.
+    pub fn signed(&self) -> Signed {
+        self.signed.clone()
+    }
+
     pub fn users(&self) -> UserServiceClient<Signed> {
         UserServiceClient::new(self.signed.clone())
     }
