@@ -1,4 +1,4 @@
-//! Calls that are tried again while the platform is away.
+//! Calls that are tried again while the platform is away, or after as long as it asks to wait.
 //!
 //! What the command line calls has a request id or only reads, so a call whose answer was lost can
 //! be repeated: it is carried out once. A restart of the platform, or of a part of it, is then no
@@ -21,6 +21,9 @@ const AWAY_MAX: Duration = Duration::from_secs(60);
 
 /// Wait between two tries.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Header of a refusal that says when to come back, in milliseconds.
+const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// A connection whose calls wait for a platform that is away.
 #[derive(Clone)]
@@ -63,25 +66,55 @@ impl Service<Request<Body>> for Patient {
                     Ok(ready) => ready.call(request).await,
                     Err(error) => Err(error),
                 };
-                let is_away = match &outcome {
-                    Ok(response) => is_away(response),
-                    Err(_) => true,
+                let pause = match &outcome {
+                    Ok(response) => pause(response),
+                    Err(_) => Some(PAUSE),
                 };
-                if !is_away || Instant::now() > end {
-                    return outcome;
+                match pause {
+                    Some(pause) if Instant::now() + pause < end => {
+                        tokio::time::sleep(pause).await;
+                    }
+                    _ => return outcome,
                 }
-                tokio::time::sleep(PAUSE).await;
             }
         })
     }
 }
 
-/// Whether the answer says that something is not there at the moment, or took too long.
-fn is_away(response: &Response<Body>) -> bool {
-    Status::from_header_map(response.headers()).is_some_and(|status| {
-        matches!(
-            status.code(),
-            Code::Unavailable | Code::DeadlineExceeded | Code::Aborted
-        )
-    })
+/// How long to wait before the next try, if it is worth one: something is not there at the moment
+/// or took too long, or we are faster than we may be.
+fn pause(response: &Response<Body>) -> Option<Duration> {
+    let status = Status::from_header_map(response.headers())?;
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Aborted => Some(PAUSE),
+        Code::ResourceExhausted => {
+            let asked = response.headers().get(RETRY_PUSHBACK)?.to_str().ok()?;
+            asked.parse().ok().map(Duration::from_millis)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_waited_for_and_as_long_as_was_asked() {
+        let paused = |code: Code, pushback: Option<&'static str>| {
+            let mut response = Status::new(code, "").into_http::<Body>();
+            if let Some(pushback) = pushback {
+                let value = http::HeaderValue::from_static(pushback);
+                response.headers_mut().insert(RETRY_PUSHBACK, value);
+            }
+            pause(&response)
+        };
+        assert_eq!(paused(Code::Unavailable, None), Some(PAUSE));
+        let asked = paused(Code::ResourceExhausted, Some("40"));
+        assert_eq!(asked, Some(Duration::from_millis(40)));
+        assert_eq!(paused(Code::ResourceExhausted, None), None);
+        assert_eq!(paused(Code::ResourceExhausted, Some("-1")), None);
+        assert_eq!(paused(Code::InvalidArgument, Some("40")), None);
+        assert_eq!(paused(Code::Ok, None), None);
+    }
 }
