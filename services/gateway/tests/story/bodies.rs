@@ -17,6 +17,14 @@ const MALFORMED: (Code, &str) = (Code::InvalidArgument, "MALFORMED_BODY");
 const TOO_LARGE: (Code, &str) = (Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
 const NO_CALL: (Code, &str) = (Code::InvalidArgument, "NOT_A_GRPC_CALL");
 
+/// What is sent, its headers, its body, and how it is refused.
+type Case<'a> = (
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    Vec<u8>,
+    (Code, &'static str),
+);
+
 /// The head of a gzip file that would go on for ever.
 const BOMB: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1];
 
@@ -27,7 +35,7 @@ async fn a_body_that_is_not_one_plain_message_is_refused_with_the_reason() {
     let token = format!("Bearer {}", rig.token(&user(7), Role::User));
     let nothing = framed(0, &[]);
     let five_megabytes = framed(0, &vec![0; 5 << 20]);
-    let table: &[(&str, &[(&str, &str)], Vec<u8>, (Code, &str))] = &[
+    let table: &[Case<'_>] = &[
         ("gzip", &[GZIP], framed(1, BOMB), COMPRESSED),
         (
             "gzip, and nothing in it",
