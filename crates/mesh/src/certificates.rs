@@ -1,5 +1,6 @@
 //! Who this process is, and whom it believes: certificates in files, taken anew whenever they change.
 
+mod facts;
 mod leaf;
 mod material;
 mod verifier;
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
+pub use self::facts::CertificateFacts;
 pub use self::leaf::LeafError;
 pub use self::material::CertificateFiles;
 
@@ -176,6 +178,14 @@ impl Certificates {
             reload_failures: self.inner.failures.load(Ordering::Relaxed),
             reload_failing: self.inner.failing.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether this process's own account may speak for a service: others refuse its calls, and do
+    /// not call it, where it may not.
+    pub fn may_speak_for(&self, service: &str) -> bool {
+        let current = self.current();
+        let account = &current.material.leaf.account;
+        self.inner.accounts.may_speak_for(account, service)
     }
 
     /// Which services accounts may speak for.

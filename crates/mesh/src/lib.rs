@@ -75,7 +75,8 @@ pub use accounts::Accounts;
 pub use address::{EndpointError, Endpoints};
 pub use authorize::Rules;
 pub use certificates::{
-    CertificateError, CertificateFiles, CertificateStatus, Certificates, LeafError,
+    CertificateError, CertificateFacts, CertificateFiles, CertificateStatus, Certificates,
+    LeafError,
 };
 pub use channel::Channel;
 pub use correlation::{

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use outcry_mesh::{
-    Accounts, CertificateError, CertificateStatus, Certificates, LeafError, SpiffeId,
+    Accounts, CertificateError, CertificateFacts, CertificateStatus, Certificates, LeafError,
+    SpiffeId,
 };
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SanType};
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::{self, Authority, Issued, uri, valid};
@@ -121,6 +122,33 @@ fn files_must_be_whole_and_fit_together() {
         spoilt(exposed),
         Err(CertificateError::Exposed { .. })
     ));
+}
+
+#[test]
+fn whatever_is_in_a_certificate_can_be_looked_at() {
+    let authority = Authority::new("one");
+    let folder = tempfile::tempdir().unwrap();
+    let issued = authority.issue("a", |params| {
+        let name = "a.outcry.svc".try_into().unwrap();
+        params.subject_alt_names.push(SanType::DnsName(name));
+        let address = "127.0.0.1".parse().unwrap();
+        params.subject_alt_names.push(SanType::IpAddress(address));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        valid(params, 0, 100);
+    });
+    let mut pem = fs::read(issued.write(folder.path()).certificate).unwrap();
+    pem.extend_from_slice(authority.pem().as_bytes());
+    let facts = CertificateFacts::read(&pem).unwrap();
+    assert_eq!(facts.len(), 2);
+    assert_eq!(facts[0].uris, [authority::id("a")]);
+    assert_eq!(facts[0].hosts, ["a.outcry.svc", "127.0.0.1"]);
+    assert!(facts[0].server && !facts[0].client && !facts[0].authority);
+    let seconds = facts[0].not_after.duration_since(facts[0].not_before);
+    assert_eq!(seconds.unwrap(), Duration::from_secs(100));
+    assert_eq!(facts[0].issuer, facts[1].subject);
+    assert!(facts[1].authority);
+    assert!(CertificateFacts::read(b"nothing").is_err());
+    assert!(CertificateFacts::read(&pem[..pem.len() - 40]).is_err());
 }
 
 #[tokio::test(start_paused = true)]
