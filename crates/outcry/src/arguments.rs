@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::identity::TRUST_DOMAIN;
 use crate::services;
 
 /// Outcry: an event-driven trading platform.
@@ -41,6 +42,9 @@ pub enum Command {
     /// Show or export the contract.
     #[command(subcommand)]
     Schema(Schema),
+    /// Make certificates by which processes know each other, for development, or show what is in one.
+    #[command(subcommand)]
+    Certs(Certs),
     /// Print the configuration as it takes effect, secrets hidden.
     Config(Settings),
 }
@@ -373,4 +377,86 @@ pub enum Schema {
         /// Folder to write to; made when it is not there.
         folder: PathBuf,
     },
+}
+
+/// `outcry certs`
+#[derive(Debug, Subcommand)]
+pub enum Certs {
+    /// Make an authority of one's own.
+    Authority(CertsAuthority),
+    /// Make the certificate of one account, signed by the authority.
+    Issue(CertsIssue),
+    /// Make what a trial needs: the authority if there is none, a certificate for each service, and
+    /// one for the public port on this machine.
+    All(CertsAll),
+    /// Show what is in a file of certificates.
+    Show(CertsShow),
+}
+
+/// `outcry certs authority`
+#[derive(Debug, Args)]
+pub struct CertsAuthority {
+    /// Folder of the authority; made when it is not there.
+    pub folder: PathBuf,
+    /// How long it counts.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub days: u16,
+    /// Replace the one that is there. Both are believed until the former is taken out of
+    /// `authorities.pem`.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What is said of a process's certificate.
+#[derive(Debug, Args)]
+pub struct CertsIdentity {
+    /// Namespace of the account: processes of other namespaces are not believed.
+    #[arg(long, default_value = "outcry")]
+    pub namespace: String,
+    /// Trust domain of the platform.
+    #[arg(long, default_value = TRUST_DOMAIN)]
+    pub trust_domain: String,
+    /// How long it counts; no longer than the authority.
+    #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub days: u16,
+    /// Replace what is there: a running process takes the new one by itself.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `outcry certs issue`
+#[derive(Debug, Args)]
+pub struct CertsIssue {
+    /// Folder of the authority.
+    pub folder: PathBuf,
+    /// The account: a service's name, or one that `[mesh.tls.accounts]` lets speak for several.
+    #[arg(long)]
+    pub account: String,
+    #[command(flatten)]
+    pub identity: CertsIdentity,
+    /// Host name or address in it besides; may be repeated. The mesh does not look at them.
+    #[arg(long, value_name = "NAME")]
+    pub dns: Vec<String>,
+}
+
+/// `outcry certs all`
+#[derive(Debug, Args)]
+pub struct CertsAll {
+    /// Folder of the authority; made when it is not there.
+    pub folder: PathBuf,
+    /// How long the authority counts, when it is made.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    pub authority_days: u16,
+    #[command(flatten)]
+    pub identity: CertsIdentity,
+}
+
+/// `outcry certs show`
+#[derive(Debug, Args)]
+pub struct CertsShow {
+    /// File of certificates (PEM).
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }

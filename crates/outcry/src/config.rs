@@ -13,6 +13,7 @@ use toml::{Table, Value};
 use crate::arguments::Settings;
 use crate::environment::Environment;
 use crate::folder::Folder;
+use crate::identity::TlsConfig;
 use crate::settings;
 
 /// Connections a process opens to PostgreSQL unless told otherwise: a few commits at a time per
@@ -93,11 +94,16 @@ pub struct MeshConfig {
     /// File with the key that all processes of the platform share. When empty: `keys/mesh` in the
     /// data folder, made at the first start.
     pub key: PathBuf,
-    /// Where services run that this process does not: `http://host:port` of each replica, or one
-    /// `dns:///host:port` whose name resolves to all of them.
+    /// Where services run that this process does not: `http://host:port` of each replica (`https://`
+    /// with certificates), or one `dns:///host:port` whose name resolves to all of them.
     pub peers: BTreeMap<String, Vec<String>>,
     /// Calls that are made to fail on purpose. For development.
     pub faults: Vec<Fault>,
+    /// Something else encrypts what processes say to each other, such as another mesh or a private
+    /// network. In production, processes without certificates start only when this is so.
+    pub encrypted_elsewhere: bool,
+    /// Certificates by which processes know each other, in place of the key.
+    pub tls: TlsConfig,
 }
 
 impl Default for DatabaseConfig {
@@ -117,6 +123,8 @@ impl Default for MeshConfig {
             key: PathBuf::new(),
             peers: BTreeMap::new(),
             faults: Vec::new(),
+            encrypted_elsewhere: false,
+            tls: TlsConfig::default(),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`replay`] – recorded market data as real users' orders
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
+//! - [`identity`], [`certs`] – who a process is to the others, and certificates that say so
 //! - [`newcomer`] – users that the demo and the replay act as
 //! - [`folder`], [`site`], [`session`], [`patience`], [`text`] – the data folder, a signed-in connection that
 //!   waits for a platform that is away, printing
@@ -19,6 +20,7 @@
 mod arguments;
 mod audit;
 mod brokers;
+mod certs;
 mod config;
 mod demo;
 mod dlq;
@@ -26,6 +28,7 @@ mod environment;
 mod events;
 mod fixed_id;
 mod folder;
+mod identity;
 mod newcomer;
 mod patience;
 mod platform;
@@ -70,6 +73,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Events(events) => events::run(events).await?,
         Command::Trace(trace) => trace::run(trace).await?,
         Command::Dlq(dlq) => dlq::run(dlq).await?,
+        Command::Certs(certs) => certs::run(certs)?,
         Command::Schema(schema) => schema::run(schema)?,
         Command::Config(settings) => print!("{}", Config::load(&settings)?.print()?),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use outcry_broker::Broker;
 use outcry_events::{catalog, upcast};
-use outcry_mesh::{Directory, MeshKey};
+use outcry_mesh::{Credentials, Directory};
 use outcry_service::{RunError, run};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -71,7 +71,7 @@ pub struct Doors {
     /// The public edge, when the gateway runs here.
     pub public: Option<TcpListener>,
     /// For services of other processes, when there are any.
-    pub private: Option<(TcpListener, MeshKey)>,
+    pub private: Option<(TcpListener, Credentials)>,
 }
 
 /// The running parts.
@@ -131,11 +131,11 @@ impl Platform {
         if let Some(users) = users {
             first_administrator(ground.config, ground.folder, &users).await?;
         }
-        if let Some((listener, key)) = doors.private {
+        if let Some((listener, credentials)) = doors.private {
             let (directory, stop) = (ground.directory.clone(), platform.doors_stop.clone());
             ground.directory.set_ready(true);
             platform.doors.spawn(async move {
-                outcry_mesh::listen(directory, listener, key, stop).await;
+                outcry_mesh::listen(directory, listener, credentials, stop).await;
                 Ok(())
             });
         }

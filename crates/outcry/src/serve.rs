@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use outcry_mesh::{Directory, Endpoints, MeshKey, Rules};
+use outcry_mesh::{Credentials, Directory, Endpoints, Rules};
 use outcry_service::{Clock, SystemClock};
 use tracing::warn;
 
@@ -12,6 +12,7 @@ use crate::brokers;
 use crate::config::Config;
 use crate::environment;
 use crate::folder::Folder;
+use crate::identity;
 use crate::platform::{Doors, Platform, bind, prepare};
 use crate::services::{Ground, NAMES};
 use crate::stores::Stores;
@@ -38,14 +39,20 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         .filter(|name| serve.services.iter().any(|asked| asked == name))
         .collect();
     let folder = Folder::make(&config.data)?;
-    let key = mesh_key(&config, &folder)?;
+    let credentials = identity::credentials(&config, &folder, &names)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let directory = directory(&config, &clock, &names, &key)?;
+    let directory = directory(&config, &clock, &names, &credentials)?;
     directory.inject(faults);
     let private = bind(config.mesh.listen, "`listen` in [mesh]").await?;
     let address = if config.mesh.address.is_empty() {
-        format!("http://{}", private.local_addr()?)
+        format!(
+            "{}://{}",
+            identity::scheme(&credentials),
+            private.local_addr()?
+        )
     } else {
+        let own: Endpoints = config.mesh.address.parse().context("`address` in [mesh]")?;
+        own.fit(&credentials).context("`address` in [mesh]")?;
         config.mesh.address.clone()
     };
     let public = if names.contains(&GATEWAY) {
@@ -73,7 +80,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     };
     let doors = Doors {
         public,
-        private: Some((private, key)),
+        private: Some((private, credentials)),
     };
     let mut platform = Platform::start(ground, &names, broker, doors).await?;
     println!("{} running, reached at {address}", names.join(", "));
@@ -93,25 +100,16 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key that all processes of the platform share.
-fn mesh_key(config: &Config, folder: &Folder) -> anyhow::Result<MeshKey> {
-    if config.mesh.key.as_os_str().is_empty() {
-        return Ok(MeshKey::read_or_create(&folder.make_mesh_key()?)?);
-    }
-    MeshKey::read(&config.mesh.key)
-        .context("every process of the platform needs the same file of 32 random bytes")
-}
-
 /// Who is where: services made here will register themselves, all others are peers.
 fn directory(
     config: &Config,
     clock: &Arc<dyn Clock>,
     here: &[&'static str],
-    key: &MeshKey,
+    credentials: &Credentials,
 ) -> anyhow::Result<Directory> {
     let ids = Arc::clone(clock);
     let directory = Directory::with(Rules::of_the_contract(), move || ids.new_id());
-    directory.join(key.clone());
+    directory.join(credentials.clone());
     for (name, addresses) in &config.mesh.peers {
         if !NAMES.contains(&name.as_str()) {
             bail!("[mesh.peers] names {name}, which is no service");
@@ -119,6 +117,9 @@ fn directory(
         let endpoints: Endpoints = addresses
             .join(",")
             .parse()
+            .with_context(|| format!("[mesh.peers] of {name}"))?;
+        endpoints
+            .fit(credentials)
             .with_context(|| format!("[mesh.peers] of {name}"))?;
         directory.remote(name, endpoints);
     }
