@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::folder::Folder;
 use crate::identity::TlsConfig;
 use crate::settings;
+use crate::telemetry::TelemetryConfig;
 
 /// Connections a process opens to PostgreSQL unless told otherwise: a few commits at a time per
 /// core, and a dozen processes stay below the hundred a server takes by default.
@@ -55,6 +56,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How services of several processes reach one another.
     pub mesh: MeshConfig,
+    /// How a running process is seen: its log, and its traces.
+    pub telemetry: TelemetryConfig,
 }
 
 /// The broker.
@@ -147,6 +150,7 @@ impl Default for Config {
             broker: BrokerConfig::default(),
             database: DatabaseConfig::default(),
             mesh: MeshConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -226,6 +230,7 @@ impl Config {
             &mut shown.broker.url,
             &mut shown.broker.management_url,
             &mut shown.database.url,
+            &mut shown.telemetry.otlp,
         ] {
             *url = without_password(url);
         }

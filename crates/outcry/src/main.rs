@@ -5,6 +5,7 @@
 //! - [`arguments`], [`settings`], [`config`], [`environment`] – what was asked for, and what for
 //! - [`services`] – the ten services, made and listed
 //! - [`stores`], [`brokers`] – what they stand on
+//! - [`telemetry`] – the log, and traces for a collector
 //! - [`platform`] – services running in this process
 //! - [`up`], [`demo`], [`serve`] – the whole platform, or some services of it
 //! - [`topology`] – what the broker must have
@@ -40,6 +41,7 @@ mod session;
 mod settings;
 mod site;
 mod stores;
+mod telemetry;
 mod text;
 mod topology;
 mod trace;

@@ -1,6 +1,5 @@
 //! Services running in this process, from start to orderly end.
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
 use crate::services::{Ground, Made, consumers, groups};
+use crate::telemetry::Telemetry;
 
 /// How long all services together may take to be there.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -29,28 +29,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Bits of the administrator's password.
 const PASSWORD_BYTES: usize = 18;
 
-/// Starts what every process needs before it makes services: the log and the contract.
+/// Starts what every process needs before it makes services: log, traces and the contract.
 ///
 /// # Errors
-/// The environment does not allow what is set, the log's filter is none, or this build knows an event without its upgrades.
-pub fn prepare(config: &Config) -> anyhow::Result<()> {
+/// The environment does not allow what is set, log or traces cannot be started as configured, or this build knows
+/// an event without its upgrades.
+pub fn prepare(config: &Config) -> anyhow::Result<Telemetry> {
     environment::check(config)?;
-    start_log(&config.log)?;
+    let telemetry = Telemetry::start(&config.telemetry, &config.log)?;
     upcast::check().context("the contract is incomplete")?;
     // Built on first use; better now than in somebody's call.
     let _warm = catalog::catalog();
-    Ok(())
-}
-
-fn start_log(filter: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .with_context(|| format!("`log = \"{filter}\"` is not a filter"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-    Ok(())
+    Ok(telemetry)
 }
 
 /// Takes an address to listen on.

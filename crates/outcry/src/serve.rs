@@ -26,7 +26,7 @@ const GATEWAY: &str = "gateway";
 /// The services cannot start or one of them fails; the message says what to do.
 pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let config = Config::load(&serve.settings)?;
-    prepare(&config)?;
+    let telemetry = prepare(&config)?;
     let faults = environment::faults(&config)?;
     if config.broker.url.is_empty() || config.database.url.is_empty() {
         bail!(
@@ -95,6 +95,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     }
     platform.stop().await;
     let closed = stores.close().await;
+    telemetry.flush().await;
     outcome.and(closed)?;
     println!("stopped, nothing lost");
     Ok(())

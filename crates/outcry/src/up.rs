@@ -23,7 +23,7 @@ use crate::stores::Stores;
 /// The platform cannot start or a part of it fails; the message says what to do.
 pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let config = Config::load(&up.settings)?;
-    prepare(&config)?;
+    let telemetry = prepare(&config)?;
     let faults = environment::faults(&config)?;
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
@@ -72,6 +72,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     folder.clear_address();
     platform.stop().await;
     let closed = stores.close().await;
+    telemetry.flush().await;
     outcome.and(closed)?;
     println!("stopped, nothing lost");
     Ok(())

@@ -236,7 +236,7 @@ impl Drop for Cluster {
 }
 
 /// Ports nobody listens on at the moment.
-fn free_ports(count: usize) -> Vec<u16> {
+pub fn free_ports(count: usize) -> Vec<u16> {
     let taken: Vec<TcpListener> = (0..count)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();

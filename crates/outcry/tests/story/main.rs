@@ -10,6 +10,7 @@
 mod backbone;
 mod chaos;
 mod cluster;
+mod collector;
 mod crashes;
 mod dead_letters;
 mod distributed;
@@ -21,6 +22,7 @@ mod recording;
 mod records;
 mod refusals;
 mod secrecy;
+mod seen;
 mod statement;
 mod tenants;
 mod trading;

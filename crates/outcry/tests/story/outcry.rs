@@ -1,5 +1,6 @@
 //! The binary as a person runs it.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -83,13 +84,23 @@ impl Outcry {
 
     /// The same with further arguments.
     pub fn start(&mut self, further: &[&str]) {
+        self.start_saying(further, Stdio::piped());
+    }
+
+    /// Starts the platform with its log in a file: one that says much would fill a pipe and wait.
+    pub fn up_with_log(&mut self, log: &Path) {
+        let file = File::create(log).unwrap();
+        self.start_saying(&[], Stdio::from(file));
+    }
+
+    fn start_saying(&mut self, further: &[&str], log: Stdio) {
         let address = self.data().join("address");
         let _stale = std::fs::remove_file(&address);
         let child = self
             .command(&["up", "--listen", "127.0.0.1:0"])
             .args(further)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         self.running = Some(child);
@@ -98,8 +109,9 @@ impl Outcry {
             let child = self.running.as_mut().unwrap();
             if let Some(status) = child.try_wait().unwrap() {
                 let mut complaint = String::new();
-                let mut stderr = child.stderr.take().unwrap();
-                stderr.read_to_string(&mut complaint).unwrap();
+                if let Some(mut stderr) = child.stderr.take() {
+                    stderr.read_to_string(&mut complaint).unwrap();
+                }
                 panic!("the platform ended at once ({status}): {complaint}");
             }
             assert!(Instant::now() < end, "the platform did not start");
