@@ -6,9 +6,7 @@
 use outcry_broker::Message;
 use outcry_events::{Cause, SealedEvent};
 use outcry_mesh::TRACEPARENT;
-use outcry_mesh::trace::{
-    self, CORRELATION, Described, KeyValue, Span, SpanKind, TraceContext,
-};
+use outcry_mesh::trace::{self, CORRELATION, Described, KeyValue, Span, SpanKind, TraceContext};
 use outcry_store::Parked;
 
 /// Header with the context of the envelope, which messages of earlier versions have only.
