@@ -40,7 +40,7 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 pub(crate) enum Verdict {
     /// It answered, whatever the answer.
     Good,
-    /// It did not do its part: it was unavailable, or the connection was lost.
+    /// It did not do its part: it was unavailable, it broke over the call, or the connection was lost.
     Failed,
     /// It did not begin, for having too much to do or being about to stop. Others may do the same, so this
     /// counts in the share of good answers only, where it is held against theirs.

@@ -59,10 +59,12 @@ impl Drop for Turn {
     }
 }
 
-/// What a code says about the endpoint that answered with it.
+/// What a code says about the endpoint that answered with it. One that breaks over every call answers sooner
+/// than the others, and would draw all calls to itself; where it is the calls that are broken, the others
+/// answer the same.
 pub(crate) fn verdict_of(code: Code) -> Verdict {
     match code {
-        Code::Unavailable => Verdict::Failed,
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss => Verdict::Failed,
         Code::ResourceExhausted => Verdict::Declined,
         Code::DeadlineExceeded => Verdict::TimedOut,
         Code::Cancelled => Verdict::Unknown,

@@ -116,20 +116,22 @@ async fn a_replica_that_died_fails_no_call_whatever_the_call_does() {
 
 #[tokio::test]
 async fn a_replica_that_fails_at_once_gets_few_calls() {
-    let bad = Replica::start("a", Mood::Failing(unavailable())).await;
-    let (one, other) = (
-        Replica::start("a", Mood::Well).await,
-        Replica::start("a", Mood::Well).await,
-    );
-    let directory = caller_of(false, "a", &[&bad, &one, &other]);
-    let mut failed = 0;
-    for _ in 0..500 {
-        failed += usize::from(call(&directory).await.is_err());
+    for failure in [unavailable(), Status::internal("as told")] {
+        let bad = Replica::start("a", Mood::Failing(failure)).await;
+        let (one, other) = (
+            Replica::start("a", Mood::Well).await,
+            Replica::start("a", Mood::Well).await,
+        );
+        let directory = caller_of(false, "a", &[&bad, &one, &other]);
+        let mut failed = 0;
+        for _ in 0..500 {
+            failed += usize::from(call(&directory).await.is_err());
+        }
+        assert_eq!(failed, bad.calls());
+        assert!((1..25).contains(&failed), "{failed} of 500");
+        // Both of the others share what there is.
+        assert!(one.calls() > 100 && other.calls() > 100);
     }
-    assert_eq!(failed, bad.calls());
-    assert!((1..25).contains(&failed), "{failed} of 500");
-    // Both of the others share what there is.
-    assert!(one.calls() > 100 && other.calls() > 100);
 }
 
 #[tokio::test]
