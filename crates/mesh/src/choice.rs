@@ -41,7 +41,14 @@ pub(crate) fn of_two<'all, T>(
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::load::Load;
 
     fn shares(busy: &[Option<f64>]) -> Vec<u32> {
         let mut random = Rng::with_seed(1);
@@ -77,5 +84,107 @@ mod tests {
         let shares = shares(&[Some(1.0), Some(2.0), Some(3.0)]);
         assert!(shares[0] > shares[1] && shares[1] > 1000);
         assert_eq!(shares[2], 0);
+    }
+
+    const MICRO: Duration = Duration::from_micros(1);
+
+    /// How an endpoint answers in the model below.
+    struct Model {
+        /// How long it takes, given chance.
+        takes: fn(&mut Rng) -> Duration,
+        fails: bool,
+    }
+
+    /// Calls each endpoint gets in some seconds of callers that always have one in progress.
+    fn calls(models: &[Model], callers: usize, seed: u64) -> Vec<u32> {
+        let mut random = Rng::with_seed(seed);
+        let start = Instant::now();
+        let end = start + Duration::from_secs(4);
+        let mut loads: Vec<Load> = models.iter().map(|_| Load::default()).collect();
+        let (mut busy, mut calls) = (vec![0; models.len()], vec![0; models.len()]);
+        let indices: Vec<usize> = (0..models.len()).collect();
+        // Whoever waits, by when the answer comes: at first nobody has asked anybody.
+        let mut waiting: BinaryHeap<_> = (0..callers)
+            .map(|caller| Reverse((start, caller, None)))
+            .collect();
+        while let Some(Reverse((now, caller, asked))) = waiting.pop()
+            && now < end
+        {
+            if let Some((index, began)) = asked {
+                let model: &Model = &models[index];
+                busy[index] -= 1;
+                if model.fails {
+                    loads[index].failed(now - began, now);
+                } else {
+                    loads[index].answered(now - began, now);
+                }
+            }
+            let load = |index: &usize| Some(loads[*index].with(busy[*index], now));
+            let chosen = *of_two(indices.iter(), &mut random, load).unwrap();
+            busy[chosen] += 1;
+            calls[chosen] += 1;
+            let answered = now + (models[chosen].takes)(&mut random);
+            waiting.push(Reverse((answered, caller, Some((chosen, now)))));
+        }
+        calls
+    }
+
+    /// The share of all calls that the first endpoint gets.
+    fn share(first: Model, callers: usize) -> f64 {
+        let fast = || Model {
+            // Mostly half a millisecond, and a hiccup now and then.
+            takes: |random| match random.u32(..1000) {
+                0 => MICRO * 10_000,
+                _ => MICRO * random.u32(300..700),
+            },
+            fails: false,
+        };
+        let calls = calls(&[first, fast(), fast()], callers, 7);
+        f64::from(calls[0]) / f64::from(calls.iter().sum::<u32>())
+    }
+
+    #[test]
+    fn a_slow_endpoint_gets_hardly_any_calls_with_few_callers_and_with_many() {
+        for callers in [1, 2, 8, 32] {
+            let slow = Model {
+                takes: |_| MICRO * 20_000,
+                fails: false,
+            };
+            let share = share(slow, callers);
+            assert!(
+                share > 0.0 && share < 0.05,
+                "{share} with {callers} callers"
+            );
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_fails_at_once_gets_hardly_any_calls() {
+        for callers in [1, 8, 32] {
+            let failing = Model {
+                takes: |_| MICRO * 20,
+                fails: true,
+            };
+            let share = share(failing, callers);
+            assert!(
+                share > 0.0 && share < 0.05,
+                "{share} with {callers} callers"
+            );
+        }
+    }
+
+    #[test]
+    fn endpoints_that_are_alike_get_alike() {
+        for callers in [1, 8, 32] {
+            let alike = Model {
+                takes: |random| MICRO * random.u32(300..700),
+                fails: false,
+            };
+            let share = share(alike, callers);
+            assert!(
+                (0.25..0.5).contains(&share),
+                "{share} with {callers} callers"
+            );
+        }
     }
 }

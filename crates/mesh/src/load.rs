@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How fast a time that was measured loses its weight. A hiccup is forgotten within seconds, since
-/// replicas are few and the calls it keeps away burden the others; one slow answer among many is still
-/// remembered when the next one comes.
-const DECAY: Duration = Duration::from_secs(5);
+/// How fast a time that was measured loses its weight. A hiccup of the machine, which most likely met
+/// whoever had calls at the moment, is forgotten within seconds. An endpoint that is really slow is then
+/// asked now and then, which costs a call each few seconds.
+const DECAY: Duration = Duration::from_secs(1);
 
 /// Shorter times count as this one. What lies below is noise of the machine and the network: endpoints
 /// that are all fast take calls by how many they have, not by whose last answer was luckier.
@@ -18,8 +18,8 @@ const FASTEST: Duration = Duration::from_millis(1);
 const EXPECTED: Duration = Duration::from_millis(10);
 
 /// What a failure counts as, however fast it came. An endpoint that fails at once would otherwise be the
-/// fastest of all and draw all calls to itself. Long against an answer, short against [`DECAY`]'s power
-/// to forgive it: twenty seconds without another failure make it like the others.
+/// fastest of all and draw all calls to itself. Long against an answer, and forgiven
+/// within six seconds without another one; what keeps failing is the gate's to judge.
 const FAILURE: Duration = Duration::from_millis(250);
 
 /// Times of an endpoint's answers: a moving average that jumps up at once and comes down slowly.
@@ -115,7 +115,7 @@ mod tests {
         assert!(load.with(0, now) > 0.049);
         load.answered(MILLI, now + DECAY);
         assert!(load.with(0, now + DECAY) < 0.02);
-        assert!(load.with(0, now + DECAY * 5) < 0.0011);
+        assert!(load.with(0, now + DECAY * 6) < 0.0011);
     }
 
     #[test]
@@ -126,8 +126,8 @@ mod tests {
         failing.failed(Duration::from_micros(10), now);
         assert!(failing.with(0, now) > slow.with(0, now));
         // And is forgiven in the time its comment says.
-        let later = now + Duration::from_secs(20);
-        assert!(failing.with(0, later) < 5.0 * FASTEST.as_secs_f64());
+        let later = now + Duration::from_secs(6);
+        assert!(failing.with(0, later) < 1.5 * FASTEST.as_secs_f64());
     }
 
     #[test]

@@ -136,7 +136,7 @@ async fn a_replica_that_fails_at_once_gets_few_calls() {
 
 #[tokio::test]
 async fn a_slow_replica_gets_few_calls() {
-    let slow = Replica::start("a", Mood::Slow(Duration::from_millis(20))).await;
+    let slow = Replica::start("a", Mood::Slow(Duration::from_millis(500))).await;
     let fast = Replica::start("a", Mood::Well).await;
     let directory = caller_of(false, "a", &[&slow, &fast]);
     let caller = async || {
