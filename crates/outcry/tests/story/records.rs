@@ -41,14 +41,14 @@ async fn ask(data: &Path) -> String {
     };
     ada.orders().place_order(order).await.unwrap();
 
-    let forbidden = ada.funds().list_accounts(ListAccountsRequest::default());
-    assert_eq!(forbidden.await.unwrap_err().code(), Code::PermissionDenied);
-    let hidden = ada.funds().lock_funds(LockFundsRequest::default());
-    assert_eq!(hidden.await.unwrap_err().code(), Code::Unimplemented);
-    let foreign = ada
-        .orders()
-        .get_order(GetOrderRequest { order_id: fresh() });
-    assert_eq!(foreign.await.unwrap_err().code(), Code::NotFound);
+    let (mut funds, mut orders) = (ada.funds(), ada.orders());
+    let forbidden = funds.list_accounts(ListAccountsRequest::default()).await;
+    assert_eq!(forbidden.unwrap_err().code(), Code::PermissionDenied);
+    let hidden = funds.lock_funds(LockFundsRequest::default()).await;
+    assert_eq!(hidden.unwrap_err().code(), Code::Unimplemented);
+    let absent = GetOrderRequest { order_id: fresh() };
+    let absent = orders.get_order(absent).await;
+    assert_eq!(absent.unwrap_err().code(), Code::NotFound);
     let mut forged = Request::new(GetMeRequest {});
     let header = format!("Bearer {FORGED}").parse().unwrap();
     forged.metadata_mut().insert("authorization", header);
