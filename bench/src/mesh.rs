@@ -44,6 +44,9 @@ pub struct Arguments {
     /// How often the cost is measured on each side
     #[arg(long, default_value_t = 7)]
     pairs: usize,
+    /// Calls a second while connections are replaced
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
     /// Only these rigs
     #[arg(long, value_enum)]
     only: Vec<Rig>,
@@ -74,6 +77,8 @@ pub struct Setting {
     length: Duration,
     /// How often the cost is measured on each side.
     pairs: usize,
+    /// Calls a second while connections are replaced.
+    rate: u32,
     authority: Authority,
     identities: Identities,
 }
@@ -99,6 +104,7 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let setting = Setting {
         length: Duration::from_secs(arguments.seconds),
         pairs: arguments.pairs,
+        rate: arguments.rate,
         authority,
         identities,
     };

@@ -27,9 +27,6 @@ const AGES: u32 = 20;
 
 const REPLICAS: usize = 2;
 
-/// Calls a second: half of them may be repeated, half of them must not.
-const RATE: u32 = 1_000;
-
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -61,8 +58,12 @@ struct Reading {
 /// All measures.
 pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let [bare, outcry] = setting.sides()?;
+    let rate = setting.rate;
     // Bare tonic keeps the certificates it has begun with, so that there is nothing to replace.
-    let outcomes = [run(&bare, None).await?, run(&outcry, Some(setting)).await?];
+    let outcomes = [
+        run(&bare, rate, None).await?,
+        run(&outcry, rate, Some(setting)).await?,
+    ];
     let is_clean = outcomes[1].unary.failed.is_empty();
     let Reading {
         items,
@@ -73,7 +74,7 @@ pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     Ok(vec![
         Row::judged(
             RIG,
-            format!("{AGES} ages of 0.5 s, restarts, {RATE} calls/s: failed calls"),
+            format!("{AGES} ages of 0.5 s, restarts, {rate} calls/s: failed calls"),
             outcomes.each_ref().map(|one| {
                 let codes = one.unary.codes();
                 let (failed, calls) = (one.unary.failed.len(), one.unary.calls());
@@ -111,7 +112,8 @@ pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-async fn run(side: &Side, certificates: Option<&Setting>) -> anyhow::Result<Outcome> {
+/// Half of the calls may be repeated, half of them must not.
+async fn run(side: &Side, rate: u32, certificates: Option<&Setting>) -> anyhow::Result<Outcome> {
     let side = side.aged(AGE, GRACE);
     let desk = Desk::new();
     let mut replicas = Vec::new();
@@ -123,7 +125,7 @@ async fn run(side: &Side, certificates: Option<&Setting>) -> anyhow::Result<Outc
     let stop = CancellationToken::new();
     let loads = [Method::Read, Method::Write].map(|method| {
         let (client, stop) = (Arc::clone(&client), stop.clone());
-        tokio::spawn(paced(client, method, RATE / 2, TIMEOUT, stop))
+        tokio::spawn(paced(client, method, rate / 2, TIMEOUT, stop))
     });
     let reader = tokio::spawn(read(client, stop.clone()));
     let ended = tokio::time::Instant::now() + AGE * AGES;
