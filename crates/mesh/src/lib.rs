@@ -4,7 +4,7 @@
 //! - [`Directory`] and [`Channel`]: where services run and how one calls another, without sockets in one process;
 //! - [`Endpoints`] and [`listen`]: the same calls between processes, over HTTP/2, proven by [`Credentials`]:
 //!   [`Certificates`] that name the process by its [`SpiffeId`], or the [`MeshKey`];
-//! - [`door`]: the one way in by a socket, for peers and for the public;
+//! - [`door`]: the one way in by a socket, for peers, for the public and for operators ([`administer`]);
 //! - the server's layers (outermost first): span with correlation id, metrics, authorization, limit, deadline,
 //!   panic guard;
 //! - [`identity()`], [`user`], [`acting_for`]: who calls, and for whom;
@@ -26,6 +26,7 @@
 
 mod accounts;
 mod address;
+mod admin;
 mod answer;
 pub mod authorize;
 mod budget;
@@ -53,6 +54,7 @@ pub mod overview;
 mod pass;
 mod passport;
 mod pool;
+mod readiness;
 mod reception;
 mod recorder;
 pub mod refusal;
@@ -73,6 +75,7 @@ mod wire;
 
 pub use accounts::Accounts;
 pub use address::{EndpointError, Endpoints};
+pub use admin::administer;
 pub use authorize::Rules;
 pub use certificates::{
     CertificateError, CertificateFacts, CertificateFiles, CertificateStatus, Certificates,

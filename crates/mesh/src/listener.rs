@@ -5,13 +5,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
 use crate::certificates::Peer;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::door::{App, Bounds, Door, Transport};
+use crate::readiness;
 use crate::reception::Reception;
 
 /// The name of the door in counters and lists.
@@ -65,35 +64,10 @@ pub fn listen_within(
         .boxed()
     });
     async move {
-        // Nobody is told "serving" before it is true.
-        report(&reporter, directory.is_ready()).await;
         tokio::join!(
-            keep(reporter, directory, shutdown.clone()),
+            readiness::keep(reporter, directory, shutdown.clone()),
             credentials.watch(shutdown.clone()),
             door.serve(listener, app, shutdown),
         );
     }
-}
-
-/// Reports whether the process is ready, and from `shutdown` on that it is not.
-async fn keep(reporter: HealthReporter, directory: Directory, shutdown: CancellationToken) {
-    let mut readiness = directory.readiness();
-    loop {
-        let ready = *readiness.borrow_and_update();
-        report(&reporter, ready).await;
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            changed = readiness.changed() => if changed.is_err() { break },
-        }
-    }
-    report(&reporter, false).await;
-}
-
-async fn report(reporter: &HealthReporter, ready: bool) {
-    let status = if ready {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    };
-    reporter.set_service_status("", status).await;
 }

@@ -61,6 +61,9 @@ pub struct Settings {
     /// Address of the public edge.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Address of the port for operators: health, metrics, channelz. None unless given.
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<SocketAddr>,
     /// RabbitMQ, as `amqp://user:password@host/vhost`, in place of the embedded broker. Better set
     /// as `OUTCRY_BROKER__URL`: others can read a command line.
     #[arg(long, value_name = "URL")]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use outcry_mesh::faults::Fault;
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
 use crate::arguments::Settings;
 use crate::environment::Environment;
@@ -58,6 +58,18 @@ pub struct Config {
     pub mesh: MeshConfig,
     /// How a running process is seen: its log, and its traces.
     pub telemetry: TelemetryConfig,
+    /// The port for operators.
+    pub admin: AdminConfig,
+}
+
+/// The port for operators.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Where health, metrics and channelz are served, in plain text: for the inside only. Nowhere
+    /// when it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// The broker.
@@ -151,6 +163,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             mesh: MeshConfig::default(),
             telemetry: TelemetryConfig::default(),
+            admin: AdminConfig::default(),
         }
     }
 }
@@ -163,24 +176,23 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or something in the three is not a setting.
     pub fn load(given: &Settings) -> anyhow::Result<Self> {
-        let file = match &given.config {
+        let mut config = match &given.config {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .with_context(|| format!("reading the configuration {}", path.display()))?;
-                toml::from_str::<Table>(&text)
+                Self::read(&text, std::env::vars())
                     .with_context(|| format!("in the configuration {}", path.display()))?
             }
-            None => Table::new(),
+            None => Self::read("", std::env::vars())?,
         };
-        let table = settings::overlay(file, std::env::vars())?;
-        let mut config: Self = Value::Table(table).try_into().context(
-            "in the configuration; `outcry config` without it prints every key there is",
-        )?;
         if let Some(data) = &given.data {
             config.data.clone_from(data);
         }
         if let Some(listen) = given.listen {
             config.listen = listen;
+        }
+        if let Some(admin) = given.admin {
+            config.admin.listen = Some(admin);
         }
         if let Some(url) = &given.broker {
             config.broker.url.clone_from(url);
@@ -189,6 +201,20 @@ impl Config {
             config.database.url.clone_from(url);
         }
         Ok(config)
+    }
+
+    /// What a file says, and variables over it.
+    ///
+    /// # Errors
+    /// Something in the two is not a setting.
+    pub fn read(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let table = settings::overlay(toml::from_str(text)?, variables)?;
+        Value::Table(table)
+            .try_into()
+            .context("`outcry config` without a configuration prints every key there is")
     }
 
     /// What the users service needs to know.

@@ -23,6 +23,8 @@ mod audit;
 mod brokers;
 mod certs;
 mod config;
+#[cfg(test)]
+mod damage;
 mod demo;
 mod dlq;
 mod environment;

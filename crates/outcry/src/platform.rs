@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use outcry_broker::Broker;
 use outcry_events::{catalog, upcast};
-use outcry_mesh::{Credentials, Directory};
-use outcry_service::{RunError, run};
+use outcry_mesh::{Credentials, Directory, administer};
+use outcry_service::{Exposition, RunError, run};
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -56,12 +57,30 @@ pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListe
     })
 }
 
+/// Takes the address for operators, when there is to be one, and says where it is.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn open_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.admin.listen else {
+        return Ok(None);
+    };
+    let listener = bind(address, "--admin").await?;
+    println!(
+        "operators find health, metrics and the mesh at http://{}",
+        listener.local_addr()?
+    );
+    Ok(Some(listener))
+}
+
 /// Where this process answers.
 pub struct Doors {
     /// The public edge, when the gateway runs here.
     pub public: Option<TcpListener>,
     /// For services of other processes, when there are any.
     pub private: Option<(TcpListener, Credentials)>,
+    /// For operators, when they want one.
+    pub operators: Option<TcpListener>,
 }
 
 /// The running parts.
@@ -70,6 +89,9 @@ pub struct Platform {
     doors_stop: CancellationToken,
     services_stop: CancellationToken,
     doors: JoinSet<anyhow::Result<()>>,
+    /// The port for operators, open from the first to the last moment.
+    operators: JoinSet<()>,
+    operators_stop: CancellationToken,
     services: JoinSet<(&'static str, Result<(), RunError>)>,
     directory: Directory,
     broker: Arc<dyn Broker>,
@@ -105,10 +127,23 @@ impl Platform {
             doors_stop: CancellationToken::new(),
             services_stop: CancellationToken::new(),
             doors: JoinSet::new(),
+            operators: JoinSet::new(),
+            operators_stop: CancellationToken::new(),
             services: JoinSet::new(),
             directory: ground.directory.clone(),
             broker: Arc::clone(&broker),
         };
+        if let Some(listener) = doors.operators {
+            let contexts = made.iter().map(|(ctx, _)| ctx.clone());
+            let mut registry = Registry::default();
+            registry.register_collector(Box::new(Exposition::of(contexts)));
+            platform.operators.spawn(administer(
+                ground.directory.clone(),
+                registry,
+                listener,
+                platform.operators_stop.clone(),
+            ));
+        }
         for (ctx, service) in made {
             let broker = Arc::clone(&broker);
             let stop = platform.services_stop.clone();
@@ -121,9 +156,9 @@ impl Platform {
         if let Some(users) = users {
             first_administrator(ground.config, ground.folder, &users).await?;
         }
+        ground.directory.set_ready(true);
         if let Some((listener, credentials)) = doors.private {
             let (directory, stop) = (ground.directory.clone(), platform.doors_stop.clone());
-            ground.directory.set_ready(true);
             platform.doors.spawn(async move {
                 outcry_mesh::listen(directory, listener, credentials, stop).await;
                 Ok(())
@@ -202,6 +237,8 @@ impl Platform {
         if let Err(error) = self.broker.close().await {
             info!(error = %error, "the broker did not close cleanly");
         }
+        self.operators_stop.cancel();
+        while self.operators.join_next().await.is_some() {}
     }
 }
 

@@ -22,9 +22,10 @@ use crate::arguments::Replay;
 use crate::{session, text};
 
 use crew::Crew;
-use lobster::Recording;
 use player::Player;
-use script::Script;
+
+pub use lobster::Recording;
+pub use script::Script;
 
 /// `outcry replay FILE`
 ///

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::environment;
 use crate::folder::Folder;
 use crate::identity;
-use crate::platform::{Doors, Platform, bind, prepare};
+use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
 use crate::stores::Stores;
 
@@ -68,6 +68,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         )),
         None => None,
     };
+    let operators = open_admin(&config).await?;
     let stores = Stores::connect(&config, &folder).await?;
     let broker = brokers::connect(&config, &stores, &names.join("+")).await?;
     let ground = Ground {
@@ -81,6 +82,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let doors = Doors {
         public,
         private: Some((private, credentials)),
+        operators,
     };
     let mut platform = Platform::start(ground, &names, broker, doors).await?;
     println!("{} running, reached at {address}", names.join(", "));

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::demo;
 use crate::environment;
 use crate::folder::Folder;
-use crate::platform::{Doors, Platform, bind, prepare};
+use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
 use crate::site::Site;
 use crate::stores::Stores;
@@ -28,6 +28,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
     let address = format!("{}://{}", config.gateway.scheme(), listener.local_addr()?);
+    let operators = open_admin(&config).await?;
     let stores = Stores::connect(&config, &folder).await?;
     let broker = brokers::connect(&config, &stores, "outcry up").await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -45,6 +46,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let doors = Doors {
         public: Some(listener),
         private: None,
+        operators,
     };
     let mut platform = Platform::start(ground, &NAMES, broker, doors).await?;
     folder.set_address(&address)?;

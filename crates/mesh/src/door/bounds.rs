@@ -67,6 +67,20 @@ pub struct Bounds {
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Bounds {
+    /// Those of the port for operators: probes, a scraper, a person.
+    pub fn of_operators() -> Bounds {
+        Bounds {
+            connections_max: 64,
+            connections_per_address_max: 64,
+            // Probes and pages are asked by HTTP/1, too.
+            http1: true,
+            streams_per_connection_max: 64,
+            // Nobody balances over it.
+            age_max: Duration::ZERO,
+            ..Bounds::of_peers()
+        }
+    }
+
     /// Those of the port for the services of other processes.
     pub fn of_peers() -> Bounds {
         Bounds {

@@ -116,7 +116,11 @@ impl Recording {
             .with_context(|| format!("{} and {}", messages.display(), books.display()))
     }
 
-    fn parse(messages: &str, books: &str) -> anyhow::Result<Self> {
+    /// Reads the texts of both files.
+    ///
+    /// # Errors
+    /// A line is malformed, or they do not have the same number of lines.
+    pub fn parse(messages: &str, books: &str) -> anyhow::Result<Self> {
         let messages = lines(messages, message)?;
         let books = lines(books, book_row)?;
         ensure!(!messages.is_empty(), "there are no messages");

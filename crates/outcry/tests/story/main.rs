@@ -12,6 +12,7 @@ mod chaos;
 mod cluster;
 mod collector;
 mod crashes;
+mod damage;
 mod dead_letters;
 mod distributed;
 mod domain;
