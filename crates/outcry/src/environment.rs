@@ -42,6 +42,23 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses a public port that the environment does not allow. For processes that have one.
+///
+/// # Errors
+/// Passwords and tokens would be sent in the clear; the message says what to do.
+pub fn check_edge(config: &Config) -> anyhow::Result<()> {
+    let gateway = &config.gateway;
+    let may_be_heard = !gateway.tls.is_set() && !gateway.encrypted_elsewhere;
+    if config.environment == Environment::Production && may_be_heard {
+        bail!(
+            "`environment = \"production\"`, and the public port does not encrypt: set `certificate` and `key` in \
+             [gateway.tls], or, where a balancer, an ingress or a mesh encrypts in front of it, \
+             `encrypted_elsewhere = true` in [gateway]"
+        );
+    }
+    Ok(())
+}
+
 /// The failures that calls are to have.
 ///
 /// # Errors
@@ -72,6 +89,23 @@ mod tests {
             assert!(refused.to_string().contains(named), "{refused}");
         }
         assert!(toml::from_str::<Config>("environment = \"prod\"").is_err());
+    }
+
+    #[test]
+    fn production_wants_the_public_port_encrypted_here_or_elsewhere() {
+        let production = "environment = \"production\"\n";
+        let refused = check_edge(&read(production)).unwrap_err().to_string();
+        assert!(
+            refused.contains("[gateway.tls]") && refused.contains("encrypted_elsewhere"),
+            "{refused}"
+        );
+        for encrypted in [
+            "[gateway]\nencrypted_elsewhere = true\n",
+            "[gateway.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n",
+        ] {
+            assert!(check_edge(&read(&format!("{production}{encrypted}"))).is_ok());
+        }
+        assert!(check_edge(&read("")).is_ok());
     }
 
     #[test]

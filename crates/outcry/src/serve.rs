@@ -38,6 +38,9 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         .into_iter()
         .filter(|name| serve.services.iter().any(|asked| asked == name))
         .collect();
+    if names.contains(&GATEWAY) {
+        environment::check_edge(&config)?;
+    }
     let folder = Folder::make(&config.data)?;
     let credentials = identity::credentials(&config, &folder, &names)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

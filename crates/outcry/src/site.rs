@@ -53,11 +53,6 @@ impl Site {
         })
     }
 
-    /// Its address.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// Connects, without signing in.
     ///
     /// # Errors

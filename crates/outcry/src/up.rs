@@ -24,6 +24,7 @@ use crate::stores::Stores;
 pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let config = Config::load(&up.settings)?;
     let telemetry = prepare(&config)?;
+    environment::check_edge(&config)?;
     let faults = environment::faults(&config)?;
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
