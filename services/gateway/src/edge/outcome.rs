@@ -98,8 +98,10 @@ fn explain_in(headers: &mut HeaderMap, correlation_id: Uuid) {
     push_back(&told, headers);
 }
 
-/// Says in gRPC's own way what the details say of when to come back.
+/// Says in gRPC's own way what the details say of when to come back, and nothing else: that nobody
+/// should come back is what services say to one another so that only one of them repeats a call.
 fn push_back(told: &Status, headers: &mut HeaderMap) {
+    headers.remove(RETRY_PUSHBACK);
     let wait = told
         .get_details_retry_info()
         .and_then(|info| info.retry_delay);
@@ -270,6 +272,11 @@ mod tests {
         let wait = std::time::Duration::from_millis(1500);
         let busy = refusal::retry_after(Code::ResourceExhausted, "TOO_BUSY", "busy", wait);
         assert_eq!(failed(busy, ID).headers()[RETRY_PUSHBACK], "1500");
+        let mut inner = Status::unavailable("nobody is there");
+        let never = tonic::metadata::MetadataValue::from_static("-1");
+        inner.metadata_mut().insert(RETRY_PUSHBACK, never);
+        let told = complete(inner.into_http(), ID, 100, None, None);
+        assert!(!told.headers().contains_key(RETRY_PUSHBACK));
         let gone = failed(Status::not_found("no such order"), ID);
         assert!(!gone.headers().contains_key(RETRY_PUSHBACK));
     }
