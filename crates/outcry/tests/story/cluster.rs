@@ -1,4 +1,5 @@
-//! A platform in many processes on this machine: every service alone, some of them three times.
+//! A platform in many processes on this machine: every service alone, some of them three times, all
+//! of them with certificates.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -7,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::backbone::Backbone;
-use super::outcry::Outcry;
+use super::outcry::{Outcry, command, complaint};
 
 /// How long a process may take to be there: generous, for a busy machine.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -73,7 +74,7 @@ impl Cluster {
             let peers: Vec<String> = places
                 .iter()
                 .filter(|place| place.service == service)
-                .map(|place| format!("\"http://127.0.0.1:{}\"", place.port))
+                .map(|place| format!("\"https://127.0.0.1:{}\"", place.port))
                 .collect();
             variables.push((
                 format!("OUTCRY_MESH__PEERS__{}", service.to_uppercase()),
@@ -84,6 +85,12 @@ impl Cluster {
         let outcry = Outcry::with(variables);
         std::fs::create_dir_all(outcry.folder().join("logs")).unwrap();
         let mut cluster = Self { outcry, places };
+        // Every process is known by a certificate of its own.
+        let made = command(&["certs", "all"])
+            .arg(cluster.certificates())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", complaint(&made));
         // The first one makes the keys that all share.
         cluster.begin(0);
         cluster.until_there(0);
@@ -94,6 +101,11 @@ impl Cluster {
             cluster.until_there(index);
         }
         cluster
+    }
+
+    /// Who the processes are to each other.
+    fn certificates(&self) -> PathBuf {
+        self.outcry.folder().join("certificates")
     }
 
     /// How many processes there are.
@@ -122,9 +134,19 @@ impl Cluster {
         self.places[index].runs += 1;
         let log = self.log(index);
         let file = File::create(&log).unwrap();
+        let identity = self.certificates().join(service);
         let process = self
             .outcry
             .command(&["serve", service])
+            .env(
+                "OUTCRY_MESH__TLS__CERTIFICATE",
+                identity.join("certificate.pem"),
+            )
+            .env("OUTCRY_MESH__TLS__KEY", identity.join("key.pem"))
+            .env(
+                "OUTCRY_MESH__TLS__AUTHORITIES",
+                self.certificates().join("authorities.pem"),
+            )
             .env("OUTCRY_MESH__LISTEN", format!("127.0.0.1:{port}"))
             .stdout(file.try_clone().unwrap())
             .stderr(file)
