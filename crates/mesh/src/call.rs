@@ -68,9 +68,9 @@ impl Network {
             retry::forbid(response.headers_mut());
             Err(response)
         } else {
-            let attempts =
-                self.attempts(&pool, &call, request, deadline, &meter, &mut ending.tries);
-            Box::pin(attempts).await
+            // Boxed where it is made: it would be moved as often as what it is part of.
+            Box::pin(self.attempts(&pool, &call, request, deadline, &meter, &mut ending.tries))
+                .await
         };
         match answered {
             Ok(answered) => watched(pool, &call, *answered, deadline, ending),

@@ -145,7 +145,10 @@ impl Service<Request<Body>> for Channel {
                 self.directory.server(&self.target),
                 network.pool(&self.target),
             ) {
-                (Some(server), _) => return span.run(self.near(&server, request)).map(Ok).boxed(),
+                (Some(server), _) => {
+                    let answer = self.near(&server, request).boxed();
+                    return span.run(answer).map(Ok).boxed();
+                }
                 (None, Some(pool)) => pool,
                 (None, None) => return refused(span, not_running(&self.target)),
             },
@@ -158,7 +161,8 @@ impl Service<Request<Body>> for Channel {
             level: Level::of_call(request.headers(), rule),
         };
         let network = Arc::clone(network);
-        async move { Ok(span.run(network.call(pool, call, request)).await) }.boxed()
+        let answer = async move { network.call(pool, call, request).await }.boxed();
+        span.run(answer).map(Ok).boxed()
     }
 }
 

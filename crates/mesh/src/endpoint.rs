@@ -142,14 +142,14 @@ impl Endpoint {
             .try_acquire_owned()
             .map_err(|_| Failure::Full)?;
         // A connection in use may have been closed a moment ago: then a new one is worth a try.
-        let (wire, reused) = self.wire().await?;
-        match self.send_on(wire, request).await {
-            Err(Failure::NotBegun) if reused => {}
-            sent => return sent.map(|response| (response, place)),
+        let mut again = true;
+        loop {
+            let (wire, reused) = self.wire().await?;
+            match self.send_on(wire, request).await {
+                Err(Failure::NotBegun) if reused && again => again = false,
+                sent => return sent.map(|response| (response, place)),
+            }
         }
-        let (wire, _) = self.wire().await?;
-        let sent = self.send_on(wire, request).await;
-        sent.map(|response| (response, place))
     }
 
     async fn send_on(

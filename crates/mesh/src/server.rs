@@ -136,15 +136,17 @@ impl Server {
         };
         let received = RequestBytes::of(&mut request);
         let strike = self.faults.strike(&self.name, &path, request.headers());
-        let answer = handle(self.routes.clone(), request, inherited, streaming, strike);
+        // In boxes of their own: a future that holds another one holds it once for each way it is
+        // awaited, and moving tens of kilobytes a call costs more than the work itself.
+        let answer = handle(self.routes.clone(), request, inherited, streaming, strike).boxed();
         let is_safe = rule.is_some_and(|rule| rule.safe);
-        let answer = async move {
+        let answer = Box::pin(async move {
             let response = match recording {
                 Some((recorder, call)) => recorded(recorder, call, is_safe, deadline, answer).await,
                 None => answer.await,
             };
             counted(response, attempt, received, place, streaming)
-        };
+        });
         traced.run(answer).instrument(span).boxed()
     }
 
@@ -234,7 +236,7 @@ async fn handle(
             // It was not when the call was let in, but it had to wait since then.
             return Err(deadline::exceeded());
         }
-        let answer = retry::scope(routes.call(request));
+        let answer = retry::scope(Box::pin(routes.call(request)));
         match deadline::scope(inherited, answer).await {
             Ok(response) => Ok(response),
             Err(never) => match never {},

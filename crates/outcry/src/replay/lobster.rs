@@ -12,8 +12,12 @@ use anyhow::{Context as _, bail, ensure};
 /// Messages a recording may have: what a day of a busy symbol has, several times over.
 const MESSAGES_MAX: usize = 10_000_000;
 
+/// Shares of one message, and ten-thousandths of one price, at most: far more than anybody trades, and
+/// sums of them still fit.
+const AMOUNT_MAX: i64 = 100_000_000_000;
+
 /// Price of a level that is not there.
-const NO_LEVEL: i64 = 1_000_000_000;
+const NO_LEVEL: u64 = 1_000_000_000;
 
 /// A side of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,6 +187,14 @@ fn message(line: &str) -> anyhow::Result<Message> {
     let traded = !matches!(kind, Kind::Halt(_));
     ensure!(!traded || message.size > 0, "size must be positive");
     ensure!(!traded || message.price > 0, "price must be positive");
+    ensure!(
+        message.size <= AMOUNT_MAX,
+        "size must be at most {AMOUNT_MAX}"
+    );
+    ensure!(
+        message.price <= AMOUNT_MAX,
+        "price must be at most {AMOUNT_MAX}"
+    );
     Ok(message)
 }
 
@@ -202,10 +214,10 @@ fn book_row(line: &str) -> anyhow::Result<BookRow> {
         let [ask, ask_size, bid, bid_size] = level[..] else {
             continue;
         };
-        if ask_size > 0 && ask.abs() < NO_LEVEL {
+        if (1..=AMOUNT_MAX).contains(&ask_size) && ask.unsigned_abs() < NO_LEVEL {
             row.asks.push((ask, ask_size));
         }
-        if bid_size > 0 && bid.abs() < NO_LEVEL {
+        if (1..=AMOUNT_MAX).contains(&bid_size) && bid.unsigned_abs() < NO_LEVEL {
             row.bids.push((bid, bid_size));
         }
     }
