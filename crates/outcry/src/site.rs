@@ -39,13 +39,21 @@ impl Site {
     /// # Errors
     /// The address is malformed, or a file holds no certificate.
     pub fn new(address: &str, authorities: &[PathBuf]) -> anyhow::Result<Self> {
-        let endpoint = Endpoint::from_shared(address.to_owned())
-            .with_context(|| format!("`{address}` is not an address like http://127.0.0.1:7400"))?
-            .connect_timeout(CONNECT_MAX);
-        let tls = match endpoint.uri().scheme_str() {
+        let malformed = || format!("`{address}` is not an address like http://127.0.0.1:7400");
+        let origin: Uri = address.parse().with_context(malformed)?;
+        let tls = match origin.scheme_str() {
             Some("https") => Some(TlsConnector::from(Arc::new(trusting(authorities)?))),
             _ => None,
         };
+        // The connector below encrypts; tonic would want to do so itself if it read `https`.
+        let plain = match address.strip_prefix("https://") {
+            Some(rest) => format!("http://{rest}"),
+            None => address.to_owned(),
+        };
+        let endpoint = Endpoint::from_shared(plain)
+            .with_context(malformed)?
+            .origin(origin)
+            .connect_timeout(CONNECT_MAX);
         Ok(Self {
             address: address.to_owned(),
             endpoint,

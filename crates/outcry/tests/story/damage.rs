@@ -22,9 +22,9 @@ use super::outcry::Outcry;
 use super::person::{Person, Signed, connect};
 
 /// Calls that are made.
-const CALLS: u32 = 3000;
+const CALLS: u32 = 500;
 /// Webhooks that are posted.
-const LETTERS: u32 = 500;
+const LETTERS: u32 = 200;
 /// How long one answer may take: generous, for a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 

@@ -179,9 +179,12 @@ async fn a_cancellation_in_the_middle_of_a_crash_is_carried_on() {
 async fn one_call_cancels_a_bounded_number_of_orders_and_says_how_many_remain() {
     let house = House::open().await;
     let user = house.customer().await;
-    let many = (0..255).map(|_| house.place(&user, place(buy(1, "10"))));
-    let placed = futures::future::join_all(many).await;
-    assert!(placed.iter().all(Result::is_ok));
+    // Not all at once: the service takes so many calls at a time and no more.
+    for _ in 0..5 {
+        let many = (0..51).map(|_| house.place(&user, place(buy(1, "10"))));
+        let placed = futures::future::join_all(many).await;
+        assert!(placed.iter().all(Result::is_ok));
+    }
     let call = async || {
         let request = CancelAllOrdersRequest {
             request_id: Uuid::now_v7().to_string(),
