@@ -153,7 +153,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.pem");
         std::fs::write(&empty, "").unwrap();
-        assert!(wrong("https://localhost:1", &[empty.clone()]).contains("holds no certificate"));
+        assert!(
+            wrong("https://localhost:1", std::slice::from_ref(&empty))
+                .contains("holds no certificate")
+        );
         // Without TLS nobody's certificate is looked at.
         assert!(Site::new("http://localhost:1", &[empty]).is_ok());
     }
