@@ -18,6 +18,7 @@ use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit, ReadAll, Store};
 use outcry_trades::{Calendar, Config, Fees, Instrument};
+use tokio::sync::Semaphore;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -68,6 +69,9 @@ pub fn money(text: &str) -> Amount {
 pub fn wire(text: &str) -> Option<Money> {
     Some(money(text).to_money())
 }
+
+/// Orders that are submitted at once: the service takes so many calls at a time and no more.
+static TURNS: Semaphore = Semaphore::const_new(128);
 
 impl Floor {
     pub async fn open(folder: &Path) -> Floor {
@@ -156,6 +160,7 @@ impl Floor {
     }
 
     pub async fn submit(&self, order: &Order) -> Trade {
+        let _turn = TURNS.acquire().await.unwrap();
         let response = self.as_orders().submit_order(order.submission()).await;
         let response = response.unwrap();
         response.into_inner().trade.unwrap()
