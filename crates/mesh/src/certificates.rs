@@ -35,9 +35,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// By how much that varies, so that a platform's processes do not all look at once.
 const LOOK_JITTER: f64 = 0.2;
 
-/// How long a peer that connects may take to prove itself.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
-
 /// The certificates of a process. Cheap to clone; all clones are the same ones.
 #[derive(Clone)]
 pub struct Certificates {
@@ -267,16 +264,13 @@ impl Certificates {
         }
     }
 
-    /// Makes an accepted connection a proven one.
+    /// Makes an accepted connection a proven one. How long that may take is for the caller to say.
     ///
     /// # Errors
-    /// The peer did not prove in time that it is a process of the platform.
+    /// The peer is no process of the platform.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(Stream, Peer)> {
         let config = Arc::clone(&self.current().material.server);
-        let handshake = TlsAcceptor::from(config).accept(stream);
-        let stream = tokio::time::timeout(HANDSHAKE_WITHIN, handshake)
-            .await
-            .map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
         let (_, session) = stream.get_ref();
         let peer = proven(session.alpn_protocol(), session.peer_certificates())?;
         Ok((Stream::Tls(Box::new(stream.into())), peer))
