@@ -105,7 +105,11 @@ impl Folder {
     /// The file cannot be written.
     pub fn set_address(&self, address: &str) -> anyhow::Result<()> {
         let path = self.address_file();
-        fs::write(&path, address).with_context(|| format!("writing {}", path.display()))
+        // Whoever waits for the file reads it the moment it is there: it appears whole.
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, address)
+            .and_then(|()| fs::rename(&unfinished, &path))
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// Takes the word back; nobody listens any more.
