@@ -44,6 +44,7 @@ fn main() -> ExitCode {
 
 fn compile() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    write_sources(&out)?;
     Contract::read(&[PROTO_ROOT], Path::new(CONTRACT_ROOT), "outcry")?.write(&out, "")?;
     Contract::read(
         &[SAMPLES_ROOT, PROTO_ROOT],
@@ -146,6 +147,21 @@ impl Contract {
             .codec_path(SERVER_CODEC)
             .compile_fds_with_config(self.set.clone(), config)
     }
+}
+
+/// Every file of the contract, imports included, as it is read by people: name and text.
+fn write_sources(out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut files = Vec::new();
+    find_protos(Path::new(PROTO_ROOT), &mut files)?;
+    files.sort();
+    let mut table = String::from("&[\n");
+    for file in files {
+        let name = file.strip_prefix(PROTO_ROOT)?.display().to_string();
+        let text = fs::canonicalize(&file)?.display().to_string();
+        table.push_str(&format!("    ({name:?}, include_str!({text:?})),\n"));
+    }
+    table.push(']');
+    Ok(fs::write(out.join("sources.rs"), table)?)
 }
 
 /// Every `.proto` below a folder.

@@ -33,6 +33,10 @@ pub use validate::{Validate, Violation, Violations};
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
 
+/// Every file of the contract as it was written, imports included but for protobuf's own: its name,
+/// `outcry/orders/v1/events.proto`, and its text.
+pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
+
 include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
 // Messages with every kind of rule, and a service with every shape of method: more than

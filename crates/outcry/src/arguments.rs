@@ -375,7 +375,7 @@ pub enum Schema {
         #[arg(long)]
         json: bool,
     },
-    /// Write the descriptor set and the catalog into a folder.
+    /// Write the contract into a folder: its files, compiled and as they are, and the catalog.
     Export {
         /// Folder to write to; made when it is not there.
         folder: PathBuf,

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use outcry_contracts::FILE_DESCRIPTOR_SET;
 use outcry_events::catalog::{catalog, topic_matches};
+use outcry_schema::export;
 use serde_json::{Value, json};
 
 use crate::arguments::Schema;
@@ -80,14 +80,14 @@ fn list(as_json: bool) -> anyhow::Result<()> {
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
-        println!("wrote {}", path.display());
-        anyhow::Ok(())
-    };
-    write("outcry.binpb", FILE_DESCRIPTOR_SET)?;
-    let catalog = serde_json::to_vec_pretty(catalog()).context("writing the catalog")?;
-    write("catalog.json", &catalog)
+    let files = export::files().context("writing the catalog")?;
+    for file in &files {
+        let path = folder.join(&file.path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+        }
+        fs::write(&path, &file.bytes).with_context(|| format!("writing {}", path.display()))?;
+    }
+    println!("wrote {} files to {}", files.len(), folder.display());
+    Ok(())
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use outcry_events::catalog::catalog;
 
 use crate::message::{CONTENT_TYPE, Message};
 use crate::topology::{SLOT_VALUE, slot_header};
@@ -13,6 +14,9 @@ const PERSISTENT: u8 = 2;
 
 /// The header in which publishers of whatever language say the partition key.
 const KEY_HEADER: &str = "ce-partitionkey";
+
+/// The fingerprint of the schema the event was made with: readers built from another one can tell.
+const SCHEMA: &str = "outcry-schema";
 
 /// Says the partition key when the message's own headers do not.
 const KEY_ADDED: &str = "outcry-key";
@@ -33,6 +37,9 @@ pub(super) fn properties(message: &Message) -> BasicProperties {
     }
     if message.header(KEY_HEADER) != Some(&message.partition_key) {
         headers.insert(KEY_ADDED.into(), text(&message.partition_key));
+    }
+    if let Some(event) = catalog().by_topic(&message.topic) {
+        headers.insert(SCHEMA.into(), text(&event.fingerprint));
     }
     let slot = slot_header(&message.partition_key);
     headers.insert(slot.into(), text(SLOT_VALUE));
@@ -143,6 +150,29 @@ mod tests {
             };
             assert_eq!(delivered(properties(&message), b"body"), message);
         }
+    }
+
+    #[test]
+    fn a_known_event_travels_with_the_fingerprint_of_its_schema() {
+        let sent = |topic: &str| {
+            let message = Message {
+                topic: topic.to_owned(),
+                partition_key: "account-1".to_owned(),
+                event_id: "id".to_owned(),
+                correlation_id: "flow".to_owned(),
+                source: "/orders".to_owned(),
+                headers: Vec::new(),
+                body: Bytes::from_static(b"body"),
+            };
+            let headers = properties(&message).headers().clone();
+            headers.and_then(|all| all.inner().get(SCHEMA).and_then(shown))
+        };
+        let created = catalog().by_topic("order.created");
+        assert_eq!(
+            sent("order.created").as_deref(),
+            created.map(|event| event.fingerprint.as_str())
+        );
+        assert_eq!(sent("nothing.happened"), None);
     }
 
     #[test]
