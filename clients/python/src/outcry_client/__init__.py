@@ -1,0 +1,1 @@
+"""Client of the Outcry trading platform and consumer of its events."""
