@@ -1,0 +1,104 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// connectWithin is how long a broker may take to answer at all.
+	connectWithin = 10 * time.Second
+	// heartbeat shows a dead connection within two of them.
+	heartbeat = 10 * time.Second
+)
+
+// errSetting is a fault that trying again does not mend.
+var errSetting = errors.New("setting")
+
+// link is a connection with everything a consumer needs on it.
+type link struct {
+	connection *amqp.Connection
+	channel    *amqp.Channel
+	deliveries <-chan amqp.Delivery
+	returned   <-chan amqp.Return
+}
+
+// open connects, declares the queues and begins to consume.
+func (c *Consumer) open() (*link, error) {
+	// The parser's own error holds the address, and so the password.
+	if _, err := amqp.ParseURI(c.Address); err != nil {
+		return nil, fmt.Errorf("%w: the broker's address must be like amqp://user:password@host:port/%%2f", errSetting)
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(c.Queue)
+	connection, err := amqp.DialConfig(c.Address, amqp.Config{
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Dial:       amqp.DefaultDial(connectWithin),
+	})
+	if err != nil {
+		return nil, explained("connecting", err)
+	}
+	l := &link{connection: connection}
+	if err := c.prepare(l); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (c *Consumer) prepare(l *link) error {
+	var err error
+	if l.channel, err = l.connection.Channel(); err != nil {
+		return explained("opening a channel", err)
+	}
+	const durable, autoDelete, exclusive, internal, noWait = true, false, false, false, false
+	if err := l.channel.ExchangeDeclarePassive(c.Exchange, amqp.ExchangeTopic, durable, autoDelete, internal, noWait, nil); err != nil {
+		return explained(fmt.Sprintf("the exchange %s is not as expected: is this the broker of a running platform?", c.Exchange), err)
+	}
+	for _, queue := range []string{c.Queue, c.Queue + deadSuffix} {
+		if _, err := l.channel.QueueDeclare(queue, durable, autoDelete, exclusive, noWait, nil); err != nil {
+			return explained("declaring the queue "+queue, err)
+		}
+	}
+	for _, topic := range c.Topics {
+		if err := l.channel.QueueBind(c.Queue, topic, c.Exchange, noWait, nil); err != nil {
+			return explained("binding the queue "+c.Queue, err)
+		}
+	}
+	if err := l.channel.Confirm(noWait); err != nil {
+		return explained("asking for confirms", err)
+	}
+	l.returned = l.channel.NotifyReturn(make(chan amqp.Return, unconfirmedMax))
+	const wholeChannel = false
+	if err := l.channel.Qos(c.Prefetch, 0, wholeChannel); err != nil {
+		return explained("bounding the prefetch", err)
+	}
+	const autoAck, noLocal = false, false
+	if l.deliveries, err = l.channel.Consume(c.Queue, "", autoAck, exclusive, noLocal, noWait, nil); err != nil {
+		return explained("consuming "+c.Queue, err)
+	}
+	return nil
+}
+
+// close takes what was not acknowledged back to the queue.
+func (l *link) close() {
+	_ = l.connection.CloseDeadline(time.Now().Add(connectWithin))
+}
+
+// explained tells faults of settings from those that pass.
+func explained(what string, err error) error {
+	var broken *amqp.Error
+	if errors.As(err, &broken) && broken.Server || errors.Is(err, amqp.ErrCredentials) || errors.Is(err, amqp.ErrVhost) {
+		return fmt.Errorf("%w: %s: %w", errSetting, what, err)
+	}
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) && lookup.IsNotFound {
+		return fmt.Errorf("%w: %s: %w", errSetting, what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
