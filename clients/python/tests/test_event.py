@@ -86,6 +86,8 @@ def test_a_type_that_is_not_known_is_ignored_or_put_aside():
     unknown = body(enveloped(Order(order_id="x"), event_type="order.seen"))
     assert judged(unknown).action is Action.IGNORED
     assert judged(unknown).type == "outcry.orders.v1.Order"
+    broken = body(enveloped(Order(), event_type="order.seen", source="orders"))
+    assert judged(broken).reason is Reason.INVALID
     strict = judged(unknown, unknown=UnknownTypes.DEAD_LETTER)
     assert (strict.action, strict.reason) == (Action.DEAD, Reason.UNKNOWN_TYPE)
 

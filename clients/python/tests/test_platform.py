@@ -10,9 +10,10 @@ import pytest
 
 from conftest import enveloped, event_id, filled
 from outcry.orders.v1.order_service_pb2 import Order
-from outcry_client.consumer import Consumer, ConsumerError
+from outcry_client.consumer import Consumer
 from outcry_client.contract import Contract
 from outcry_client.event import Action, Event, Reason
+from outcry_client.link import ConsumerError
 
 WAIT_SECONDS = 30.0
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from . import checking, consuming, trading
-from .client import ADDRESS, CallError
-from .consumer import ConsumerError
+from .client import ADDRESS
+from .errors import CallError
+from .link import ConsumerError, LinkBroken
 
 WITHIN_SECONDS = 60.0
 """For messages that are waited for, if nothing else is said."""
@@ -29,7 +30,7 @@ def main() -> None:
         ok = asyncio.run(arguments.command(arguments))
     except TimeoutError:
         ok = _failed("not everything came in time")
-    except (CallError, ConsumerError, OSError, ValueError) as error:
+    except (CallError, ConsumerError, LinkBroken, OSError, ValueError) as error:
         ok = _failed(str(error))
     except KeyboardInterrupt:
         ok = False

@@ -68,20 +68,18 @@ def message_class(full_name: str) -> type[Message]:
     return message_factory.GetMessageClass(descriptor)
 
 
-def violations(message: Message, prefix: str = "") -> list[Violation]:
-    """The rules that the message breaks, sorted; `prefix` goes before each field."""
+def violations(message: Message, within: str = "") -> list[Violation]:
+    """The rules that the message breaks, sorted; `within` is the field that holds the message."""
     found = protovalidate.collect_violations(message)
-    return sorted(Violation(prefix + _path(each.proto.field), each.proto.rule_id) for each in found)
+    return sorted(Violation(_path(each.proto.field, within), each.proto.rule_id) for each in found)
 
 
-def _path(field) -> str:
+def _path(field, path: str) -> str:
     """`orders[2].terms.quantity`: a path as every protovalidate writes it."""
-    path = ""
     for element in field.elements if field is not None else ():
         path += f".{element.field_name}" if path else element.field_name
         if element.subscript is not None:
-            key = element.subscript.value
-            path += f"[{json.dumps(key, ensure_ascii=False)}]"
+            path += f"[{json.dumps(element.subscript.value, ensure_ascii=False)}]"
     return path
 
 

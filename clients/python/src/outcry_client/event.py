@@ -114,12 +114,8 @@ class Judge:
         }
         if envelope is None:
             return Event(**known, action=Action.DEAD, reason=Reason.UNREADABLE)
-        if not envelope.HasField("payload"):
-            return _invalid(known, violations(envelope))
         if event_type is None:
-            if self.unknown is UnknownTypes.IGNORE:
-                return Event(**known, action=Action.IGNORED)
-            return Event(**known, action=Action.DEAD, reason=Reason.UNKNOWN_TYPE)
+            return self._stranger(known, envelope)
         # Rules and fields of a later version are not known here.
         if envelope.schema_version > event_type.version:
             return Event(**known, action=Action.DEAD, reason=Reason.NEWER_SCHEMA)
@@ -128,10 +124,18 @@ class Judge:
         except DecodeError:
             return Event(**known, action=Action.DEAD, reason=Reason.UNREADABLE)
         known["payload"] = payload
-        if broken := sorted(violations(envelope) + violations(payload, "payload.")):
+        if broken := sorted(violations(envelope) + violations(payload, "payload")):
             return _invalid(known, broken)
         seen = await self.memory.has(envelope.event_id)
         return Event(**known, action=Action.DUPLICATE if seen else Action.HANDLED)
+
+    def _stranger(self, known: dict[str, Any], envelope: EventEnvelope) -> Event:
+        """The envelope's rules hold for events of every type, and for those without payload."""
+        if broken := violations(envelope):
+            return _invalid(known, broken)
+        if self.unknown is UnknownTypes.IGNORE:
+            return Event(**known, action=Action.IGNORED)
+        return Event(**known, action=Action.DEAD, reason=Reason.UNKNOWN_TYPE)
 
 
 def envelope_json(envelope: EventEnvelope) -> dict[str, Any]:
