@@ -24,7 +24,7 @@ CONTRACT = Contract(
 
 def judged(body: bytes, headers=None, memory=None, unknown=UnknownTypes.IGNORE) -> Event:
     judge = Judge(CONTRACT, memory or RecentIds(), unknown)
-    return asyncio.run(judge.judge(body, headers or {}))
+    return asyncio.run(judge.judge(body, headers or {}, "the key"))
 
 
 def body(envelope) -> bytes:
@@ -36,6 +36,7 @@ def test_an_event_that_holds_the_contract_is_handled_and_shown_in_protobufs_json
     event = judged(sent)
     assert event.action is Action.HANDLED
     assert event.payload == filled()
+    assert event.topic == "order.filled"
     shown = event.to_json()
     assert shown["sha256"] == hashlib.sha256(sent).hexdigest()
     assert shown["type"] == "outcry.orders.v1.OrderFilledEvent"
@@ -48,7 +49,7 @@ def test_an_event_that_holds_the_contract_is_handled_and_shown_in_protobufs_json
 def test_what_is_no_envelope_is_unreadable(garbage):
     event = judged(garbage)
     assert (event.action, event.reason) == (Action.DEAD, Reason.UNREADABLE)
-    assert (event.event_id, event.type, event.topic) == ("", "", "")
+    assert (event.event_id, event.type, event.topic) == ("", "", "the key")
 
 
 def test_a_payload_that_is_not_what_its_type_says_is_unreadable():
@@ -125,5 +126,5 @@ def test_a_dead_letter_keeps_its_headers_and_says_why():
 
 def test_the_rules_of_a_dead_letter_fit_into_a_frame():
     many = tuple(Violation(f"payload.lines[{number}]", "required") for number in range(10_000))
-    event = Event("", "same", Action.DEAD, Reason.INVALID, many)
+    event = Event("", "t", "same", Action.DEAD, Reason.INVALID, many)
     assert len(dead_headers(event, {}, "q")["outcry-rules"]) == RULES_CHARS_MAX

@@ -82,7 +82,7 @@ class Consumer:
         message: AbstractIncomingMessage,
         handle: Callable[[Event], Awaitable[None]],
     ) -> Event:
-        event = await judge.judge(message.body, message.headers)
+        event = await judge.judge(message.body, message.headers, message.routing_key or "")
         if event.action is Action.HANDLED:
             await handle(event)
             await self.memory.add(event.event_id)

@@ -54,6 +54,8 @@ class Event:
     """A message and the judgement on it."""
 
     sha256: str
+    topic: str
+    """The envelope's; the routing key if the message is not an envelope."""
     schema: str
     action: Action
     reason: Reason | None = None
@@ -65,11 +67,6 @@ class Event:
     def event_id(self) -> str:
         """Id of the event; empty if the message is not an envelope."""
         return self.envelope.event_id if self.envelope else ""
-
-    @property
-    def topic(self) -> str:
-        """Its topic; empty if the message is not an envelope."""
-        return self.envelope.event_type if self.envelope else ""
 
     @property
     def type(self) -> str:
@@ -100,7 +97,7 @@ class Judge:
     memory: Memory
     unknown: UnknownTypes = UnknownTypes.IGNORE
 
-    async def judge(self, body: bytes, headers: Mapping[str, Any]) -> Event:
+    async def judge(self, body: bytes, headers: Mapping[str, Any], routing_key: str) -> Event:
         """Takes nothing on trust. What breaks the contract is dead even if its id was seen."""
         try:
             envelope = EventEnvelope.FromString(body)
@@ -109,6 +106,7 @@ class Judge:
         event_type = self.contract.event(_payload_type(envelope)) if envelope else None
         known = {
             "sha256": hashlib.sha256(body).hexdigest(),
+            "topic": envelope.event_type if envelope else routing_key,
             "schema": self.contract.schema(event_type, _fingerprint(headers)),
             "envelope": envelope,
         }
