@@ -192,3 +192,14 @@ async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         pass
     finally:
         target.close()
+
+
+def test_what_is_no_address_of_rabbitmq_is_refused_without_showing_it():
+    async def nothing(event: Event) -> None:
+        pass
+
+    consumer = Consumer("http://ann:secret@127.0.0.1", "python.q", ["#"])
+    with pytest.raises(ConsumerError) as refused:
+        asyncio.run(consumer.run(nothing))
+    assert "amqp://user:password@host" in str(refused.value)
+    assert "secret" not in f"{refused.value} {consumer!r}"

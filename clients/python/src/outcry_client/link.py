@@ -88,6 +88,8 @@ async def linked(
 ) -> AsyncIterator[Link]:
     """Declares the queues, binds the first one and starts its deliveries."""
     address = URL(url)
+    if address.scheme not in ("amqp", "amqps") or not address.host:
+        raise ConsumerError("write RabbitMQ's address as amqp://user:password@host:port/%2f")
     if "heartbeat" not in address.query:
         address = address.update_query(heartbeat=HEARTBEAT_SECONDS)
     connection = await _asked(aio_pika.connect(address, timeout=ANSWER_SECONDS))

@@ -76,11 +76,14 @@ async def trade(
 async def _sign_in(client: Client, email: str, password: str) -> None:
     try:
         await client.sign_in(email, password)
-    except CallError as error:
-        if error.code is not grpc.StatusCode.UNAUTHENTICATED:
+    except CallError as refused:
+        if refused.code is not grpc.StatusCode.UNAUTHENTICATED:
             raise
-        # The platform does not tell which of the two is wrong: registering does.
-        await client.register(email, password, email.partition("@")[0])
+        # The platform does not tell which of the two is wrong; registering shows it.
+        try:
+            await client.register(email, password, email.partition("@")[0])
+        except CallError as error:
+            raise refused if error.code is grpc.StatusCode.ALREADY_EXISTS else error from None
         await client.sign_in(email, password)
 
 
