@@ -38,6 +38,9 @@ public final class Main {
   private static void run(String command, List<String> rest)
       throws ProgramException, InterruptedException {
     switch (command) {
+      case "trade" ->
+          Trade.run(new Arguments(rest, Set.of("--symbol", "--quantity", "--limit")));
+      case "cloudevents" -> CloudEvents.run(new Arguments(rest, OF_QUEUES));
       case "consume" -> Consume.run(new Arguments(rest, OF_QUEUES));
       case "parity" -> Parity.run(new Arguments(rest, Set.of()));
       case "golden" -> Golden.run(new Arguments(rest, Set.of()));
