@@ -112,6 +112,17 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
+// Declare makes the queues and binds them, and reads nothing.
+func (c *Consumer) Declare() error {
+	c.fillIn()
+	l, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return c.declare(l)
+}
+
 func (c *Consumer) fillIn() {
 	if c.Exchange == "" {
 		c.Exchange = Exchange

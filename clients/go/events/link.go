@@ -29,6 +29,22 @@ type link struct {
 
 // open connects, declares the queues and begins to consume.
 func (c *Consumer) open() (*link, error) {
+	l, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.declare(l); err != nil {
+		l.close()
+		return nil, err
+	}
+	if err := c.consume(l); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (c *Consumer) connect() (*link, error) {
 	// The parser's own error holds the address, and so the password.
 	if _, err := amqp.ParseURI(c.Address); err != nil {
 		return nil, fmt.Errorf("%w: the broker's address must be like amqp://user:password@host:port/%%2f", errSetting)
@@ -43,20 +59,17 @@ func (c *Consumer) open() (*link, error) {
 	if err != nil {
 		return nil, explained("connecting", err)
 	}
-	l := &link{connection: connection}
-	if err := c.prepare(l); err != nil {
-		l.close()
-		return nil, err
+	channel, err := connection.Channel()
+	if err != nil {
+		_ = connection.Close()
+		return nil, explained("opening a channel", err)
 	}
-	return l, nil
+	return &link{connection: connection, channel: channel}, nil
 }
 
-func (c *Consumer) prepare(l *link) error {
-	var err error
-	if l.channel, err = l.connection.Channel(); err != nil {
-		return explained("opening a channel", err)
-	}
-	const durable, autoDelete, exclusive, internal, noWait = true, false, false, false, false
+const durable, autoDelete, exclusive, internal, noWait = true, false, false, false, false
+
+func (c *Consumer) declare(l *link) error {
 	if err := l.channel.ExchangeDeclarePassive(c.Exchange, amqp.ExchangeTopic, durable, autoDelete, internal, noWait, nil); err != nil {
 		return explained(fmt.Sprintf("the exchange %s is not as expected: is this the broker of a running platform?", c.Exchange), err)
 	}
@@ -70,6 +83,10 @@ func (c *Consumer) prepare(l *link) error {
 			return explained("binding the queue "+c.Queue, err)
 		}
 	}
+	return nil
+}
+
+func (c *Consumer) consume(l *link) error {
 	if err := l.channel.Confirm(noWait); err != nil {
 		return explained("asking for confirms", err)
 	}
@@ -79,6 +96,7 @@ func (c *Consumer) prepare(l *link) error {
 		return explained("bounding the prefetch", err)
 	}
 	const autoAck, noLocal = false, false
+	var err error
 	if l.deliveries, err = l.channel.Consume(c.Queue, "", autoAck, exclusive, noLocal, noWait, nil); err != nil {
 		return explained("consuming "+c.Queue, err)
 	}
