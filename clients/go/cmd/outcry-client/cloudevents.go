@@ -101,45 +101,64 @@ func dial(address, queue string, count int) (*ceamqp.Protocol, error) {
 	return reader, nil
 }
 
-// read has the SDK read the same message in both of its modes, which must agree: structured (the
-// body is the event) and binary (the headers are its attributes, of which there are more).
+// read has the SDK read the body, which is an event of CloudEvents' protobuf format, and then the
+// headers, which hold more attributes. RabbitMQ hands those on to AMQP 1.0 from version 4 on only.
 func read(ctx context.Context, message binding.Message) (map[string]any, error) {
 	received, is := message.(*ceamqp.Message)
 	if !is {
 		return nil, fmt.Errorf("the SDK gave a %T", message)
 	}
-	structured, err := binding.ToEvent(ctx, received)
+	body, err := toEvent(ctx, received)
 	if err != nil {
 		return nil, fmt.Errorf("the body is not a CloudEvent: %w", err)
 	}
+	attributes := attributesOf(body)
+	if len(received.AMQP.ApplicationProperties) == 0 {
+		return attributes, nil
+	}
+	// The SDK looks at the headers only if the content type is not that of an event.
 	contentType := binary
 	properties := *received.AMQP.Properties
 	properties.ContentType = &contentType
 	again := *received.AMQP
 	again.Properties = &properties
-	headers, err := binding.ToEvent(ctx, ceamqp.NewMessage(&again, received.AMQPrcv))
+	headers, err := toEvent(ctx, ceamqp.NewMessage(&again, received.AMQPrcv))
 	if err != nil {
 		return nil, fmt.Errorf("the headers are not those of a CloudEvent: %w", err)
 	}
-	for _, one := range []*event.Event{structured, headers} {
-		if err := one.Validate(); err != nil {
-			return nil, err
+	for name, value := range attributesOf(headers) {
+		if known, both := attributes[name]; both && known != value {
+			return nil, fmt.Errorf("body and headers of %s disagree on %s", headers.ID(), name)
 		}
-	}
-	if structured.ID() != headers.ID() || structured.Source() != headers.Source() || structured.Type() != headers.Type() {
-		return nil, fmt.Errorf("body and headers of %s disagree", headers.ID())
-	}
-	attributes := map[string]any{
-		"specversion": headers.SpecVersion(),
-		"id":          headers.ID(),
-		"source":      headers.Source(),
-		"type":        headers.Type(),
-		"subject":     headers.Subject(),
-		"time":        headers.Time().Format(time.RFC3339Nano),
-		"dataschema":  headers.DataSchema(),
-	}
-	for name, value := range headers.Extensions() {
 		attributes[name] = value
 	}
 	return attributes, nil
+}
+
+func toEvent(ctx context.Context, message binding.Message) (*event.Event, error) {
+	read, err := binding.ToEvent(ctx, message)
+	if err != nil {
+		return nil, err
+	}
+	return read, read.Validate()
+}
+
+// attributesOf are the attributes that an event has.
+func attributesOf(read *event.Event) map[string]any {
+	attributes := map[string]any{
+		"specversion": read.SpecVersion(), "id": read.ID(), "source": read.Source(), "type": read.Type(),
+	}
+	if read.Subject() != "" {
+		attributes["subject"] = read.Subject()
+	}
+	if read.DataSchema() != "" {
+		attributes["dataschema"] = read.DataSchema()
+	}
+	if !read.Time().IsZero() {
+		attributes["time"] = read.Time().Format(time.RFC3339Nano)
+	}
+	for name, value := range read.Extensions() {
+		attributes[name] = value
+	}
+	return attributes
 }
