@@ -3,7 +3,7 @@ package events
 import (
 	"errors"
 	"fmt"
-	"net"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -17,7 +17,7 @@ const (
 )
 
 // errSetting is a fault that trying again does not mend.
-var errSetting = errors.New("setting")
+var errSetting = errors.New("this must be put right first")
 
 // link is a connection with everything a consumer needs on it.
 type link struct {
@@ -108,14 +108,14 @@ func (l *link) close() {
 	_ = l.connection.CloseDeadline(time.Now().Add(connectWithin))
 }
 
+// settings are the answers of a broker that stay the same however often it is asked. Others, such
+// as those of one that is stopping, pass.
+var settings = []int{amqp.AccessRefused, amqp.NotFound, amqp.ResourceLocked, amqp.PreconditionFailed, amqp.NotAllowed}
+
 // explained tells faults of settings from those that pass.
 func explained(what string, err error) error {
 	var broken *amqp.Error
-	if errors.As(err, &broken) && broken.Server || errors.Is(err, amqp.ErrCredentials) || errors.Is(err, amqp.ErrVhost) {
-		return fmt.Errorf("%w: %s: %w", errSetting, what, err)
-	}
-	var lookup *net.DNSError
-	if errors.As(err, &lookup) && lookup.IsNotFound {
+	if errors.As(err, &broken) && slices.Contains(settings, broken.Code) {
 		return fmt.Errorf("%w: %s: %w", errSetting, what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)

@@ -200,6 +200,32 @@ func TestAMissingExchangeIsToldAndNotTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAWrongPasswordIsToldAndNotTriedAgain(t *testing.T) {
+	const queue = "go.password"
+	address, _ := broker(t, queue)
+	parsed, err := amqp.ParseURI(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed.Password += "-wrong"
+	consumer := Consumer{Address: parsed.String(), Queue: queue}
+	if err := consumer.Run(context.Background()); !errors.Is(err, errSetting) || strings.Contains(err.Error(), parsed.Password) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestAQueueWithOtherArgumentsIsToldAndNotTriedAgain(t *testing.T) {
+	const queue = "go.arguments"
+	address, channel := broker(t, queue)
+	if _, err := channel.QueueDeclare(queue, durable, autoDelete, exclusive, noWait, amqp.Table{"x-max-length": 1}); err != nil {
+		t.Fatal(err)
+	}
+	consumer := Consumer{Address: address, Queue: queue}
+	if err := consumer.Run(context.Background()); !errors.Is(err, errSetting) || !strings.Contains(err.Error(), queue) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestAnAddressIsNotShownWithItsPassword(t *testing.T) {
 	consumer := Consumer{Address: "amqp://user:secret@host:not-a-port", Queue: "q"}
 	err := consumer.Run(context.Background())
