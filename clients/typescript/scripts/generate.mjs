@@ -1,6 +1,7 @@
 // Makes src/gen from the exported schema: types and services with protoc-gen-es, and the catalog of
 // events. The compiled schema is enough for the plugin, so neither protoc nor buf is needed.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -77,8 +78,29 @@ export const files = [${imports.map((one) => one.constant).join(", ")}];
 `;
 }
 
-/** What the package keeps of each event of the catalog. */
-function catalog(text) {
+/**
+ * Hashes of the files with all they import, as the platform makes them: of a FileDescriptorSet of the
+ * files sorted by name, each without source info.
+ */
+function fingerprints(image) {
+  const { file } = fromBinary(FileDescriptorSetSchema, image);
+  const byName = new Map(file.map((one) => [one.name, one]));
+  const collect = (name, found) => {
+    if (found.has(name)) return found;
+    found.add(name);
+    byName.get(name)?.dependency.forEach((imported) => collect(imported, found));
+    return found;
+  };
+  return (name) => {
+    const closure = [...collect(name, new Set())].sort().map((one) => byName.get(one));
+    for (const one of closure) one.sourceCodeInfo = undefined;
+    const set = create(FileDescriptorSetSchema, { file: closure });
+    return createHash("sha256").update(toBinary(FileDescriptorSetSchema, set)).digest("hex");
+  };
+}
+
+/** What the package keeps of each event of the catalog, which must be of the same contract. */
+function catalog(text, fingerprint) {
   const events = JSON.parse(text).events.map((event) => ({
     topic: event.topic,
     owner: event.owner,
@@ -98,7 +120,7 @@ export const events = ${JSON.stringify(events, null, 2)} as const;
 }
 
 const image = read("outcry.binpb");
-const known = catalog(read("catalog.json").toString("utf8"));
+const known = catalog(read("catalog.json").toString("utf8"), fingerprints(image));
 rmSync(gen, { recursive: true, force: true });
 const names = messages(image);
 write("files.ts", fileList(names));

@@ -3,6 +3,7 @@ import { cloudevents } from "./commands/cloudevents.js";
 import { consume } from "./commands/consume.js";
 import { golden } from "./commands/golden.js";
 import { parity } from "./commands/parity.js";
+import { trade } from "./commands/trade.js";
 import { UsageError, complain } from "./commands/arguments.js";
 
 const USAGE = `usage: outcry-client <command>
@@ -14,6 +15,7 @@ const USAGE = `usage: outcry-client <command>
 
 /** Each answers whether all went well. */
 const commands: Record<string, (args: string[]) => Promise<boolean>> = {
+  trade,
   consume,
   parity,
   golden,

@@ -5,7 +5,7 @@ import { backoff, pause, within } from "./pause.js";
 /** Where every event of the platform is published. */
 const EXCHANGE = "outcry.events";
 /** Messages a server sends ahead: enough to keep a handler busy, little to redeliver when it dies. */
-const PREFETCH = 64;
+export const PREFETCH = 64;
 /** Taking up a connection, in milliseconds: longer than a server under load takes. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A silent connection counts as lost after two of these, in seconds. */
@@ -68,9 +68,9 @@ export async function followQueue(
       failures = Date.now() - since > LASTED_MS ? 1 : failures + 1;
       const why = error instanceof Error ? error.message : String(error);
       if (failures >= ATTEMPTS) {
-        throw new QueueError(`no connection to the broker lasted, ${failures} times: ${why}`);
+        throw new QueueError(`consuming broke off ${failures} times in a row: ${why}`);
       }
-      options.log?.(`the connection to the broker broke, it is taken up again: ${why}`);
+      options.log?.(`consuming broke off and is taken up again: ${why}`);
       await pause(backoff(failures, RECONNECT), signal);
     }
   }
@@ -84,37 +84,47 @@ async function followOnce(
   const url = new URL(options.url);
   url.searchParams.set("heartbeat", String(HEARTBEAT_S));
   const connection = await connect(url.href, { timeout: CONNECT_TIMEOUT_MS }).catch(explained);
+  let channel: ConfirmChannel | undefined;
   let busy = Promise.resolve();
   try {
+    channel = await connection.createConfirmChannel();
+    const opened = channel;
     await new Promise<void>((done, fail) => {
       connection.on("error", fail);
       connection.on("close", (error) => fail(error ?? new Error("the server closed it")));
       signal.addEventListener("abort", () => done(), { once: true });
-      const onMessage = (channel: ConfirmChannel, message: ConsumeMessage | null) => {
+      opened.on("error", fail);
+      opened.on("close", () => fail(new Error("the server closed the channel")));
+      const onMessage = (message: ConsumeMessage | null) => {
         if (message === null) return fail(new Error(`the queue ${options.queue} was deleted`));
         busy = busy.then(async () => {
           if (signal.aborted) return;
-          await take(delivery(channel, options.queue, message)).catch(fail);
+          await take(delivery(opened, options.queue, message)).catch(fail);
         });
       };
-      consume(connection, options, onMessage, fail).catch(fail);
+      consume(opened, options, onMessage).catch(fail);
     });
     await busy;
   } finally {
-    await within(CLOSE_TIMEOUT_MS, connection.close()).catch(() => undefined);
+    await within(CLOSE_TIMEOUT_MS, close(connection, channel)).catch(() => undefined);
+  }
+}
+
+/** The channel first: acknowledgements that are on their way would be lost with the connection. */
+async function close(connection: ChannelModel, channel: ConfirmChannel | undefined): Promise<void> {
+  try {
+    await channel?.close();
+  } finally {
+    await connection.close();
   }
 }
 
 async function consume(
-  connection: ChannelModel,
+  channel: ConfirmChannel,
   options: QueueOptions,
-  onMessage: (channel: ConfirmChannel, message: ConsumeMessage | null) => void,
-  onError: (error: Error) => void,
+  onMessage: (message: ConsumeMessage | null) => void,
 ): Promise<void> {
   const { queue, topics } = options;
-  const channel = await connection.createConfirmChannel();
-  channel.on("error", onError);
-  channel.on("close", () => onError(new Error("the server closed the channel")));
   try {
     // Only looked for: it is the platform's, and a queue bound to another one would stay empty.
     await channel.checkExchange(EXCHANGE);
@@ -122,7 +132,7 @@ async function consume(
     await channel.assertQueue(queue, { durable: true });
     for (const topic of topics) await channel.bindQueue(queue, EXCHANGE, topic);
     await channel.prefetch(options.prefetch ?? PREFETCH);
-    await channel.consume(queue, (message) => onMessage(channel, message));
+    await channel.consume(queue, onMessage);
   } catch (error) {
     explained(error);
   }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { EventConsumer, eventJson, type Settlement } from "../event_consumer.js";
+import { PREFETCH } from "../queue.js";
 import { UsageError, complain, count, options, print, required, variable } from "./arguments.js";
 
 /** How long to wait for all messages when nothing is said, in seconds. */
@@ -49,7 +50,7 @@ export async function consume(args: string[]): Promise<boolean> {
   const counter = new Counter(wanted, withinMs);
   const consumer = new EventConsumer({
     ...queue,
-    prefetch: Math.min(wanted, 64),
+    prefetch: Math.min(wanted, PREFETCH),
     handle: () => undefined,
     settled: (settlement) => {
       print(shown(settlement));
