@@ -17,8 +17,10 @@ const (
 	// streamAge is the deadline of one stream; then it is opened again. The platform ends most
 	// after an hour anyway, and when the token ends.
 	streamAge = time.Hour
-	// reopensMax is how often in a row a stream may break without a message between.
+	// reopensMax is how often in a row a stream may break at once, with nothing in it.
 	reopensMax = 10
+	// streamSteady is how long a stream without a message lasts that was not broken from the start.
+	streamSteady = time.Minute
 )
 
 // streamPauses: a server that stops is soon replaced.
@@ -33,6 +35,7 @@ type Update = ordersv1.StreamOrderUpdatesResponse
 func (c *Client) WatchOrders(ctx context.Context, after uint64, symbol string) iter.Seq2[*Update, error] {
 	return func(yield func(*Update, error) bool) {
 		for failures := 0; ; {
+			began := time.Now()
 			last, stopped, err := c.follow(ctx, after, symbol, yield)
 			switch {
 			case stopped:
@@ -40,7 +43,7 @@ func (c *Client) WatchOrders(ctx context.Context, after uint64, symbol string) i
 			case ctx.Err() != nil:
 				yield(nil, ctx.Err())
 				return
-			case last > after:
+			case last > after, time.Since(began) > streamSteady:
 				failures = 0
 			}
 			after = last

@@ -20,6 +20,8 @@ const (
 	// reconnectsMax is how often in a row the broker is tried: about five minutes, longer than it
 	// takes to start again. Then the program ends, for whoever watches over it to see.
 	reconnectsMax = 40
+	// steady is how long a connection without a message lasts that counts as a good one.
+	steady = time.Minute
 )
 
 // reconnects: soon after a hiccup, not in a hurry after that.
@@ -90,13 +92,14 @@ type Consumer struct {
 func (c *Consumer) Run(ctx context.Context) error {
 	c.fillIn()
 	for failures := 0; ; {
+		began := time.Now()
 		settled, err := c.session(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errSetting), errors.Is(err, errHandler):
 			return err
-		case settled > 0:
+		case settled > 0, time.Since(began) > steady:
 			failures = 0
 		}
 		failures++

@@ -267,7 +267,7 @@ func (t *traded) refuse(ctx context.Context, client *outcry.Client, symbol strin
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("an order of nothing was answered with: %w", err)
 	}
-	t.Refusal = refusal{outcry.CodeName(failed.Code), failed.Reason, failed.Violations}
+	t.Refusal = refusal{outcry.CodeName(failed.Code), failed.Reason, append([]outcry.Violation{}, failed.Violations...)}
 	if failed.Code != codes.InvalidArgument {
 		return fmt.Errorf("an order of nothing was answered with: %w", err)
 	}
