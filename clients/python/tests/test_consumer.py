@@ -146,6 +146,45 @@ def test_a_lost_connection_is_taken_up_again(variable):
     asyncio.run(story())
 
 
+def test_what_comes_after_the_queues_were_declared_is_not_missed(variable):
+    async def story() -> None:
+        async with broker(variable("OUTCRY_AMQP")) as rabbit:
+            await rabbit.channel.queue_delete(rabbit.queue)
+            await Consumer(rabbit.url, rabbit.queue, ["python.nothing"]).declare()
+            await rabbit.send(body(enveloped(filled())))
+            assert [each.action for each in await rabbit.consume(1)] == [Action.HANDLED]
+
+    asyncio.run(story())
+
+
+def test_a_queue_that_was_deleted_is_made_again(variable):
+    async def story() -> None:
+        async with broker(variable("OUTCRY_AMQP")) as rabbit:
+            await rabbit.send(body(enveloped(filled())))
+
+            async def delete(event: Event) -> None:
+                await rabbit.channel.queue_delete(rabbit.queue)
+                await rabbit.channel.declare_queue(rabbit.queue, durable=True)
+                await rabbit.send(body(enveloped(filled(), event_id=event_id(2))))
+
+            events = await rabbit.consume(2, Once(delete))
+            assert [each.event_id for each in events] == [event_id(1), event_id(2)]
+
+    asyncio.run(story())
+
+
+class Once:
+    """Does something with the first event only."""
+
+    def __init__(self, do) -> None:
+        self._do = do
+
+    async def __call__(self, event: Event) -> None:
+        do, self._do = self._do, None
+        if do is not None:
+            await do(event)
+
+
 def test_an_exchange_that_is_not_there_is_named(variable):
     async def story() -> None:
         async with broker(variable("OUTCRY_AMQP")) as rabbit:

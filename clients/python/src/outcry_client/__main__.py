@@ -113,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _count(text: str) -> int:
     count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("one message at least")
+    if count < 0:
+        raise argparse.ArgumentTypeError("0 only makes the queues; no fewer can be settled")
     return count
 
 

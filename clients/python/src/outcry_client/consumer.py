@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -59,10 +60,9 @@ class Consumer:
         done = failures = 0
         while count is None or done < count:
             try:
-                left = self.prefetch if count is None else count - done
-                prefetch = min(self.prefetch, left)
-                queues = (self.queue, self.dead_queue)
-                async with linked(self.url, self.exchange, queues, self.topics, prefetch) as link:
+                async with self._linked() as link:
+                    left = self.prefetch if count is None else count - done
+                    await link.start(min(self.prefetch, left))
                     while count is None or done < count:
                         settled(await self._settle(link, judge, await link.take(), handle))
                         done, failures = done + 1, 0
@@ -74,6 +74,17 @@ class Consumer:
                     ) from broken
                 log.warning("connection to RabbitMQ lost, trying again: %s", broken)
                 await asyncio.sleep(backoff.seconds(failures))
+
+    async def declare(self) -> None:
+        """Makes the queues and binds them, so that nothing is missed from now on."""
+        try:
+            async with self._linked():
+                pass
+        except LinkBroken as broken:
+            raise ConsumerError(f"RabbitMQ was not there: {broken}") from broken
+
+    def _linked(self) -> AbstractAsyncContextManager[Link]:
+        return linked(self.url, self.exchange, (self.queue, self.dead_queue), self.topics)
 
     async def _settle(
         self,

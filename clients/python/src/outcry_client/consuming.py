@@ -14,19 +14,22 @@ Show = Callable[[Mapping[str, Any]], None]
 
 
 async def consume(url: str, queue: str, topics: Sequence[str], count: int, show: Show) -> None:
-    """Settles `count` messages of the queue."""
+    """Settles `count` messages of the queue; none only makes it."""
 
     async def handle(event: Event) -> None:
         """The program only shows what it got, after it was acknowledged."""
 
     consumer = Consumer(url, queue, topics)
+    if count == 0:
+        await consumer.declare()
     await consumer.run(handle, count=count, settled=lambda event: show(event.to_json()))
 
 
 async def cloudevents(url: str, queue: str, topics: Sequence[str], count: int, show: Show) -> None:
     """Reads messages with the official SDK of CloudEvents, without anything of ours."""
-    prefetch = min(count, PREFETCH)
-    async with linked(url, EXCHANGE, [queue], topics, prefetch) as link:
+    async with linked(url, EXCHANGE, [queue], topics) as link:
+        if count > 0:
+            await link.start(min(count, PREFETCH))
         for _ in range(count):
             message = await link.take()
             headers = {name: str(value) for name, value in message.headers.items()}

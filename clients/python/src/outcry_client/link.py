@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AuthenticationError,
@@ -46,8 +45,23 @@ class Link:
     """Takes messages one after another, in the order of the queue."""
 
     channel: AbstractChannel
-    deliveries: asyncio.Queue[AbstractIncomingMessage | None]
+    queue: AbstractQueue
+    deliveries: asyncio.Queue[AbstractIncomingMessage | None] = field(default_factory=asyncio.Queue)
     """Bounded by the prefetch. None is their end."""
+
+    async def start(self, prefetch: int) -> None:
+        """Has the broker deliver, so many ahead."""
+        await _asked(self._start(prefetch))
+
+    async def _start(self, prefetch: int) -> None:
+        await self.channel.set_qos(prefetch)
+        self.channel.close_callbacks.add(self._end)
+        # Somebody deleted the queue: the channel stays, and nothing would ever come.
+        (await self.channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._end)
+        await self.queue.consume(self.deliveries.put)
+
+    def _end(self, *_: object) -> None:
+        self.deliveries.put_nowait(None)
 
     async def take(self) -> AbstractIncomingMessage:
         """The next message. It must be acknowledged."""
@@ -84,9 +98,9 @@ class Link:
 
 @asynccontextmanager
 async def linked(
-    url: str, exchange: str, queues: Sequence[str], topics: Sequence[str], prefetch: int
+    url: str, exchange: str, queues: Sequence[str], topics: Sequence[str]
 ) -> AsyncIterator[Link]:
-    """Declares the queues, binds the first one and starts its deliveries."""
+    """Declares the queues, and binds the first one: the link's."""
     address = URL(url)
     if address.scheme not in ("amqp", "amqps") or not address.host:
         raise ConsumerError("write RabbitMQ's address as amqp://user:password@host:port/%2f")
@@ -97,25 +111,17 @@ async def linked(
         # A message that no queue took is an error, not a silent loss.
         channel = connection.channel(publisher_confirms=True, on_return_raises=True)
         await _asked(channel.initialize(timeout=ANSWER_SECONDS))
-        deliveries = await _asked(_subscribed(channel, exchange, queues, topics, prefetch))
-        yield Link(channel, deliveries)
+        yield Link(channel, await _asked(_bound(channel, exchange, queues, topics)))
     finally:
         await _quietly(connection.close())
 
 
-async def _subscribed(channel, exchange, queues, topics, prefetch) -> asyncio.Queue:
+async def _bound(channel, exchange, queues, topics) -> AbstractQueue:
     source = await _existing(channel, exchange)
     declared = [await channel.declare_queue(name, durable=True) for name in queues]
     for topic in topics:
         await declared[0].bind(source, topic)
-    await channel.set_qos(prefetch)
-    deliveries: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-    ended = partial(_end, deliveries)
-    channel.close_callbacks.add(ended)
-    # Somebody deleted the queue: the channel stays, and nothing would ever come.
-    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(ended)
-    await declared[0].consume(deliveries.put)
-    return deliveries
+    return declared[0]
 
 
 async def _existing(channel, exchange: str):
@@ -127,10 +133,6 @@ async def _existing(channel, exchange: str):
             f"there is no exchange {exchange!r}: start the platform with this RabbitMQ first, "
             "and look at host and virtual host of the address"
         ) from error
-
-
-def _end(deliveries: asyncio.Queue, *_: object) -> None:
-    deliveries.put_nowait(None)
 
 
 async def _asked(answer: Awaitable[Answer]) -> Answer:
