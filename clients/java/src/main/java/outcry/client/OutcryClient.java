@@ -100,8 +100,7 @@ public final class OutcryClient implements AutoCloseable {
   /** Signs in; the tokens are traded for new ones before they end, as long as calls are made. */
   public User signIn(String email, String password) throws InterruptedException {
     session.end();
-    LoginRequest request =
-        LoginRequest.newBuilder().setEmail(email).setPassword(password).build();
+    LoginRequest request = LoginRequest.newBuilder().setEmail(email).setPassword(password).build();
     LoginResponse response = call(UserServiceGrpc.getLoginMethod(), request);
     session.begin(response.getTokens());
     return response.getUser();
@@ -145,9 +144,10 @@ public final class OutcryClient implements AutoCloseable {
   /** Any method of the contract that answers once. */
   public <Q, R> R call(MethodDescriptor<Q, R> method, Q request) throws InterruptedException {
     boolean repeatable = Retry.isRepeatable(method);
+    Channel authorized = authorized();
     for (int attempts = 1; ; attempts++) {
       try {
-        return ClientCalls.blockingUnaryCall(authorized(), method, options(), request);
+        return ClientCalls.blockingUnaryCall(authorized, method, options(), request);
       } catch (StatusRuntimeException e) {
         OutcryException failure = OutcryException.of(e);
         Optional<Duration> pause = retry.pause(failure, attempts, repeatable);
@@ -184,13 +184,17 @@ public final class OutcryClient implements AutoCloseable {
         channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
-  /** Made once: the contract does not let it be repeated. */
+  /** Made once: the contract does not let it be repeated, whatever is called next. */
   private Tokens refreshed(Tokens old) {
     RefreshRequest request =
         RefreshRequest.newBuilder().setRefreshToken(old.getRefreshToken()).build();
-    return ClientCalls.blockingUnaryCall(
-            channel, UserServiceGrpc.getRefreshMethod(), options(), request)
-        .getTokens();
+    try {
+      return ClientCalls.blockingUnaryCall(
+              channel, UserServiceGrpc.getRefreshMethod(), options(), request)
+          .getTokens();
+    } catch (StatusRuntimeException e) {
+      throw OutcryException.of(e);
+    }
   }
 
   private static CallOptions options() {

@@ -60,8 +60,7 @@ public final class OutcryException extends RuntimeException {
       }
     }
     String message = status.getDescription() == null ? "no answer" : status.getDescription();
-    return new OutcryException(
-        status.getCode(), reason, message, violations, retryAfter, failure);
+    return new OutcryException(status.getCode(), reason, message, violations, retryAfter, failure);
   }
 
   public Code code() {

@@ -91,9 +91,11 @@ public final class EventConsumer implements AutoCloseable {
           throw new ConsumerException("no connection to RabbitMQ after many attempts", e);
         }
         Duration pause = backoff.after(failed);
-        LOG.warn("the connection to RabbitMQ is lost, the next one in {} ms", pause.toMillis(), e);
-        boolean over = stopped.await(pause.toMillis(), TimeUnit.MILLISECONDS);
-        LOG.debug("the pause is over, stopped: {}", over);
+        LOG.warn(
+            "no connection to RabbitMQ, the next try in {} ms: {}", pause.toMillis(), cause(e));
+        if (stopped.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
+          return;
+        }
       }
     }
   }
@@ -106,6 +108,15 @@ public final class EventConsumer implements AutoCloseable {
     if (now != null) {
       now.wake();
     }
+  }
+
+  /** What began it, in a line. */
+  private static String cause(Throwable failure) {
+    Throwable first = failure;
+    while (first.getCause() != null) {
+      first = first.getCause();
+    }
+    return first.toString();
   }
 
   private boolean isStopped() {

@@ -23,6 +23,8 @@ import com.google.protobuf.util.JsonFormat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,6 +64,11 @@ public final class Contract {
   /** The event with this message name, or null if the package knows none. */
   public EventType event(String fullName) {
     return events.get(fullName);
+  }
+
+  /** Every type of event that the package knows. */
+  public Collection<EventType> events() {
+    return Collections.unmodifiableCollection(events.values());
   }
 
   /** The message with this name. */

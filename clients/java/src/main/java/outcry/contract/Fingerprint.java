@@ -20,7 +20,8 @@ public final class Fingerprint {
   public static String of(String file, Map<String, FileDescriptorProto> files) {
     SortedMap<String, FileDescriptorProto> closure = new TreeMap<>();
     collect(file, files, closure);
-    return sha256(FileDescriptorSet.newBuilder().addAllFile(closure.values()).build().toByteArray());
+    return sha256(
+        FileDescriptorSet.newBuilder().addAllFile(closure.values()).build().toByteArray());
   }
 
   /** In hexadecimal. */

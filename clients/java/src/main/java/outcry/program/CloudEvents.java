@@ -1,13 +1,13 @@
 package outcry.program;
 
 import com.google.gson.JsonObject;
+import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.Envelope;
-import com.rabbitmq.client.AMQP.BasicProperties;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.CloudEventData;
 import io.cloudevents.SpecVersion;
@@ -18,12 +18,12 @@ import io.cloudevents.protobuf.ProtobufFormat;
 import io.cloudevents.rw.CloudEventRWException;
 import io.cloudevents.types.Time;
 import java.io.IOException;
-import java.security.GeneralSecurityException;
 import java.net.URISyntaxException;
+import java.security.GeneralSecurityException;
 import java.time.OffsetDateTime;
 import java.util.Map;
-import java.util.TreeSet;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -102,7 +102,9 @@ final class CloudEvents {
     }
     try {
       CloudEvent body =
-          EventFormatProvider.getInstance().resolveFormat(contentType).deserialize(message.getBody());
+          EventFormatProvider.getInstance()
+              .resolveFormat(contentType)
+              .deserialize(message.getBody());
       CloudEvent headers = new Headers(message).toEvent();
       if (!body.getId().equals(headers.getId())
           || !body.getSource().equals(headers.getSource())
@@ -132,8 +134,7 @@ final class CloudEvents {
   }
 
   /** Headers as RabbitMQ's clients write them ({@code ce-type}), for the SDK. */
-  private static final class Headers
-      extends BaseGenericBinaryMessageReaderImpl<String, Object> {
+  private static final class Headers extends BaseGenericBinaryMessageReaderImpl<String, Object> {
     private static final String PREFIX = "ce-";
 
     private final Map<String, Object> headers;

@@ -26,8 +26,7 @@ final class Golden {
     Path folder = Path.of(arguments.word("folder of events"));
     boolean allSame = true;
     try (Stream<Path> found = Files.walk(folder, DEPTH)) {
-      List<Path> files =
-          found.filter(file -> file.toString().endsWith(BYTES)).sorted().toList();
+      List<Path> files = found.filter(file -> file.toString().endsWith(BYTES)).sorted().toList();
       if (files.isEmpty()) {
         throw new ProgramException("there are no events in " + folder);
       }

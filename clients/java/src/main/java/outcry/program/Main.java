@@ -13,7 +13,8 @@ public final class Main {
         consume --queue Q --topic PATTERN… --count N [--within SECONDS]
         parity FILE
         golden FOLDER
-        cloudevents --queue Q --topic PATTERN… --count N [--within SECONDS]""";
+        cloudevents --queue Q --topic PATTERN… --count N [--within SECONDS]\
+      """;
 
   private static final Set<String> OF_QUEUES = Set.of("--queue", "--topic", "--count", "--within");
 
@@ -38,8 +39,7 @@ public final class Main {
   private static void run(String command, List<String> rest)
       throws ProgramException, InterruptedException {
     switch (command) {
-      case "trade" ->
-          Trade.run(new Arguments(rest, Set.of("--symbol", "--quantity", "--limit")));
+      case "trade" -> Trade.run(new Arguments(rest, Set.of("--symbol", "--quantity", "--limit")));
       case "cloudevents" -> CloudEvents.run(new Arguments(rest, OF_QUEUES));
       case "consume" -> Consume.run(new Arguments(rest, OF_QUEUES));
       case "parity" -> Parity.run(new Arguments(rest, Set.of()));

@@ -1,8 +1,8 @@
 package outcry.retry;
 
 import java.time.Duration;
-import java.util.function.DoubleSupplier;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.DoubleSupplier;
 
 /** Pauses that double up to a bound, each shortened by chance so that many do not come at once. */
 public final class Backoff {
