@@ -112,6 +112,8 @@ func signIn(ctx context.Context) (*outcry.Client, error) {
 		// Nobody has that address, or the password is wrong; registering tells which.
 		if _, err = client.Register(ctx, email, password, "Go client"); err == nil {
 			_, err = client.SignIn(ctx, email, password)
+		} else if errors.As(err, &failed) && failed.Code == codes.AlreadyExists {
+			err = fmt.Errorf("the password is wrong: %w", err)
 		}
 	}
 	if err != nil {
