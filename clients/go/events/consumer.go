@@ -200,15 +200,6 @@ func (c *Consumer) judge(ctx context.Context, settlement *Settlement) error {
 	}
 	settlement.Event = event
 	settlement.Schema = CompareSchema(event.Type, fingerprint)
-	id := event.Envelope.GetEventId()
-	seen, err := c.Seen.Has(ctx, id)
-	if err != nil {
-		return err
-	}
-	if seen {
-		settlement.Action = Duplicate
-		return nil
-	}
 	if err := event.Decode(); err != nil {
 		return err
 	}
@@ -217,6 +208,15 @@ func (c *Consumer) judge(ctx context.Context, settlement *Settlement) error {
 		if c.Unknown == BuryUnknown {
 			return &Refusal{Reason: UnknownType, cause: event.Type}
 		}
+		return nil
+	}
+	id := event.Envelope.GetEventId()
+	seen, err := c.Seen.Has(ctx, id)
+	if err != nil {
+		return err
+	}
+	if seen {
+		settlement.Action = Duplicate
 		return nil
 	}
 	if err := c.Handle(ctx, event); err != nil {

@@ -59,8 +59,10 @@ func TestMessagesAreSettledInTheOrderOfTheQueue(t *testing.T) {
 		[]byte("not an envelope"),
 		bodyOf(t, durationpb.New(1), another),
 		bodyOf(t, filled(), another),
+		// Not what was handled under that id.
+		bodyOf(t, broken, nil),
 	}
-	expected := []Action{Handled, Duplicate, Dead, Dead, Ignored, Handled}
+	expected := []Action{Handled, Duplicate, Dead, Dead, Ignored, Handled, Dead}
 	// Nothing else comes by this pattern.
 	consumer := Consumer{Address: address, Queue: queue, Topics: []string{"no.such.topic"}, Prefetch: 2}
 	if err := consumer.Declare(); err != nil {
