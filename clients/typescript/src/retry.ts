@@ -53,9 +53,15 @@ export const retrying: Interceptor = (next) => async (request) => {
   }
 };
 
-/** A lost connection cancels its calls; to those who did not ask for that, the platform was unavailable. */
+/**
+ * A lost connection cancels its calls in Node, and is a TypeError of `fetch` in a browser. To those
+ * who did not ask for that, the platform was unavailable.
+ */
 function unavailable(thrown: unknown): ConnectError {
   const error = ConnectError.from(thrown);
-  if (error.code !== Code.Canceled) return error;
+  const lost =
+    error.code === Code.Canceled ||
+    (error.code === Code.Unknown && error.cause instanceof TypeError);
+  if (!lost) return error;
   return new ConnectError(error.rawMessage, Code.Unavailable, undefined, undefined, error);
 }
