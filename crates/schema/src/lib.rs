@@ -5,5 +5,23 @@
 //!
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
+//! - [`consumers`] – who gets which events
+//! - [`rules`] – the rules of a field as values
+//! - [`example`] – a valid example of each event
+//! - [`json_schema`] – JSON Schemas of events
+//! - [`asyncapi`] – the AsyncAPI document
+//! - [`pages`] – the catalog for people
 
 pub mod export;
+
+pub mod consumers;
+
+pub mod rules;
+
+pub mod example;
+
+pub mod json_schema;
+
+pub mod asyncapi;
+
+pub mod pages;
