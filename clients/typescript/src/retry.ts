@@ -38,14 +38,15 @@ export function waitBeforeRetry(
 
 /** Makes calls again that may be made again. The deadline of the call is that of all attempts. */
 export const retrying: Interceptor = (next) => async (request) => {
-  if (request.stream || !isRepeatable(request.method, request.message)) return next(request);
+  if (request.stream) return next(request);
+  const repeatable = isRepeatable(request.method, request.message);
   for (let attempt = 1; ; attempt++) {
     try {
       return await next(request);
     } catch (thrown) {
       if (request.signal.aborted) throw thrown;
       const error = unavailable(thrown);
-      const wait = waitBeforeRetry(Refusal.from(error), attempt);
+      const wait = repeatable ? waitBeforeRetry(Refusal.from(error), attempt) : undefined;
       if (wait === undefined) throw error;
       await pause(wait, request.signal);
       if (request.signal.aborted) throw error;
