@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -269,7 +270,12 @@ func (t *traded) refuse(ctx context.Context, client *outcry.Client, symbol strin
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("an order of nothing was answered with: %w", err)
 	}
-	t.Refusal = refusal{outcry.CodeName(failed.Code), failed.Reason, append([]outcry.Violation{}, failed.Violations...)}
+	t.Refusal = refusal{outcry.CodeName(failed.Code), failed.Reason, []outcry.Violation{}}
+	for _, violation := range failed.Violations {
+		// A platform that does not name the rule says it in words.
+		violation.Rule = cmp.Or(violation.Rule, violation.Description)
+		t.Refusal.Violations = append(t.Refusal.Violations, violation)
+	}
 	if failed.Code != codes.InvalidArgument {
 		return fmt.Errorf("an order of nothing was answered with: %w", err)
 	}
