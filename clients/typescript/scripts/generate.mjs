@@ -125,4 +125,4 @@ rmSync(gen, { recursive: true, force: true });
 const names = messages(image);
 write("files.ts", fileList(names));
 write("catalog.ts", known);
-console.log(`made src/gen from ${names.length} files`);
+console.error(`made src/gen from ${names.length} files`);
