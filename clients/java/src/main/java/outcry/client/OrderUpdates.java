@@ -19,10 +19,14 @@ import outcry.orders.v1.OrderServiceOuterClass.StreamOrderUpdatesResponse;
  * one thread, which takes them: what is not taken waits at the server.
  */
 public final class OrderUpdates implements AutoCloseable {
+  /** A stream that lasted so long was a good one, even if nothing changed meanwhile. */
+  private static final Duration STEADY = Duration.ofMinutes(1);
+
   private final OutcryClient client;
   private final Retry retry;
   private long last;
   private int failed;
+  private long opened;
   private BlockingClientCall<StreamOrderUpdatesRequest, StreamOrderUpdatesResponse> stream;
 
   OrderUpdates(OutcryClient client, Retry retry, long afterSequence) {
@@ -73,6 +77,7 @@ public final class OrderUpdates implements AutoCloseable {
     if (stream == null) {
       StreamOrderUpdatesRequest request =
           StreamOrderUpdatesRequest.newBuilder().setAfterSequence(last).build();
+      opened = System.nanoTime();
       // Without a deadline: it lasts until its token ends.
       stream =
           ClientCalls.blockingV2ServerStreamingCall(
@@ -84,6 +89,9 @@ public final class OrderUpdates implements AutoCloseable {
   }
 
   private void pause(Exception ended, long end) throws InterruptedException {
+    if (stream != null && System.nanoTime() - opened > STEADY.toNanos()) {
+      failed = 0;
+    }
     stream = null;
     failed++;
     OutcryException failure = OutcryException.of(ended);

@@ -1,7 +1,6 @@
 package outcry.consumer;
 
 import com.rabbitmq.client.AlreadyClosedException;
-import com.rabbitmq.client.AuthenticationFailureException;
 import com.rabbitmq.client.ConnectionFactory;
 import java.io.IOException;
 import java.net.URISyntaxException;
@@ -40,6 +39,9 @@ public final class EventConsumer implements AutoCloseable {
   /** After this silence the connection is held for lost. */
   static final Duration HEARTBEAT = Duration.ofSeconds(10);
 
+  /** A connection that lasted so long was a good one, even if there was nothing to read. */
+  static final Duration STEADY = Duration.ofMinutes(1);
+
   private static final Logger LOG = LoggerFactory.getLogger(EventConsumer.class);
 
   private final ConnectionFactory factory;
@@ -69,24 +71,32 @@ public final class EventConsumer implements AutoCloseable {
     return new Builder(address, queue, topics);
   }
 
+  /** Makes the queues and binds them: no event that comes from now on is missed. */
+  public void declare() throws ConsumerException {
+    try (Reading now = Reading.open(factory, queue, topics)) {
+      LOG.debug("{} is there", queue);
+    } catch (IOException | TimeoutException e) {
+      throw new ConsumerException("no connection to RabbitMQ: " + cause(e), e);
+    }
+  }
+
   /** Works until {@link #close}, over lost connections. */
   public void run() throws ConsumerException, InterruptedException {
     Backoff backoff = new Backoff();
     int failed = 0;
     while (!isStopped()) {
+      long began = System.nanoTime();
       boolean worked = false;
-      try (Reading now = Reading.open(factory, queue, topics, prefetch)) {
+      try (Reading now = Reading.open(factory, queue, topics)) {
         reading = now;
+        now.start(prefetch);
         // Whoever closed the consumer before this line was seen could not stop the reading.
         while (!isStopped()) {
-          if (now.next(this::settle)) {
-            worked = true;
-          }
+          worked |= now.next(this::settle);
         }
-      } catch (AuthenticationFailureException e) {
-        throw new ConsumerException("RabbitMQ refuses the name or the password", e);
       } catch (IOException | TimeoutException | AlreadyClosedException e) {
-        failed = worked ? 1 : failed + 1;
+        boolean good = worked || System.nanoTime() - began > STEADY.toNanos();
+        failed = good ? 1 : failed + 1;
         if (failed >= ATTEMPTS_MAX) {
           throw new ConsumerException("no connection to RabbitMQ after many attempts", e);
         }

@@ -2,6 +2,7 @@ package outcry.consumer;
 
 import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.AMQP.BasicProperties;
+import com.rabbitmq.client.AuthenticationFailureException;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
@@ -71,20 +72,25 @@ final class Reading implements AutoCloseable {
 
   private static final Object WAKE = new Object();
 
-  static Reading open(ConnectionFactory factory, String queue, List<String> topics, int prefetch)
+  /** Connects and makes the queues. Nothing is received before {@link #start}. */
+  static Reading open(ConnectionFactory factory, String queue, List<String> topics)
       throws IOException, TimeoutException, ConsumerException {
-    Connection connection = factory.newConnection("outcry-java " + queue);
+    Connection connection = null;
     try {
+      connection = factory.newConnection("outcry-java " + queue);
       Channel channel = connection.createChannel();
       if (channel == null) {
         throw new IOException("RabbitMQ gives no channel");
       }
       Reading reading = new Reading(connection, channel, queue);
       reading.declare(topics);
-      reading.start(prefetch);
       return reading;
+    } catch (AuthenticationFailureException e) {
+      throw new ConsumerException("RabbitMQ refuses the name or the password", e);
     } catch (IOException | RuntimeException e) {
-      connection.abort(CLOSE_WITHIN_MILLIS);
+      if (connection != null) {
+        connection.abort(CLOSE_WITHIN_MILLIS);
+      }
       String refusal = refusal(e);
       if (refusal != null) {
         throw new ConsumerException(refusal, e);
@@ -143,8 +149,14 @@ final class Reading implements AutoCloseable {
 
   /** What RabbitMQ says is wrong with what was asked of it; null if something else happened. */
   private static String refusal(Exception failure) {
-    if (!(failure.getCause() instanceof ShutdownSignalException signal)
-        || !(signal.getReason() instanceof AMQP.Channel.Close close)) {
+    if (!(failure.getCause() instanceof ShutdownSignalException signal)) {
+      return null;
+    }
+    if (signal.getReason() instanceof AMQP.Connection.Close close) {
+      // Of a server that stops, for example, another connection may be had.
+      return close.getReplyCode() == AMQP.NOT_ALLOWED ? refuses(close.getReplyText()) : null;
+    }
+    if (!(signal.getReason() instanceof AMQP.Channel.Close close)) {
       return null;
     }
     if (close.getReplyCode() == AMQP.NOT_FOUND) {
@@ -152,7 +164,11 @@ final class Reading implements AutoCloseable {
           + EXCHANGE
           + ": is this the platform's RabbitMQ, and did the platform start?";
     }
-    return "RabbitMQ refuses: " + close.getReplyText();
+    return refuses(close.getReplyText());
+  }
+
+  private static String refuses(String text) {
+    return "RabbitMQ refuses: " + text;
   }
 
   private void declare(List<String> topics) throws IOException {
@@ -164,7 +180,8 @@ final class Reading implements AutoCloseable {
     }
   }
 
-  private void start(int prefetch) throws IOException {
+  /** Has messages sent, so many at a time. */
+  void start(int prefetch) throws IOException {
     channel.basicQos(prefetch);
     channel.confirmSelect();
     channel.addReturnListener(unrouted -> returned = true);

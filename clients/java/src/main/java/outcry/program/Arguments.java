@@ -50,21 +50,22 @@ final class Arguments {
     return values.get(0);
   }
 
-  /** A whole number from 1. */
-  int count(String option) throws ProgramException {
+  /** A whole number of at least so much. */
+  int count(String option, int least) throws ProgramException {
     try {
       int number = Integer.parseInt(one(option));
-      if (number > 0) {
+      if (number >= least) {
         return number;
       }
     } catch (NumberFormatException e) {
       // Told below.
     }
-    throw new ProgramException(option + " is a whole number from 1");
+    throw new ProgramException(option + " is a whole number from " + least);
   }
 
-  int count(String option, int otherwise) throws ProgramException {
-    return options.containsKey(option) ? count(option) : otherwise;
+  /** A whole number from 1. */
+  int countOr(String option, int otherwise) throws ProgramException {
+    return options.containsKey(option) ? count(option, 1) : otherwise;
   }
 
   /** A decimal number, null if it is not given. */

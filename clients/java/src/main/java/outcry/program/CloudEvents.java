@@ -29,6 +29,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
+import outcry.consumer.EventConsumer;
 
 /**
  * {@code cloudevents}: reads messages with the official SDK and nothing of Outcry's.
@@ -43,8 +44,8 @@ final class CloudEvents {
   private CloudEvents() {}
 
   static void run(Arguments arguments) throws ProgramException, InterruptedException {
-    int count = arguments.count("--count");
-    int within = arguments.count("--within", Consume.WITHIN_SECONDS);
+    int count = arguments.count("--count", 0);
+    int within = arguments.countOr("--within", Consume.WITHIN_SECONDS);
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(within);
     String queue = arguments.one("--queue");
     try (Connection connection = factory().newConnection("outcry-java " + queue);
@@ -53,8 +54,11 @@ final class CloudEvents {
       for (String topic : arguments.all("--topic")) {
         channel.queueBind(queue, EXCHANGE, topic);
       }
+      if (count == 0) {
+        return;
+      }
       // No more are sent than are wanted.
-      channel.basicQos(Math.min(count, 1_000));
+      channel.basicQos(Math.min(count, EventConsumer.Builder.PREFETCH_MAX));
       BlockingQueue<Delivery> received = new LinkedBlockingQueue<>();
       channel.basicConsume(queue, false, receiver(channel, received));
       for (int read = 0; read < count; read++) {

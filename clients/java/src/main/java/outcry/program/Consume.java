@@ -12,7 +12,7 @@ import outcry.consumer.Event;
 import outcry.consumer.EventConsumer;
 import outcry.contract.Contract;
 
-/** {@code consume}: settles a number of messages. */
+/** {@code consume}: settles a number of messages; none only makes the queues. */
 final class Consume {
   /** Unless told otherwise. */
   static final int WITHIN_SECONDS = 60;
@@ -20,14 +20,14 @@ final class Consume {
   private Consume() {}
 
   static void run(Arguments arguments) throws ProgramException, InterruptedException {
-    int count = arguments.count("--count");
-    int within = arguments.count("--within", WITHIN_SECONDS);
+    int count = arguments.count("--count", 0);
+    int within = arguments.countOr("--within", WITHIN_SECONDS);
     AtomicInteger settled = new AtomicInteger();
     AtomicReference<EventConsumer> self = new AtomicReference<>();
     Timer timer = new Timer(true);
     try (EventConsumer consumer =
         EventConsumer.of(Environment.amqp(), arguments.one("--queue"), arguments.all("--topic"))
-            .prefetch(Math.min(count, EventConsumer.Builder.PREFETCH))
+            .prefetch(Math.max(1, Math.min(count, EventConsumer.Builder.PREFETCH)))
             .handler(event -> {})
             .onSettled(
                 event -> {
@@ -37,6 +37,10 @@ final class Consume {
                   }
                 })
             .build()) {
+      if (count == 0) {
+        consumer.declare();
+        return;
+      }
       self.set(consumer);
       timer.schedule(
           new TimerTask() {

@@ -60,7 +60,7 @@ final class Trade {
 
   static void run(Arguments arguments) throws ProgramException, InterruptedException {
     String symbol = arguments.one("--symbol");
-    int quantity = arguments.count("--quantity", 1);
+    int quantity = arguments.countOr("--quantity", 1);
     BigDecimal limit = arguments.decimal("--limit");
     String email = Environment.email();
     String password = Environment.password();
