@@ -152,7 +152,11 @@ pub fn invalid_request(violations: &Violations) -> Status {
     let fields: Vec<FieldViolation> = violations
         .list
         .iter()
-        .map(|violation| FieldViolation::new(&violation.field, &violation.message))
+        .map(|violation| {
+            let mut field = FieldViolation::new(&violation.field, &violation.message);
+            field.reason = reason_of(violation.rule);
+            field
+        })
         .collect();
     let mut details = ErrorDetails::new();
     details
@@ -163,6 +167,12 @@ pub fn invalid_request(violations: &Violations) -> Status {
         format!("the request breaks the contract: {violations}"),
         details,
     )
+}
+
+/// The id of a rule in the form that `google.rpc.BadRequest` gives reasons: `INT64_GTE` for
+/// `int64.gte`.
+fn reason_of(rule: &str) -> String {
+    rule.replace('.', "_").to_ascii_uppercase()
 }
 
 fn malformed(error: &prost::DecodeError) -> Status {

@@ -80,18 +80,24 @@ async fn an_invalid_request_is_refused_with_every_field_that_is_wrong() {
         (info.reason.as_str(), info.domain.as_str()),
         ("INVALID_REQUEST", "outcry")
     );
-    let fields: Vec<(&str, &str)> = details
+    let fields: Vec<(&str, &str, &str)> = details
         .bad_request()
         .unwrap()
         .field_violations
         .iter()
-        .map(|violation| (violation.field.as_str(), violation.description.as_str()))
+        .map(|violation| {
+            (
+                violation.field.as_str(),
+                violation.reason.as_str(),
+                violation.description.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         fields,
         [
-            ("name", "must have at least 1 character"),
-            ("times", "must be at most 3")
+            ("name", "STRING_MIN_LEN", "must have at least 1 character"),
+            ("times", "UINT32_LTE", "must be at most 3")
         ]
     );
 }

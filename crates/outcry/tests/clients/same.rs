@@ -67,13 +67,18 @@ fn traded(language: &Language, printed: &[Value]) {
     assert_eq!(told["status"], "FILLED", "{name}: {told:#}");
     assert_eq!(told["quantity"], "1", "{name}: {told:#}");
     assert_eq!(told["average_price"], "100", "{name}: {told:#}");
-    let updates = json!(["order.created", "order.validated", "order.filled"]);
+    let updates = json!([
+        "order.created",
+        "order.validated",
+        "trade.placed",
+        "order.filled"
+    ]);
     assert_eq!(told["updates"], updates, "{name}: {told:#}");
     assert!(told["cancelled"].is_string(), "{name}: {told:#}");
     let refusal = json!({
         "code": "INVALID_ARGUMENT",
-        "reason": "INVALID_FIELD",
-        "violations": [{"field": "terms.quantity", "rule": "int64.gte_lte"}],
+        "reason": "INVALID_REQUEST",
+        "violations": [{"field": "terms.quantity", "rule": "INT64_GTE_LTE"}],
     });
     assert_eq!(told["refusal"], refusal, "{name}: {told:#}");
 }
