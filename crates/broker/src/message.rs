@@ -12,8 +12,8 @@ use crate::limits::{BODY_BYTES_MAX, TEXT_BYTES_MAX};
 /// Content type of a message's body: the envelope is also a CloudEvents protobuf event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+protobuf";
 
-/// What the body is, for readers that know the contract.
-const DATA_SCHEMA: &str = "type.googleapis.com/outcry.events.v1.EventEnvelope";
+/// What the body is, for readers that know the contract. CloudEvents wants a whole URI.
+const DATA_SCHEMA: &str = "https://type.googleapis.com/outcry.events.v1.EventEnvelope";
 
 /// An event on its way.
 #[derive(Clone, PartialEq, Eq)]

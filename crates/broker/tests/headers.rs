@@ -64,7 +64,7 @@ fn attributes_are_headers_in_the_plain_dialect() {
         ("ce-time", "2027-01-15T08:00:00.5Z"),
         (
             "ce-dataschema",
-            "type.googleapis.com/outcry.events.v1.EventEnvelope",
+            "https://type.googleapis.com/outcry.events.v1.EventEnvelope",
         ),
         (
             "ce-payloadtype",

@@ -20,3 +20,4 @@ mod market;
 mod newcomer;
 mod queue;
 mod same;
+mod stock_tools;
