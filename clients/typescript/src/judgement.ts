@@ -35,8 +35,8 @@ export interface Judgement {
       };
 }
 
-/** Prefix of the fields of a payload. */
-const PAYLOAD = "payload.";
+/** Where the fields of a payload are. */
+const PAYLOAD = "payload";
 
 /**
  * Reads a body as an event and holds it against the contract. Nothing is assumed of the sender: the
@@ -58,11 +58,13 @@ export function judge(body: Uint8Array, schemaHeader: string | undefined): Judge
     verdict: { kind: "dead", reason, violations },
   });
   if (!envelope) return dead("UNREADABLE");
-  const ofEnvelope = brokenRules(EventEnvelopeSchema, envelope);
-  if (!envelope.payload) return dead("INVALID", ofEnvelope);
-  if (!event) return { ...seen, verdict: { kind: "unknown-type" } };
   // The rules and fields of a later version are not known here, so they cannot be judged.
-  if (envelope.schemaVersion > event.type.version) return dead("NEWER_SCHEMA");
+  if (event && envelope.schemaVersion > event.type.version) return dead("NEWER_SCHEMA");
+  const ofEnvelope = brokenRules(EventEnvelopeSchema, envelope);
+  if (!event || !envelope.payload) {
+    if (ofEnvelope.length > 0) return dead("INVALID", ofEnvelope);
+    return { ...seen, verdict: { kind: "unknown-type" } };
+  }
   const payload = decoded(event.desc, envelope.payload.value);
   if (!payload) return dead("UNREADABLE");
   const violations = sorted([...ofEnvelope, ...brokenRules(event.desc, payload, PAYLOAD)]);

@@ -49,8 +49,23 @@ export class QueueError extends Error {
   override readonly name = "QueueError";
 }
 
+/** Makes the queue and its dead queue and binds it, without taking anything from it. */
+export async function makeQueue(options: QueueOptions): Promise<void> {
+  const connection = await open(options);
+  const channel = await connection.createConfirmChannel();
+  // What goes wrong is what the calls below end with.
+  channel.on("error", () => undefined);
+  try {
+    await declare(channel, options);
+  } catch (error) {
+    throw explained(error);
+  } finally {
+    await within(CLOSE_TIMEOUT_MS, close(connection, channel)).catch(() => undefined);
+  }
+}
+
 /**
- * Declares the queue and its dead queue, binds it, and hands over one message after the other until
+ * Makes the queue as `makeQueue` does, and hands over one message after the other until
  * `signal` aborts. A lost connection is taken up again; what was not acknowledged comes again then.
  */
 export async function followQueue(
@@ -81,31 +96,37 @@ async function followOnce(
   take: (delivery: Delivery) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const url = new URL(options.url);
-  url.searchParams.set("heartbeat", String(HEARTBEAT_S));
-  const connection = await connect(url.href, { timeout: CONNECT_TIMEOUT_MS }).catch(explained);
+  const connection = await open(options);
+  const over = new AbortController();
   let channel: ConfirmChannel | undefined;
   let busy = Promise.resolve();
   try {
     channel = await connection.createConfirmChannel();
     const opened = channel;
-    await new Promise<void>((done, fail) => {
+    await new Promise<void>((done, failed) => {
+      const fail = (error: unknown) => {
+        over.abort();
+        failed(explained(error));
+      };
+      if (signal.aborted) return done();
+      signal.addEventListener("abort", () => done(), { signal: over.signal });
       connection.on("error", fail);
       connection.on("close", (error) => fail(error ?? new Error("the server closed it")));
-      signal.addEventListener("abort", () => done(), { once: true });
       opened.on("error", fail);
       opened.on("close", () => fail(new Error("the server closed the channel")));
       const onMessage = (message: ConsumeMessage | null) => {
         if (message === null) return fail(new Error(`the queue ${options.queue} was deleted`));
         busy = busy.then(async () => {
-          if (signal.aborted) return;
+          if (signal.aborted || over.signal.aborted) return;
           await take(delivery(opened, options.queue, message)).catch(fail);
         });
       };
       consume(opened, options, onMessage).catch(fail);
     });
-    await busy;
   } finally {
+    // What is being handled comes again on the next connection, which must not be before it is done.
+    await busy;
+    over.abort();
     await within(CLOSE_TIMEOUT_MS, close(connection, channel)).catch(() => undefined);
   }
 }
@@ -119,23 +140,35 @@ async function close(connection: ChannelModel, channel: ConfirmChannel | undefin
   }
 }
 
+async function open(options: QueueOptions): Promise<ChannelModel> {
+  const url = new URL(options.url);
+  url.searchParams.set("heartbeat", String(HEARTBEAT_S));
+  try {
+    const connection = await connect(url.href, { timeout: CONNECT_TIMEOUT_MS });
+    // One without a listener would end the process.
+    connection.on("error", () => undefined);
+    return connection;
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+async function declare(channel: ConfirmChannel, { queue, topics }: QueueOptions): Promise<void> {
+  // Only looked for: it is the platform's, and a queue bound to another one would stay empty.
+  await channel.checkExchange(EXCHANGE);
+  await channel.assertQueue(deadQueue(queue), { durable: true });
+  await channel.assertQueue(queue, { durable: true });
+  for (const topic of topics) await channel.bindQueue(queue, EXCHANGE, topic);
+}
+
 async function consume(
   channel: ConfirmChannel,
   options: QueueOptions,
   onMessage: (message: ConsumeMessage | null) => void,
 ): Promise<void> {
-  const { queue, topics } = options;
-  try {
-    // Only looked for: it is the platform's, and a queue bound to another one would stay empty.
-    await channel.checkExchange(EXCHANGE);
-    await channel.assertQueue(deadQueue(queue), { durable: true });
-    await channel.assertQueue(queue, { durable: true });
-    for (const topic of topics) await channel.bindQueue(queue, EXCHANGE, topic);
-    await channel.prefetch(options.prefetch ?? PREFETCH);
-    await channel.consume(queue, onMessage);
-  } catch (error) {
-    explained(error);
-  }
+  await declare(channel, options);
+  await channel.prefetch(options.prefetch ?? PREFETCH);
+  await channel.consume(options.queue, onMessage);
 }
 
 function delivery(channel: ConfirmChannel, queue: string, message: ConsumeMessage): Delivery {
@@ -175,17 +208,17 @@ async function keep(
   );
 }
 
-/** Says what to do about an error that would come again. */
-function explained(error: unknown): never {
-  const { code, message } = error as { code?: unknown; message?: string };
-  if (code === 404) {
-    throw new QueueError(
+/** An error that would come again, with what to do about it; others as they are. */
+function explained(error: unknown): Error {
+  const { code, message } = error as { code?: unknown; message: string };
+  if (code === 404 && message.includes("no exchange")) {
+    return new QueueError(
       `the exchange ${EXCHANGE} is not at this broker: start the platform with this broker, or name its virtual host in the address`,
     );
   }
-  if (code === 403 || message?.includes("ACCESS-REFUSED")) {
-    throw new QueueError(`the broker does not let this user in or do this: ${message}`);
+  if (code === 403 || message.includes("ACCESS-REFUSED")) {
+    return new QueueError(`the broker does not let this user in or do this: ${message}`);
   }
-  if (code === 406) throw new QueueError(`the queue is there with other settings: ${message}`);
-  throw error;
+  if (code === 406) return new QueueError(`the queue is there with other settings: ${message}`);
+  return error as Error;
 }

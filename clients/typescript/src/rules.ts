@@ -13,18 +13,19 @@ export interface Violation {
 
 const validator = createValidator({ registry });
 
-/** The rules that a message breaks, sorted; fields begin with `prefix`. */
+/** The rules that a message breaks, sorted; its fields are those of `parent`, if one is named. */
 export function brokenRules<Desc extends DescMessage>(
   desc: Desc,
   message: Message,
-  prefix = "",
+  parent = "",
 ): Violation[] {
   const result = validator.validate(desc, message as never);
   if (result.kind === "error") throw result.error;
   if (result.kind === "valid") return [];
   return sorted(
     result.violations.map((one) => ({
-      field: prefix + pathToString(one.field),
+      // A rule of the message as a whole has no field.
+      field: [parent, pathToString(one.field)].filter(Boolean).join("."),
       rule: one.ruleId,
     })),
   );

@@ -46,6 +46,6 @@ export function compareSchema(
   header: string | undefined,
   own: EventType | undefined,
 ): SchemaComparison {
-  if (header === undefined) return "unknown";
+  if (!header) return "unknown";
   return header === own?.fingerprint ? "same" : "differs";
 }

@@ -67,8 +67,14 @@ test("a type that is not an event of the contract is unknown", () => {
   }
 });
 
+test("an unknown type decides nothing when the envelope breaks a rule", () => {
+  const payload = { typeUrl: "type.googleapis.com/outcry.orders.v9.OrderMovedEvent" };
+  const verdict = dead(judge(filled({}, { payload, source: "orders" }), undefined));
+  assert.deepEqual(verdict?.violations, [{ field: "source", rule: "string.pattern" }]);
+});
+
 test("a oneof that must be set is named by its own name", () => {
-  assert.deepEqual(brokenRules(AssetAmountSchema, create(AssetAmountSchema), "locked."), [
+  assert.deepEqual(brokenRules(AssetAmountSchema, create(AssetAmountSchema), "locked"), [
     { field: "locked.asset", rule: "required" },
   ]);
 });

@@ -38,6 +38,12 @@ export class Relay {
     return cut;
   }
 
+  /** Waits until every connection that was cut has ended. */
+  async quiet(): Promise<void> {
+    const ended = [...this.#sockets].map((socket) => once(socket, "close"));
+    await Promise.all(ended);
+  }
+
   close(): void {
     this.#server.close();
     this.cut();

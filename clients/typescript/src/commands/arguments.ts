@@ -30,11 +30,16 @@ export function required(found: Map<string, string[]>, name: string, otherwise?:
   return value;
 }
 
-/** An option that is a number from 1 on. */
-export function count(found: Map<string, string[]>, name: string, otherwise?: number): number {
+/** An option that is a number from `least` on. */
+export function count(
+  found: Map<string, string[]>,
+  name: string,
+  least: number,
+  otherwise?: number,
+): number {
   const number = Number(required(found, name, otherwise?.toString()));
-  if (!Number.isSafeInteger(number) || number < 1) {
-    throw new UsageError(`--${name} must be a whole number from 1 on`);
+  if (!Number.isSafeInteger(number) || number < least) {
+    throw new UsageError(`--${name} must be a whole number from ${least} on`);
   }
   return number;
 }

@@ -1,6 +1,6 @@
 import { HTTP, type CloudEvent } from "cloudevents";
 import type { ConsumeMessage } from "amqplib";
-import { PREFETCH, followQueue } from "../queue.js";
+import { PREFETCH, followQueue, makeQueue } from "../queue.js";
 import { complain, print } from "./arguments.js";
 import { Counter, queueArguments } from "./consume.js";
 
@@ -10,6 +10,10 @@ const BODY = "application/protobuf";
 /** `cloudevents`: reads messages with the CloudEvents SDK, which must find nothing wrong with them. */
 export async function cloudevents(args: string[]): Promise<boolean> {
   const { wanted, withinMs, ...queue } = queueArguments(args);
+  if (wanted === 0) {
+    await makeQueue(queue);
+    return true;
+  }
   const counter = new Counter(wanted, withinMs);
   let good = true;
   await followQueue(

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { EventConsumer, eventJson, type Settlement } from "../event_consumer.js";
-import { PREFETCH } from "../queue.js";
+import { PREFETCH, makeQueue } from "../queue.js";
 import { UsageError, complain, count, options, print, required, variable } from "./arguments.js";
 
 /** How long to wait for all messages when nothing is said, in seconds. */
@@ -14,8 +14,8 @@ export function queueArguments(args: string[]) {
   return {
     queue: required(found, "queue"),
     topics,
-    wanted: count(found, "count"),
-    withinMs: count(found, "within", WITHIN_S) * 1000,
+    wanted: count(found, "count", 0),
+    withinMs: count(found, "within", 1, WITHIN_S) * 1000,
     url: variable("OUTCRY_AMQP"),
     log: complain,
   };
@@ -44,9 +44,13 @@ export class Counter {
   }
 }
 
-/** `consume`: settles so many messages and prints each. */
+/** `consume`: settles so many messages and prints each; makes the queues only when none are wanted. */
 export async function consume(args: string[]): Promise<boolean> {
   const { wanted, withinMs, ...queue } = queueArguments(args);
+  if (wanted === 0) {
+    await makeQueue(queue);
+    return true;
+  }
   const counter = new Counter(wanted, withinMs);
   const consumer = new EventConsumer({
     ...queue,
@@ -65,7 +69,7 @@ function shown({ message, judgement, action, violations }: Settlement) {
   const { eventId, topic, type, schema, envelope } = judgement;
   return {
     event_id: eventId,
-    topic,
+    topic: envelope ? topic : message.fields.routingKey,
     type,
     sha256: createHash("sha256").update(message.content).digest("hex"),
     schema,

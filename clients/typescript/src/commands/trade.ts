@@ -12,7 +12,7 @@ export async function trade(args: string[]): Promise<boolean> {
   const limit = found.get("limit")?.at(-1);
   const purchase = {
     symbol: required(found, "symbol"),
-    quantity: BigInt(count(found, "quantity", 1)),
+    quantity: BigInt(count(found, "quantity", 1, 1)),
     ...(limit && { limit: money(limit) }),
   };
   const who = { email: variable("OUTCRY_EMAIL"), password: variable("OUTCRY_PASSWORD") };
