@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.grpc.Status.Code;
 import java.math.BigDecimal;
+import java.net.URI;
 import java.time.Duration;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import outcry.Relay;
 import outcry.orders.v1.OrderServiceOuterClass.Order;
 import outcry.orders.v1.OrderServiceOuterClass.StreamOrderUpdatesResponse;
 import outcry.orders.v1.Types.OrderTerms;
@@ -79,6 +81,26 @@ class OutcryClientPlatformTest {
     try (OrderUpdates updates = client.orderUpdates(first)) {
       StreamOrderUpdatesResponse later = updates.next(WITHIN).orElseThrow();
       assertEquals(first + 1, later.getSequence());
+    }
+  }
+
+  @Test
+  void updatesAndCallsGoOnAfterALostConnection() throws Exception {
+    URI platform = URI.create(System.getenv("OUTCRY_ADDRESS"));
+    try (Relay relay = new Relay(platform.getHost(), platform.getPort());
+        OutcryClient far = OutcryClient.of("http://127.0.0.1:" + relay.port())) {
+      far.signIn(email, PASSWORD);
+      far.place(buy(1));
+      try (OrderUpdates updates = far.orderUpdates(0)) {
+        long first = updates.next(WITHIN).orElseThrow().getSequence();
+        relay.cut();
+        Order second = far.place(buy(2));
+        StreamOrderUpdatesResponse next = updates.next(WITHIN).orElseThrow();
+        assertEquals(first + 1, next.getSequence());
+        while (!next.getOrder().getOrderId().equals(second.getOrderId())) {
+          next = updates.next(WITHIN).orElseThrow();
+        }
+      }
     }
   }
 

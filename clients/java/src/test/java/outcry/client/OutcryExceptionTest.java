@@ -21,7 +21,7 @@ class OutcryExceptionTest {
   @Test
   void theDetailsOfAStatusAreRead() {
     FieldViolation byRule =
-        FieldViolation.newBuilder().setField("terms.quantity").setReason("int64.gte_lte").build();
+        FieldViolation.newBuilder().setField("terms.quantity").setReason("INT64_GTE_LTE").build();
     FieldViolation inWords =
         FieldViolation.newBuilder().setField("request_id").setDescription("is empty").build();
     com.google.rpc.Status status =
@@ -44,7 +44,7 @@ class OutcryExceptionTest {
     assertEquals(
         List.of(
             new Violation("request_id", "is empty"),
-            new Violation("terms.quantity", "int64.gte_lte")),
+            new Violation("terms.quantity", "INT64_GTE_LTE")),
         read.violations());
     assertEquals(Optional.of(Duration.ofMillis(1_500)), read.retryAfter());
   }

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import outcry.Relay;
 
 /** Against the platform's RabbitMQ. Messages go to the test's own queue and no further. */
 @EnabledIfEnvironmentVariable(named = "OUTCRY_AMQP", matches = ".+")

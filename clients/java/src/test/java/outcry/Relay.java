@@ -1,4 +1,4 @@
-package outcry.consumer;
+package outcry;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,25 +9,25 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** A port of this machine that leads to another server, over connections that can be cut. */
-final class Relay implements AutoCloseable {
+public final class Relay implements AutoCloseable {
   private final ServerSocket listener;
   private final String host;
   private final int port;
   private final List<Socket> open = new CopyOnWriteArrayList<>();
 
-  Relay(String host, int port) throws IOException {
+  public Relay(String host, int port) throws IOException {
     this.host = host;
     this.port = port;
     listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
     start(this::accept);
   }
 
-  int port() {
+  public int port() {
     return listener.getLocalPort();
   }
 
   /** Ends every connection that is open now. */
-  void cut() throws IOException {
+  public void cut() throws IOException {
     for (Socket socket : open) {
       socket.close();
     }
