@@ -22,6 +22,9 @@ const commands: Record<string, (args: string[]) => Promise<boolean>> = {
   cloudevents,
 };
 
+// Whoever read has gone: nothing more can be said.
+process.stdout.on("error", () => process.exit(1));
+
 const [name = "", ...args] = process.argv.slice(2);
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
 try {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { OrderType, Side, TimeInForce } from "../src/gen/outcry/orders/v1/types_pb.js";
+import { UserService } from "../src/gen/outcry/users/v1/user_service_pb.js";
 import { money } from "../src/money.js";
 import { grpcClient } from "../src/node.js";
 import { Refusal } from "../src/refusal.js";
+import { Session } from "../src/session.js";
 import { tell } from "../src/story.js";
 import { Relay } from "./relay.js";
 
@@ -35,6 +39,23 @@ test("a wrong password is refused, and says so by its reason", { skip }, async (
   await assert.rejects(grpcClient(address).signIn(somebody()), (error) => {
     return error instanceof Refusal && error.reason === "BAD_CREDENTIALS";
   });
+});
+
+test("a token that is not taken any more is renewed once for all who wait", { skip }, async () => {
+  const who = somebody();
+  const users = createClient(UserService, createGrpcTransport({ baseUrl: address }));
+  await users.register({ ...who, requestId: randomUUID(), displayName: "Somebody" });
+  const session = new Session(users, who);
+  const first = await session.token();
+  assert.equal(await session.token(), first);
+  session.reject("another one");
+  assert.equal(await session.token(), first);
+  session.reject(first);
+  // A refresh token works once: a second renewal at the same time would end the session.
+  const [second, third] = await Promise.all([session.token(), session.token()]);
+  assert.notEqual(second, first);
+  assert.equal(third, second);
+  await session.signOut();
 });
 
 test("updates go on after a lost connection, each once", { skip }, async (t) => {
