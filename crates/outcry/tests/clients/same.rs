@@ -17,6 +17,10 @@ const TOPIC: &str = "order.filled";
 /// A topic that nobody's group is bound to by name: what is not genuine goes there.
 const STRANGERS: &str = "stranger.wrote";
 
+/// The commands that read a queue.
+const CONSUME: &str = "consume";
+const CLOUD_EVENTS: &str = "cloudevents";
+
 /// How long the consumers of a story wait for their messages.
 const WITHIN: &str = "600";
 
@@ -25,37 +29,27 @@ fn seen_by_rust(body: &[u8]) -> Value {
     json::bytes(body, Personal::Shown)
 }
 
-/// Starts a language's consumer on a queue of its own, and waits until it consumes.
-async fn consumer(market: &Market, language: &Language, count: usize) -> Child {
-    let queue = format!("clients.{}", language.name);
+/// Starts a command of a language on a queue of its own, and waits until it consumes.
+async fn reader(market: &Market, language: &Language, command: &str, count: usize) -> Child {
+    let queue = queue_of(language, command);
     let count = count.to_string();
-    let arguments = [
-        "consume", "--queue", &queue, "--topic", TOPIC, "--topic", STRANGERS, "--count", &count,
-        "--within", WITHIN,
-    ];
-    let child = language.start(&arguments, &market.variables(language.name));
-    is_consumed(&market.rabbit, &queue).await;
-    child
+    let mut arguments = vec![command, "--queue", &queue, "--topic", TOPIC];
+    if command == CONSUME {
+        arguments.extend(["--topic", STRANGERS]);
+    }
+    arguments.extend(["--count", &count, "--within", WITHIN]);
+    let mut child = language.start(&arguments, &market.variables(language.name));
+    tokio::select! {
+        () = is_consumed(&market.rabbit, &queue) => child,
+        ended = child.wait() => {
+            let said = child.wait_with_output().await;
+            panic!("`{command}` of {} ended too soon: {ended:?} {said:?}", language.name);
+        }
+    }
 }
 
-/// Starts a language's reader by the official CloudEvents SDK.
-async fn cloud_events(market: &Market, language: &Language, count: usize) -> Child {
-    let queue = format!("cloudevents.{}", language.name);
-    let count = count.to_string();
-    let arguments = [
-        "cloudevents",
-        "--queue",
-        &queue,
-        "--topic",
-        TOPIC,
-        "--count",
-        &count,
-        "--within",
-        WITHIN,
-    ];
-    let child = language.start(&arguments, &market.variables(language.name));
-    is_consumed(&market.rabbit, &queue).await;
-    child
+fn queue_of(language: &Language, command: &str) -> String {
+    format!("{command}.{}", language.name)
 }
 
 /// What a client's `trade` printed is a story that was told to its end.
@@ -117,7 +111,7 @@ fn put_aside(dead: &[Lying], fixtures: &[Fixture], whose: &str) {
             fixture.rules,
             "{whose}: {dead:?}"
         );
-        assert_eq!(header("outcry-queue"), Some(&*format!("clients.{whose}")));
+        assert_eq!(header("outcry-queue"), Some(&*format!("{CONSUME}.{whose}")));
         assert_eq!(header("made-by"), Some("a story"), "{whose} lost a header");
     }
 }
@@ -130,15 +124,15 @@ async fn every_client_trades_and_all_see_the_same_events() {
     let languages = language::built().await;
     let market = Market::open().await;
     let queues = Queues::open(&market.rabbit).await;
-    queues.bind("clients.rust", &[TOPIC]).await;
+    queues.bind("consume.rust", &[TOPIC]).await;
 
     // Every purchase is a fill of the buyer's order and one of the seller's.
     let fills = 2 * languages.len();
     let strange = fixtures::COUNT;
     let mut consumers = Vec::new();
     for language in languages {
-        let reading = cloud_events(&market, language, fills).await;
-        let consuming = consumer(&market, language, fills + strange).await;
+        let reading = reader(&market, language, CLOUD_EVENTS, fills).await;
+        let consuming = reader(&market, language, CONSUME, fills + strange).await;
         consumers.push((*language, consuming, reading));
     }
     for language in languages {
@@ -148,7 +142,7 @@ async fn every_client_trades_and_all_see_the_same_events() {
             .await;
         traded(language, &told);
     }
-    let mut genuine = queues.take("clients.rust", fills).await;
+    let mut genuine = queues.take("consume.rust", fills).await;
     // What is published at the same time lies in each queue in an order of its own.
     genuine.sort_by_key(|one| seen_by_rust(&one.body)["eventId"].to_string());
     let fixtures = fixtures::all(&genuine[0].body);
