@@ -5,5 +5,17 @@
 //!
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
+//! - [`rules`] – validation rules as text
+//! - [`specimen`] – valid messages made from the contract alone
+//! - [`parity`] – messages and the rules they break, for validators of other languages
+//! - [`golden`] – events as bytes and JSON, written once
 
 pub mod export;
+
+pub mod rules;
+
+pub mod specimen;
+
+pub mod parity;
+
+pub mod golden;

@@ -1,0 +1,73 @@
+//! Writes and checks the files of `contracts/`, for `cargo xtask contract`.
+//!
+//! `golden` adds the golden events that are missing and touches none that are there; `parity` writes
+//! the parity cases.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use outcry_contracts::EVENTS;
+use outcry_schema::{golden, parity};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["golden"] => write_golden(),
+        ["parity"] => write_parity(),
+        _ => Err("usage: contract golden|parity".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("contract: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the contract's files.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let problem = |error| format!("cannot write {}: {error}", path.display());
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(problem)?;
+    }
+    fs::write(path, bytes).map_err(problem)
+}
+
+fn write_golden() -> Result<(), String> {
+    let (mut written, mut present) = (0, 0);
+    for event in EVENTS {
+        let folder = folder()
+            .join("golden")
+            .join(event.topic)
+            .join(format!("v{}", event.schema_version));
+        for case in golden::cases(event).map_err(|error| error.to_string())? {
+            let bytes = folder.join(format!("{}.binpb", case.name));
+            let text = folder.join(format!("{}.json", case.name));
+            if bytes.exists() || text.exists() {
+                present += 1;
+                continue;
+            }
+            let json = golden::to_json(&case.bytes).map_err(|error| error.to_string())?;
+            write(&bytes, &case.bytes)?;
+            write(&text, json.as_bytes())?;
+            written += 1;
+        }
+    }
+    println!("golden events: {written} written, {present} there already and left alone");
+    Ok(())
+}
+
+fn write_parity() -> Result<(), String> {
+    let cases = parity::cases();
+    let text = parity::render(&cases).map_err(|error| error.to_string())?;
+    write(&folder().join("parity.json"), text.as_bytes())?;
+    println!("parity cases: {} written", cases.len());
+    Ok(())
+}
