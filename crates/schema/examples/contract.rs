@@ -1,22 +1,29 @@
 //! Writes and checks the files of `contracts/`, for `cargo xtask contract`.
 //!
-//! `golden` adds the golden events that are missing and touches none that are there; `parity` writes
-//! the parity cases.
+//! `lock` writes the lock, unless that hides a breaking change; `against FILE` compares an older lock
+//! with the contract; `golden` adds the golden events that are missing and touches none that are
+//! there; `parity` writes the parity cases.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
 use outcry_contracts::EVENTS;
-use outcry_schema::{golden, parity};
+use outcry_events::descriptors;
+use outcry_schema::change::{Change, Verdict};
+use outcry_schema::compare::compare;
+use outcry_schema::shape::Shape;
+use outcry_schema::{golden, lock, parity};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
+        ["lock"] => write_lock(),
+        ["against", file] => check_against(Path::new(file)),
         ["golden"] => write_golden(),
         ["parity"] => write_parity(),
-        _ => Err("usage: contract golden|parity".to_owned()),
+        _ => Err("usage: contract lock|against FILE|golden|parity".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +45,57 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
         fs::create_dir_all(parent).map_err(problem)?;
     }
     fs::write(path, bytes).map_err(problem)
+}
+
+fn write_lock() -> Result<(), String> {
+    let path = folder().join("lock.json");
+    let shape = Shape::of(descriptors::pool());
+    if path.exists() {
+        report(&changes_since(&path, &shape)?)?;
+    }
+    let text = lock::render(&shape).map_err(|error| error.to_string())?;
+    write(&path, text.as_bytes())?;
+    println!(
+        "lock written: {} messages, {} enums, {} services",
+        shape.messages.len(),
+        shape.enums.len(),
+        shape.services.len()
+    );
+    Ok(())
+}
+
+fn check_against(path: &Path) -> Result<(), String> {
+    let changes = changes_since(path, &Shape::of(descriptors::pool()))?;
+    report(&changes)?;
+    println!(
+        "{} changes of the contract, none of them breaking",
+        changes.len()
+    );
+    Ok(())
+}
+
+fn changes_since(path: &Path, shape: &Shape) -> Result<Vec<Change>, String> {
+    let problem = |error: String| format!("cannot read {}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    let old = lock::parse(&text).map_err(|error| problem(error.to_string()))?;
+    Ok(compare(&old, shape))
+}
+
+/// Prints what somebody should know; fails if something breaks.
+fn report(changes: &[Change]) -> Result<(), String> {
+    for change in changes {
+        println!("{}: {change}", change.verdict);
+    }
+    let breaking = changes
+        .iter()
+        .filter(|change| change.verdict == Verdict::Breaking)
+        .count();
+    match breaking {
+        0 => Ok(()),
+        count => Err(format!(
+            "{count} breaking changes: leave what is published as it is, and make a new major version"
+        )),
+    }
 }
 
 fn write_golden() -> Result<(), String> {

@@ -6,6 +6,8 @@
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
 //! - [`rules`] – validation rules as text
+//! - [`shape`] – the contract as a plain value, and [`lock`], its committed form
+//! - [`mod@compare`] – what a new contract changes of an old one: [`change`]
 //! - [`specimen`] – valid messages made from the contract alone
 //! - [`parity`] – messages and the rules they break, for validators of other languages
 //! - [`golden`] – events as bytes and JSON, written once
@@ -13,6 +15,16 @@
 pub mod export;
 
 pub mod rules;
+
+pub mod shape;
+
+pub mod lock;
+
+pub mod change;
+
+pub mod compare;
+
+mod uses;
 
 pub mod specimen;
 

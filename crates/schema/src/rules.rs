@@ -17,7 +17,7 @@ const ITEMS: &str = "repeated.items.";
 pub struct Rule {
     /// `required`, `ignore`, `int64.gte`, `repeated.items.string.uuid`.
     pub name: String,
-    /// Its value as text: `true`, `1`, `"^[A-Z]{3}$"`, `[0, 3]`.
+    /// Its value as text: `true`, `1`, `^[A-Z]{3}$`, `0, 3`.
     pub value: String,
 }
 
@@ -164,10 +164,10 @@ pub(crate) fn text(value: &Value, kind: &Kind) -> String {
         (Value::I64(number), _) => number.to_string(),
         (Value::U32(number), _) => number.to_string(),
         (Value::U64(number), _) => number.to_string(),
-        (Value::String(text), _) => format!("{text:?}"),
+        (Value::String(text), _) => text.clone(),
         (Value::List(items), kind) => {
             let items: Vec<String> = items.iter().map(|item| text(item, kind)).collect();
-            format!("[{}]", items.join(", "))
+            items.join(", ")
         }
         (other, _) => other.to_string(),
     }
