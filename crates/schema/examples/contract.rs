@@ -4,6 +4,8 @@
 //! with the contract; `golden` adds the golden events that are missing and touches none that are
 //! there; `parity` writes the parity cases.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
@@ -99,27 +101,43 @@ fn report(changes: &[Change]) -> Result<(), String> {
 }
 
 fn write_golden() -> Result<(), String> {
-    let (mut written, mut present) = (0, 0);
+    let (mut written, mut kept) = (0, 0);
     for event in EVENTS {
         let folder = folder()
             .join("golden")
             .join(event.topic)
             .join(format!("v{}", event.schema_version));
-        for case in golden::cases(event).map_err(|error| error.to_string())? {
-            let bytes = folder.join(format!("{}.binpb", case.name));
-            let text = folder.join(format!("{}.json", case.name));
-            if bytes.exists() || text.exists() {
-                present += 1;
-                continue;
-            }
+        let present = golden_events(&folder)?;
+        let missing = golden::missing(event, &present).map_err(|error| error.to_string())?;
+        kept += present.len();
+        written += missing.len();
+        for case in missing {
             let json = golden::to_json(&case.bytes).map_err(|error| error.to_string())?;
-            write(&bytes, &case.bytes)?;
-            write(&text, json.as_bytes())?;
-            written += 1;
+            write(&folder.join(format!("{}.binpb", case.name)), &case.bytes)?;
+            write(&folder.join(format!("{}.json", case.name)), json.as_bytes())?;
         }
     }
-    println!("golden events: {written} written, {present} there already and left alone");
+    println!("golden events: {written} written, {kept} there already and left alone");
     Ok(())
+}
+
+/// The golden events of a folder, by name; none if it is not there.
+fn golden_events(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let mut events = BTreeMap::new();
+    if !folder.exists() {
+        return Ok(events);
+    }
+    let problem = |error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(problem)? {
+        let path = entry.map_err(problem)?.path();
+        if let (Some(name), Some("binpb")) = (
+            path.file_stem().and_then(OsStr::to_str),
+            path.extension().and_then(OsStr::to_str),
+        ) {
+            events.insert(name.to_owned(), fs::read(&path).map_err(problem)?);
+        }
+    }
+    Ok(events)
 }
 
 fn write_parity() -> Result<(), String> {

@@ -3,12 +3,14 @@
 
 mod events;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outcry_contracts::EventFacts;
+use outcry_contracts::events::v1::EventEnvelope;
 use outcry_events::{Cause, SealError, Stamp, descriptors};
 use prost::Message as _;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, Value};
 use serde::Serialize as _;
 use uuid::Uuid;
 
@@ -16,6 +18,8 @@ use crate::specimen;
 
 /// The envelope of every event.
 const ENVELOPE: &str = "outcry.events.v1.EventEnvelope";
+/// Name of the golden event with nothing set that may be left out.
+const MINIMAL: &str = "minimal";
 /// Seconds since 1970 at which golden events happen: 15 June 2025, 15:06:40 UTC.
 const SECONDS: u64 = 1_750_000_000;
 
@@ -50,40 +54,89 @@ pub enum GoldenError {
     NoEnvelope,
 }
 
-/// The golden events of one event: the least it can hold, and all of it with every enum value and
-/// every member of a oneof.
+/// The golden events that an event still needs, given the bytes of those it has by name: the least it
+/// can hold, and what sets each field, each member of a oneof and each value of an enum that none of
+/// them shows yet.
 ///
 /// # Errors
-/// A message made for it is not valid, or its type is not listed.
-pub fn cases(event: &EventFacts) -> Result<Vec<Case>, GoldenError> {
+/// A message made for it is not valid, its type is not listed, or one that is there is damaged.
+pub fn missing(
+    event: &EventFacts,
+    present: &BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<Case>, GoldenError> {
     let unlisted = || GoldenError::Unlisted(event.full_name.to_owned());
     let message = descriptors::message_of(event.type_url).ok_or_else(unlisted)?;
-    let mut specimens = vec![("minimal".to_owned(), specimen::minimal(&message))];
-    for variant in 0..specimen::variants(&message) {
-        let name = match variant {
-            0 => "complete".to_owned(),
-            _ => format!("complete_{}", variant + 1),
-        };
-        specimens.push((name, specimen::complete(&message, variant)));
+    let mut shown = BTreeSet::new();
+    for bytes in present.values() {
+        let envelope = EventEnvelope::decode(bytes.as_slice())?;
+        let payload = envelope.payload.unwrap_or_default();
+        let payload = DynamicMessage::decode(message.clone(), payload.value.as_slice())?;
+        show(&payload, "", &mut shown);
     }
     let mut cases = Vec::new();
-    for (index, (name, specimen)) in specimens.into_iter().enumerate() {
-        let payload = specimen.encode_to_vec();
+    let mut add = |name: String, index: usize, specimen: &DynamicMessage| {
         let cause = cause(&name, event);
         let stamp = stamp(&name, event, index as u64, &cause);
+        let payload = specimen.encode_to_vec();
         let sealed = events::seal(event.full_name, &payload, stamp).ok_or_else(unlisted)??;
         cases.push(Case {
             name,
             bytes: sealed.bytes().to_vec(),
         });
+        Ok::<(), GoldenError>(())
+    };
+    if !present.contains_key(MINIMAL) {
+        add(MINIMAL.to_owned(), 0, &specimen::minimal(&message))?;
+    }
+    let mut names = (1..)
+        .map(complete)
+        .filter(|(_, name)| !present.contains_key(name));
+    for variant in 0..specimen::variants(&message) {
+        let specimen = specimen::complete(&message, variant);
+        let before = shown.len();
+        show(&specimen, "", &mut shown);
+        if shown.len() > before
+            && let Some((index, name)) = names.next()
+        {
+            add(name, index, &specimen)?;
+        }
     }
     Ok(cases)
+}
+
+/// The n-th name of a golden event with everything set.
+fn complete(index: usize) -> (usize, String) {
+    let name = match index {
+        1 => "complete".to_owned(),
+        _ => format!("complete_{index}"),
+    };
+    (index, name)
+}
+
+/// Collects which fields a message sets and which values of enums it holds.
+fn show(message: &DynamicMessage, place: &str, shown: &mut BTreeSet<String>) {
+    for (field, value) in message.fields() {
+        let place = format!("{place}.{}", field.name());
+        show_value(value, &place, shown);
+        shown.insert(place);
+    }
+}
+
+fn show_value(value: &Value, place: &str, shown: &mut BTreeSet<String>) {
+    match value {
+        Value::Message(nested) => show(nested, place, shown),
+        Value::List(items) => items.iter().for_each(|item| show_value(item, place, shown)),
+        Value::EnumNumber(number) => {
+            shown.insert(format!("{place}={number}"));
+        }
+        _ => {}
+    }
 }
 
 /// The minimal case starts a flow; the others are caused by another event and traced.
 fn cause(case: &str, event: &EventFacts) -> Cause {
     let root = Cause::root(fixed_id(&["correlation", event.topic, case]), "user:ada");
-    if case == "minimal" {
+    if case == MINIMAL {
         return root;
     }
     let mut caused = root.traced("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
