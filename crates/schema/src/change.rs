@@ -26,6 +26,8 @@ pub struct Change {
     pub why: String,
     /// Topics of the events it is about, directly or through what they hold.
     pub topics: BTreeSet<String>,
+    /// Callers send it or get it as an answer.
+    pub callers: bool,
 }
 
 /// Whether a change may be made.

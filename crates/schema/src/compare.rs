@@ -21,6 +21,12 @@ use crate::uses::{self, Uses};
 pub fn compare(old: &Shape, new: &Shape) -> Vec<Change> {
     let mut comparison = Comparison {
         uses: joined(uses::of(old), uses::of(new)),
+        services: old
+            .services
+            .keys()
+            .chain(new.services.keys())
+            .cloned()
+            .collect(),
         changes: Vec::new(),
     };
     comparison.messages(old, new);
@@ -50,6 +56,7 @@ fn joined(old: BTreeMap<String, Uses>, new: BTreeMap<String, Uses>) -> BTreeMap<
 /// Collects changes.
 pub(crate) struct Comparison {
     uses: BTreeMap<String, Uses>,
+    services: BTreeSet<String>,
     changes: Vec<Change>,
 }
 
@@ -70,6 +77,8 @@ impl Comparison {
     }
 
     fn add(&mut self, difference: Difference<'_>, verdict: Verdict, breaks: &[Breaks], why: &str) {
+        let uses = self.uses_of(difference.owner);
+        let is_service = self.services.contains(difference.owner);
         self.changes.push(Change {
             place: difference.place,
             what: difference.what.to_owned(),
@@ -78,7 +87,8 @@ impl Comparison {
             verdict,
             breaks: breaks.iter().copied().collect(),
             why: why.to_owned(),
-            topics: self.uses_of(difference.owner).topics,
+            callers: uses.request || uses.response || is_service,
+            topics: uses.topics,
         });
     }
 

@@ -5,16 +5,17 @@
 //!
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
-//! - [`rules`] – validation rules as text
+//! - [`rule_text`] – validation rules as text
 //! - [`shape`] – the contract as a plain value, and [`lock`], its committed form
 //! - [`mod@compare`] – what a new contract changes of an old one: [`change`]
+//! - [`published`] – exports to compare, and whom a change between them breaks
 //! - [`specimen`] – valid messages made from the contract alone
 //! - [`parity`] – messages and the rules they break, for validators of other languages
 //! - [`golden`] – events as bytes and JSON, written once
 
 pub mod export;
 
-pub mod rules;
+pub mod rule_text;
 
 pub mod shape;
 
@@ -25,6 +26,8 @@ pub mod change;
 pub mod compare;
 
 mod uses;
+
+pub mod published;
 
 pub mod specimen;
 

@@ -12,7 +12,7 @@ use prost_reflect::{
 };
 use serde::Serialize;
 
-use crate::rules::{self, Rule};
+use crate::rule_text::{self, Rule};
 use crate::specimen;
 
 /// The envelope of every event.
@@ -128,14 +128,14 @@ fn collect(
         return;
     }
     for field in message.fields() {
-        let ids = rules::ids(&rules::of_field(&field));
+        let ids = rule_text::ids(&rule_text::of_field(&field));
         subjects.extend(ids.into_iter().map(|id| (field.full_name().to_owned(), id)));
         if let Kind::Message(nested) = field.kind() {
             collect(&nested, seen, subjects);
         }
     }
     for oneof in message.oneofs() {
-        let ids = rules::ids(&rules::of_oneof(&oneof));
+        let ids = rule_text::ids(&rule_text::of_oneof(&oneof));
         subjects.extend(ids.into_iter().map(|id| (oneof.full_name().to_owned(), id)));
     }
 }
@@ -252,7 +252,7 @@ fn changes(message: &DynamicMessage) -> Vec<Changed> {
             continue;
         }
         let value = message.get_field(&field).into_owned();
-        let rules = rules::of_field(&field);
+        let rules = rule_text::of_field(&field);
         let mut add = |place: &str, path: String, value: Option<Value>| {
             let mut changed = message.clone();
             match value {

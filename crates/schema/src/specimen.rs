@@ -9,7 +9,7 @@ use prost_reflect::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::rules;
+use crate::rule_text;
 
 /// Deepest nesting that is filled: more than the contract has, and an end for messages that hold
 /// themselves.
@@ -180,7 +180,7 @@ fn packed(any: &MessageDescriptor) -> DynamicMessage {
 
 /// A number that fits the field's name, within its bounds.
 fn number(field: &FieldDescriptor) -> i64 {
-    let bounds = rules::of_field(field);
+    let bounds = rule_text::of_field(field);
     let most = bounds
         .iter()
         .find(|rule| rule.name.ends_with(".lte"))
@@ -205,7 +205,7 @@ fn number(field: &FieldDescriptor) -> i64 {
 /// Text that fits the field's name and rules.
 fn text(field: &FieldDescriptor) -> String {
     let name = field.name();
-    let rules = rules::of_field(field);
+    let rules = rule_text::of_field(field);
     let rule = |suffix: &str| rules.iter().find(|rule| rule.name.ends_with(suffix));
     if rule("string.uuid").is_some() || name.ends_with("_event_id") {
         return id(name);

@@ -11,7 +11,7 @@ use super::{
     Access, Cardinality, Enum, EnumValue, Field, Idempotency, Message, Method, PACKAGE, Service,
     Shape,
 };
-use crate::rules::{self, Rule};
+use crate::rule_text::{self, Rule};
 use crate::specimen::real_oneof;
 
 /// Rules of a whole message.
@@ -62,11 +62,16 @@ fn read_message(message: &MessageDescriptor) -> Message {
     Message {
         file: message.parent_file().name().to_owned(),
         event: event(&message.options()),
-        rules: by_name(rules::of_option(&message.options(), MESSAGE_RULES)),
+        rules: by_name(rule_text::of_option(&message.options(), MESSAGE_RULES)),
         oneofs: message
             .oneofs()
             .filter(|oneof| !oneof.is_synthetic())
-            .map(|oneof| (oneof.name().to_owned(), by_name(rules::of_oneof(&oneof))))
+            .map(|oneof| {
+                (
+                    oneof.name().to_owned(),
+                    by_name(rule_text::of_oneof(&oneof)),
+                )
+            })
             .collect(),
         reserved: ranges.chain(names).collect(),
         fields,
@@ -75,12 +80,17 @@ fn read_message(message: &MessageDescriptor) -> Message {
 
 /// The event option, every set field as text.
 fn event(options: &DynamicMessage) -> BTreeMap<String, String> {
-    let Some(event) = rules::option(options, EVENT) else {
+    let Some(event) = rule_text::option(options, EVENT) else {
         return BTreeMap::new();
     };
     event
         .fields()
-        .map(|(field, value)| (field.name().to_owned(), rules::text(value, &field.kind())))
+        .map(|(field, value)| {
+            (
+                field.name().to_owned(),
+                rule_text::text(value, &field.kind()),
+            )
+        })
         .collect()
 }
 
@@ -107,7 +117,7 @@ fn read_field(field: &FieldDescriptor) -> Field {
         oneof: real_oneof(field).map(|oneof| oneof.name().to_owned()),
         personal: extension(&field.options(), PERSONAL)
             .is_some_and(|(value, _)| value.as_bool() == Some(true)),
-        rules: by_name(rules::of_field(field)),
+        rules: by_name(rule_text::of_field(field)),
     }
 }
 
@@ -146,11 +156,11 @@ fn read_method(method: &MethodDescriptor) -> Method {
     let idempotency = options
         .get_field_by_name("idempotency_level")
         .and_then(|level| level.as_enum_number());
-    let access = rules::option(&options, ACCESS);
+    let access = rule_text::option(&options, ACCESS);
     let texts = |name: &str| match access.as_ref().and_then(|access| set_field(access, name)) {
         Some((field, Value::List(items))) => items
             .iter()
-            .map(|item| rules::text(item, &field.kind()))
+            .map(|item| rule_text::text(item, &field.kind()))
             .collect(),
         _ => BTreeSet::new(),
     };
@@ -173,7 +183,7 @@ fn read_method(method: &MethodDescriptor) -> Method {
             callers: texts("callers"),
         },
         criticality: extension(&options, CRITICALITY)
-            .map(|(value, kind)| rules::text(&value, &kind)),
+            .map(|(value, kind)| rule_text::text(&value, &kind)),
     }
 }
 
