@@ -23,7 +23,7 @@ pub struct Catalog {
     pub events: Vec<CatalogEntry>,
     /// By path.
     pub methods: Vec<CatalogMethod>,
-    /// Messages and enums that events consist of, by full name.
+    /// The envelope, and the messages and enums that events consist of, by full name.
     pub types: BTreeMap<String, CatalogType>,
     #[serde(skip)]
     topics: HashMap<&'static str, usize>,

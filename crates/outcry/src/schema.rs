@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use outcry_events::catalog::{catalog, topic_matches};
+use outcry_events::catalog::catalog;
+use outcry_schema::consumers::{Consumer, Consumers};
 use outcry_schema::export;
 use serde_json::{Value, json};
 
@@ -23,17 +24,18 @@ pub fn run(schema: Schema) -> anyhow::Result<()> {
     }
 }
 
-/// Names of the groups that get events of a topic.
-fn consumers(topic: &str) -> Vec<&'static str> {
-    services::consumers()
-        .into_iter()
-        .filter(|group| group.topics.iter().any(|one| topic_matches(one, topic)))
-        .map(|group| group.name)
-        .collect()
+/// Every group of the platform with what it gets.
+fn consumers() -> Consumers {
+    let groups = services::consumers().into_iter().map(|group| Consumer {
+        name: group.name.to_owned(),
+        topics: group.topics.iter().map(|&topic| topic.to_owned()).collect(),
+    });
+    Consumers(groups.collect())
 }
 
 fn list(as_json: bool) -> anyhow::Result<()> {
     let events = &catalog().events;
+    let consumers = consumers();
     if as_json {
         let rows: Vec<Value> = events
             .iter()
@@ -45,7 +47,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                     "aggregate": event.aggregate,
                     "version": event.version,
                     "origin": if event.extension { "extension" } else { "record" },
-                    "consumers": consumers(event.topic),
+                    "consumers": consumers.of(event.topic),
                     "description": event.description,
                     "fingerprint": event.fingerprint,
                 })
@@ -66,7 +68,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                 event.owner.to_owned(),
                 format!("v{}", event.version),
                 origin.to_owned(),
-                consumers(event.topic).join(" "),
+                consumers.of(event.topic).join(" "),
             ]
         })
         .collect();
@@ -80,7 +82,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
-    let files = export::files().context("writing the catalog")?;
+    let files = export::files(&consumers()).context("making the export")?;
     for file in &files {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
@@ -90,4 +92,35 @@ fn export(folder: &Path) -> anyhow::Result<()> {
     }
     println!("wrote {} files to {}", files.len(), folder.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use outcry_schema::asyncapi::{CONTENT_TYPE, EXCHANGE};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_receiver_in_the_exported_document() {
+        let files = export::files(&consumers()).expect("files");
+        let document = files.iter().find(|file| file.path == "asyncapi.json");
+        let document: Value =
+            serde_json::from_slice(&document.expect("a document").bytes).expect("json");
+        let operations = document["operations"].as_object().expect("operations");
+        for event in &catalog().events {
+            let topic = event.topic;
+            let receivers = consumers().of(topic).len();
+            let suffix = format!(".receives.{topic}");
+            let listed = operations.keys().filter(|name| name.ends_with(&suffix));
+            assert_eq!(listed.count(), receivers, "{topic}");
+            assert!(receivers > 0, "nobody gets {topic}");
+        }
+    }
+
+    #[test]
+    fn the_document_names_what_the_broker_uses() {
+        assert_eq!(EXCHANGE, outcry_broker::topology::EVENTS);
+        assert_eq!(CONTENT_TYPE, outcry_broker::message::CONTENT_TYPE);
+    }
 }

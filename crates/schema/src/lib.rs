@@ -5,6 +5,12 @@
 //!
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
+//! - [`consumers`] – who gets which events
+//! - [`rules`] – the rules of a field as values
+//! - [`example`] – a valid example of each event
+//! - [`json_schema`] – JSON Schemas of events
+//! - [`asyncapi`] – the AsyncAPI document
+//! - [`pages`] – the catalog for people
 //! - [`rule_text`] – validation rules as text
 //! - [`shape`] – the contract as a plain value, and [`lock`], its committed form
 //! - [`mod@compare`] – what a new contract changes of an old one: [`change`]
@@ -14,6 +20,18 @@
 //! - [`golden`] – events as bytes and JSON, written once
 
 pub mod export;
+
+pub mod consumers;
+
+pub mod rules;
+
+pub mod example;
+
+pub mod json_schema;
+
+pub mod asyncapi;
+
+pub mod pages;
 
 pub mod rule_text;
 

@@ -45,7 +45,8 @@ const METHOD_FRAME: u8 = 1;
 /// nodes reach it on loopback only.
 const ERLANG_ARGUMENTS: &str = "+S 2:2 +SDcpu 2:2 -kernel inet_dist_use_interface {127,0,0,1}";
 
-const PLUGINS: &str = "[rabbitmq_management,rabbitmq_consistent_hash_exchange].\n";
+/// AMQP 1.0 is for readers of CloudEvents in that dialect; from RabbitMQ 4.0 on it is there without.
+const PLUGINS: &str = "[rabbitmq_management,rabbitmq_consistent_hash_exchange,rabbitmq_amqp1_0].\n";
 
 /// A private RabbitMQ server: it goes when this is dropped or the process that holds it ends.
 ///

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use outcry_contracts::events::v1::EventEnvelope;
 use outcry_contracts::options::v1::Role;
 use outcry_contracts::{EVENTS, EventFacts, METHODS, MethodFacts};
+use prost::Name as _;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
 };
@@ -121,10 +123,14 @@ impl<'a> Describer<'a> {
         })
     }
 
-    /// The types these events consist of, directly or not. Those of protobuf itself are left
-    /// out: everybody knows them.
+    /// The envelope and the types these events consist of, directly or not. Those of protobuf
+    /// itself are left out: everybody knows them.
     pub fn types_of(&self, events: &[CatalogEntry]) -> BTreeMap<String, CatalogType> {
         let mut types = BTreeMap::new();
+        let envelope = EventEnvelope::full_name();
+        if let Some(message) = self.pool.get_message_by_name(&envelope) {
+            types.insert(envelope, self.message(&message));
+        }
         for entry in events {
             if let Some(message) = self.pool.get_message_by_name(entry.full_name) {
                 self.collect(&message, &mut types);

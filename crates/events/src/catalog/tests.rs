@@ -115,6 +115,18 @@ fn types_of_fields_are_in_the_catalog() {
 }
 
 #[test]
+fn the_envelope_is_described_field_by_field() {
+    let envelope = &catalog().types["outcry.events.v1.EventEnvelope"];
+    assert!(envelope.fields.iter().any(|field| field.name == "event_id"));
+    assert!(
+        envelope
+            .fields
+            .iter()
+            .all(|field| !field.comment.is_empty())
+    );
+}
+
+#[test]
 fn the_catalog_is_written_as_json() {
     let json = serde_json::to_value(catalog()).expect("json");
     let events = json["events"].as_array().expect("events");

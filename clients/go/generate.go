@@ -1,0 +1,3 @@
+package outcry
+
+//go:generate go run ./internal/generate

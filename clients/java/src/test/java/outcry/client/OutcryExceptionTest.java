@@ -1,0 +1,60 @@
+package outcry.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.util.Durations;
+import com.google.rpc.BadRequest;
+import com.google.rpc.BadRequest.FieldViolation;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import io.grpc.protobuf.StatusProto;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import outcry.contract.Violation;
+
+class OutcryExceptionTest {
+  @Test
+  void theDetailsOfAStatusAreRead() {
+    FieldViolation byRule =
+        FieldViolation.newBuilder().setField("terms.quantity").setReason("int64.gte_lte").build();
+    FieldViolation inWords =
+        FieldViolation.newBuilder().setField("request_id").setDescription("is empty").build();
+    com.google.rpc.Status status =
+        com.google.rpc.Status.newBuilder()
+            .setCode(Code.INVALID_ARGUMENT.value())
+            .setMessage("no good")
+            .addDetails(Any.pack(ErrorInfo.newBuilder().setReason("INVALID_FIELD").build()))
+            .addDetails(
+                Any.pack(
+                    BadRequest.newBuilder()
+                        .addFieldViolations(byRule)
+                        .addFieldViolations(inWords)
+                        .build()))
+            .addDetails(
+                Any.pack(RetryInfo.newBuilder().setRetryDelay(Durations.fromMillis(1_500)).build()))
+            .build();
+    OutcryException read = OutcryException.of(StatusProto.toStatusRuntimeException(status));
+    assertEquals(Code.INVALID_ARGUMENT, read.code());
+    assertEquals("INVALID_FIELD", read.reason());
+    assertEquals(
+        List.of(
+            new Violation("request_id", "is empty"),
+            new Violation("terms.quantity", "int64.gte_lte")),
+        read.violations());
+    assertEquals(Optional.of(Duration.ofMillis(1_500)), read.retryAfter());
+  }
+
+  @Test
+  void aStatusWithoutDetailsHasNoReason() {
+    OutcryException read = OutcryException.of(Status.UNAVAILABLE.asException());
+    assertEquals(Code.UNAVAILABLE, read.code());
+    assertEquals("", read.reason());
+    assertEquals(List.of(), read.violations());
+    assertEquals(Optional.empty(), read.retryAfter());
+  }
+}

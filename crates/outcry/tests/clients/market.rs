@@ -1,0 +1,116 @@
+//! A platform on RabbitMQ with somebody who sells, so that whoever buys is filled.
+
+use std::path::Path;
+
+use outcry_contracts::funds::v1::IssueSharesRequest;
+use outcry_contracts::orders::v1::{
+    OrderTerms, OrderType, PlaceOrderRequest, RejectReason, Side, TimeInForce,
+};
+use outcry_contracts::types::v1::Shares;
+use outcry_servers::RabbitMq;
+
+use super::outcry::Outcry;
+use super::person::{Person, arrives, connect, fresh, money};
+
+/// What is traded.
+pub const SYMBOL: &str = "MSFT";
+/// For how much.
+pub const PRICE: &str = "100";
+/// Shares on sale: more than all who buy want.
+const ON_SALE: i64 = 1_000;
+
+/// A running platform and its broker.
+pub struct Market {
+    pub rabbit: RabbitMq,
+    outcry: Outcry,
+    pub address: String,
+}
+
+// === impl Market ===
+
+impl Market {
+    /// Starts both and puts shares on sale.
+    pub async fn open() -> Self {
+        let rabbit = RabbitMq::start().await.unwrap();
+        let variables = [
+            ("OUTCRY_BROKER__URL", rabbit.url()),
+            ("OUTCRY_BROKER__MANAGEMENT_URL", rabbit.management_url()),
+            ("OUTCRY_BROKER__CLOUD_EVENTS_AMQP_1", "true".to_owned()),
+            // For the tools that ask a server for its contract.
+            ("OUTCRY_GATEWAY__REFLECTION", "true".to_owned()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value));
+        let mut outcry = Outcry::with(variables.into());
+        let log = outcry.folder().join("log");
+        tokio::task::block_in_place(|| outcry.up_with_log(&log));
+        let address = std::fs::read_to_string(outcry.data().join("address")).unwrap();
+        sell(&outcry.data()).await;
+        Self {
+            rabbit,
+            outcry,
+            address: address.trim().to_owned(),
+        }
+    }
+
+    /// Ends the platform, whose books must add up whatever strangers have published.
+    pub fn close(mut self) {
+        tokio::task::block_in_place(|| {
+            self.outcry.stop();
+            self.outcry.audit();
+        });
+    }
+
+    /// What a client's program is told, as somebody of its own.
+    pub fn variables(&self, name: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("OUTCRY_ADDRESS", self.address.clone()),
+            ("OUTCRY_AMQP", self.rabbit.url()),
+            ("OUTCRY_EMAIL", format!("{name}@clients.example")),
+            ("OUTCRY_PASSWORD", "correct horse battery".to_owned()),
+        ]
+    }
+}
+
+/// Somebody gets shares and puts them on sale.
+async fn sell(data: &Path) {
+    let channel = connect(data).await;
+    let admin = Person::administrator(&channel, data).await;
+    let seller = Person::register(
+        &channel,
+        "seller@clients.example",
+        "correct horse battery",
+        "seller",
+    )
+    .await;
+    seller.has_cash("0", "0").await;
+    let shares = Shares {
+        symbol: SYMBOL.to_owned(),
+        quantity: ON_SALE,
+    };
+    let request = IssueSharesRequest {
+        request_id: fresh(),
+        user_id: seller.user_id.clone(),
+        shares: Some(shares),
+    };
+    admin.funds().issue_shares(request).await.unwrap();
+    arrives("the order to sell", async || {
+        let request = PlaceOrderRequest {
+            request_id: fresh(),
+            terms: Some(OrderTerms {
+                symbol: SYMBOL.to_owned(),
+                side: Side::Sell.into(),
+                r#type: OrderType::Limit.into(),
+                quantity: ON_SALE,
+                limit_price: money(PRICE),
+                time_in_force: TimeInForce::Gtc.into(),
+                ..OrderTerms::default()
+            }),
+            ..PlaceOrderRequest::default()
+        };
+        let placed = seller.orders().place_order(request).await.unwrap();
+        let order = placed.into_inner().order.unwrap();
+        // An account that was just opened is not ready everywhere at once.
+        (order.reject_reason() == RejectReason::Unspecified).then_some(())
+    })
+    .await;
+}

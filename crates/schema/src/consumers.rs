@@ -1,0 +1,31 @@
+//! Who gets which events: told by the caller, because only the binary knows every service.
+
+use outcry_events::catalog::topic_matches;
+
+/// One group of consumers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name: the name of the service.
+    pub name: String,
+    /// Topic patterns: `*` is one word, `#` any number of words.
+    pub topics: Vec<String>,
+}
+
+/// Every group of the platform, in the platform's order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Consumers(pub Vec<Consumer>);
+
+// === impl Consumers ===
+
+impl Consumers {
+    /// Names of the groups that get events of a topic.
+    #[must_use]
+    pub fn of(&self, topic: &str) -> Vec<&str> {
+        let gets = |consumer: &&Consumer| {
+            let patterns = &consumer.topics;
+            patterns.iter().any(|pattern| topic_matches(pattern, topic))
+        };
+        let names = self.0.iter().filter(gets);
+        names.map(|consumer| consumer.name.as_str()).collect()
+    }
+}
