@@ -34,6 +34,18 @@ pub fn write(messages: &[MessageDescriptor], refusals: &mut Refusals) -> String 
         "/// Every pattern, for a test that compiles them all.\n#[cfg(test)]\npub static PATTERNS: &[&Pattern] = &[{}];",
         names.join(", ")
     );
+    let by_name: Vec<String> = messages
+        .iter()
+        .map(|message| {
+            let path = naming::message_path(message);
+            format!("({:?}, of_bytes::<{path}>)", message.full_name())
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "/// Sorted by name.\npub static VALIDATORS: &[(&str, Validator)] = &[{}];",
+        by_name.join(", ")
+    );
     out
 }
 

@@ -2,7 +2,7 @@
 
 use prost::DecodeError;
 
-use crate::validate::{Validate, Violations};
+use crate::validate::{Validate, Verdict, of_bytes};
 
 include!(concat!(env!("OUT_DIR"), "/events.rs"));
 
@@ -28,9 +28,6 @@ pub trait Event: prost::Message + prost::Name + Default + Validate {
     /// Ids of the users it is about: the only customers who may read it. Unset ids are left out.
     fn subjects(&self) -> Vec<&str>;
 }
-
-/// Whether a payload keeps the rules, unless it is no protobuf of its type at all.
-pub type Verdict = Result<Result<(), Violations>, DecodeError>;
 
 /// What the contract says about one event, for code that does not know its type.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +62,7 @@ impl EventFacts {
             aggregate: E::AGGREGATE,
             schema_version: E::SCHEMA_VERSION,
             extension: E::EXTENSION,
-            validate: validate_payload::<E>,
+            validate: of_bytes::<E>,
             subjects: subjects_of_payload::<E>,
         }
     }
@@ -84,10 +81,6 @@ impl EventFacts {
     pub fn of_type_url(type_url: &str) -> Option<&'static EventFacts> {
         EVENTS.iter().find(|event| event.type_url == type_url)
     }
-}
-
-fn validate_payload<E: Event>(payload: &[u8]) -> Verdict {
-    E::decode(payload).map(|event| event.validate())
 }
 
 fn subjects_of_payload<E: Event>(payload: &[u8]) -> Result<Vec<String>, DecodeError> {

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use prost::DecodeError;
+
 #[allow(dead_code, reason = "a contract need not use every rule it could")]
 mod checks;
 #[cfg(test)]
@@ -13,16 +15,16 @@ mod tests;
 #[allow(unused_comparisons, unused_imports, clippy::all)]
 mod contract {
     use super::checks::{Pattern, has_repeats, is_email, is_uuid, pattern};
-    use super::{Path, Validate, Violations};
+    use super::{Path, Validate, Validator, Violations, of_bytes};
 
     include!(concat!(env!("OUT_DIR"), "/validators.rs"));
 }
 
 #[cfg(test)]
-#[allow(unused_comparisons, clippy::all)]
+#[allow(unused_comparisons, dead_code, clippy::all)]
 mod sample {
     use super::checks::{Pattern, has_repeats, is_email, is_uuid, pattern};
-    use super::{Path, Validate, Violations};
+    use super::{Path, Validate, Validator, Violations, of_bytes};
 
     include!(concat!(env!("OUT_DIR"), "/samples/validators.rs"));
 }
@@ -102,6 +104,28 @@ impl fmt::Display for Violations {
 }
 
 impl Error for Violations {}
+
+/// Whether bytes keep the rules of their message, unless they are none of it at all.
+pub type Verdict = Result<Result<(), Violations>, DecodeError>;
+
+/// Decodes a message and validates it.
+type Validator = fn(&[u8]) -> Verdict;
+
+/// Validates the bytes of a message by its full name, for code that does not know its type. None if
+/// the contract has no such message.
+#[must_use]
+pub fn message(full_name: &str, bytes: &[u8]) -> Option<Verdict> {
+    let index = contract::VALIDATORS
+        .binary_search_by(|(name, _)| (*name).cmp(full_name))
+        .ok()?;
+    let (_, validate) = contract::VALIDATORS.get(index)?;
+    Some(validate(bytes))
+}
+
+/// Decodes a message of a type and validates it.
+pub(crate) fn of_bytes<M: prost::Message + Default + Validate>(bytes: &[u8]) -> Verdict {
+    M::decode(bytes).map(|message| message.validate())
+}
 
 /// Where a message stands in the one being validated. Costs nothing until it is written out.
 #[derive(Debug, Clone, Copy)]

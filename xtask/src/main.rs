@@ -4,10 +4,12 @@
 //! stories over real servers. What it needs beyond the Rust toolchain it installs: tools below
 //! `.tools`, servers as packages of the system.
 
+mod contract;
 mod run;
 mod servers;
 mod tools;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +25,9 @@ struct Arguments {
 enum Task {
     /// Runs everything a change must pass.
     Test,
+    /// Writes the files of the contract below `contracts`.
+    #[command(subcommand)]
+    Contract(contract::Contract),
     /// Runs the platform against a simulated store, broker, network and clock. What follows goes to
     /// the simulation: `--seeds 2000`, `--seed 17`, `--bugs`, `--help`.
     Simulate {
@@ -35,6 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test(),
+        Task::Contract(task) => contract::write(task),
         Task::Simulate { arguments } => simulate(&arguments),
     };
     match outcome {
@@ -56,7 +62,7 @@ fn simulate(arguments: &[String]) -> Result<(), String> {
 /// Quick checks first, so that a slip is reported before the long ones start.
 fn test() -> Result<(), String> {
     run::cargo("formatting", &["fmt", "--all", "--check"])?;
-    contract()?;
+    let buf = contract::check()?;
     run::cargo(
         "lints",
         &[
@@ -69,39 +75,19 @@ fn test() -> Result<(), String> {
         ],
     )?;
     let missing = servers::ensure()?;
-    let variables: &[_] = match missing {
-        None => &[],
-        Some(_) => &[(servers::WITHOUT_SERVERS, "1")],
-    };
-    run::cargo_with("tests", &["test", "--workspace"], variables)?;
+    let mut variables = Vec::new();
+    if missing.is_some() {
+        variables.push((servers::WITHOUT_SERVERS, "1"));
+    }
+    if let Some(buf) = buf.as_deref().and_then(Path::to_str) {
+        variables.push((contract::BUF, buf));
+    }
+    run::cargo_with("tests", &["test", "--workspace"], &variables)?;
     dependencies()?;
     if let Some(why) = missing {
         eprintln!("xtask: tests with PostgreSQL and RabbitMQ were NOT run: {why}");
     }
     Ok(())
-}
-
-/// Lints the contract and compares it with the one on `main`.
-fn contract() -> Result<(), String> {
-    let Some(buf) = tools::buf()? else {
-        // A machine with nothing but Rust cannot get buf; continuous integration must have it.
-        eprintln!("xtask: buf lint and buf breaking are NOT run: they need python3, go or npm");
-        return Ok(());
-    };
-    run::program("contract lint", &buf, &["lint"])?;
-    run::program(
-        "contract format",
-        &buf,
-        &["format", "--diff", "--exit-code", "--path", "proto/outcry"],
-    )?;
-    match run::base_revision()? {
-        Some(revision) => run::program(
-            "contract compatibility",
-            &buf,
-            &["breaking", "--against", &format!(".git#ref={revision}")],
-        ),
-        None => Ok(()),
-    }
 }
 
 /// Licences, sources, bans and, where the database can be had, advisories of all dependencies.

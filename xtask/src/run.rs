@@ -65,6 +65,17 @@ pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
+/// What git prints; none if it fails, as for a file that a revision does not have.
+pub(crate) fn git(arguments: &[&str]) -> Result<Option<String>, String> {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("cannot run git: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(output.status.success().then_some(text))
+}
+
 /// What a program of this workspace prints, line by line.
 pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -85,17 +96,15 @@ pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
 /// The commit a change is compared with: where it left `main`, or the commit before it.
 pub(crate) fn base_revision() -> Result<Option<String>, String> {
     for revision in ["origin/main", "HEAD~1"] {
-        let output = Command::new("git")
-            .args(["rev-parse", "--verify", "--quiet", revision])
-            .current_dir(root())
-            .output()
-            .map_err(|error| format!("cannot run git: {error}"))?;
-        let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let Some(commit) = git(&["rev-parse", "--verify", "--quiet", revision])? else {
+            continue;
+        };
+        let commit = commit.trim().to_owned();
         let has_contract = || {
             let tree = format!("{commit}:proto/outcry/orders/v1/events.proto");
             succeeds("git", &["cat-file", "-e", &tree])
         };
-        if output.status.success() && !commit.is_empty() && has_contract() {
+        if !commit.is_empty() && has_contract() {
             return Ok(Some(commit));
         }
     }

@@ -11,6 +11,13 @@
 //! - [`json_schema`] – JSON Schemas of events
 //! - [`asyncapi`] – the AsyncAPI document
 //! - [`pages`] – the catalog for people
+//! - [`rule_text`] – validation rules as text
+//! - [`shape`] – the contract as a plain value, and [`lock`], its committed form
+//! - [`mod@compare`] – what a new contract changes of an old one: [`change`]
+//! - [`published`] – exports to compare, and whom a change between them breaks
+//! - [`specimen`] – valid messages made from the contract alone
+//! - [`parity`] – messages and the rules they break, for validators of other languages
+//! - [`golden`] – events as bytes and JSON, written once
 
 pub mod export;
 
@@ -25,3 +32,23 @@ pub mod json_schema;
 pub mod asyncapi;
 
 pub mod pages;
+
+pub mod rule_text;
+
+pub mod shape;
+
+pub mod lock;
+
+pub mod change;
+
+pub mod compare;
+
+mod uses;
+
+pub mod published;
+
+pub mod specimen;
+
+pub mod parity;
+
+pub mod golden;

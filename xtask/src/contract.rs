@@ -1,0 +1,127 @@
+//! The contract's files: written by a command, and held against those of the base revision.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::{run, tools};
+
+/// Tells the tests where buf is, so that they can say what it finds.
+pub(crate) const BUF: &str = "OUTCRY_BUF";
+/// The lock, from the project's folder.
+const LOCK: &str = "contracts/lock.json";
+/// The golden events.
+const GOLDEN: &str = "contracts/golden";
+
+/// `cargo xtask contract`
+#[derive(Subcommand)]
+pub(crate) enum Contract {
+    /// Writes the lock anew, unless the contract breaks what was locked.
+    Lock,
+    /// Adds the golden events that are missing; never touches one that is there.
+    Golden,
+    /// Writes the cases that validators of other languages are compared with.
+    Parity,
+}
+
+/// Writes one of the files.
+pub(crate) fn write(task: Contract) -> Result<(), String> {
+    match task {
+        Contract::Lock => example("contract lock", &["lock"]),
+        Contract::Golden => example("golden events", &["golden"]),
+        Contract::Parity => example("parity cases", &["parity"]),
+    }
+}
+
+/// Lints the contract and compares it and its files with those of the base revision. Returns buf, if
+/// it can be had.
+pub(crate) fn check() -> Result<Option<PathBuf>, String> {
+    let base = run::base_revision()?;
+    let buf = tools::buf()?;
+    match &buf {
+        Some(buf) => {
+            run::program("contract lint", buf, &["lint"])?;
+            let format = ["format", "--diff", "--exit-code", "--path", "proto/outcry"];
+            run::program("contract format", buf, &format)?;
+            if let Some(revision) = &base {
+                let against = format!(".git#ref={revision}");
+                let breaking = ["breaking", "--against", &against];
+                run::program("contract compatibility", buf, &breaking)?;
+            }
+        }
+        // A machine with nothing but Rust cannot get buf; continuous integration must have it.
+        None => {
+            eprintln!("xtask: buf lint and buf breaking are NOT run: they need python3, go or npm");
+        }
+    }
+    if let Some(revision) = &base {
+        lock_since(revision)?;
+        golden_since(revision)?;
+    }
+    Ok(buf)
+}
+
+/// A lock that is written in the same change, or removed, hides nothing: the contract is compared
+/// with the one before.
+fn lock_since(revision: &str) -> Result<(), String> {
+    let Some(lock) = run::git(&["show", &format!("{revision}:{LOCK}")])? else {
+        println!("xtask: {revision} has no {LOCK}: nothing to compare the contract with");
+        return Ok(());
+    };
+    let old = run::root().join("target/contract-lock-before.json");
+    let problem = |error| format!("cannot write {}: {error}", old.display());
+    fs::create_dir_all(run::root().join("target")).map_err(problem)?;
+    fs::write(&old, lock).map_err(problem)?;
+    example("contract lock", &["against", &old.to_string_lossy()])
+}
+
+/// Golden events are only added.
+fn golden_since(revision: &str) -> Result<(), String> {
+    let arguments = [
+        "diff",
+        "--name-only",
+        "--no-renames",
+        "--diff-filter=a",
+        revision,
+        "--",
+        GOLDEN,
+    ];
+    let changed =
+        run::git(&arguments)?.ok_or_else(|| format!("cannot compare {GOLDEN} with {revision}"))?;
+    golden_untouched(&changed)
+}
+
+fn golden_untouched(changed: &str) -> Result<(), String> {
+    if changed.trim().is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "golden events are written once, but these are changed or removed: take them back with `git checkout`\n{}",
+        changed.trim_end()
+    ))
+}
+
+fn example(step: &str, arguments: &[&str]) -> Result<(), String> {
+    let package = ["run", "--quiet", "--package", "outcry-schema"];
+    let mut all = package.to_vec();
+    all.extend(["--example", "contract", "--"]);
+    all.extend(arguments);
+    run::cargo(step, &all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_golden_event_is_named() {
+        assert_eq!(golden_untouched("\n"), Ok(()));
+        let refused = golden_untouched("contracts/golden/order.filled/v1/minimal.json\n");
+        assert!(
+            refused
+                .unwrap_err()
+                .contains("order.filled/v1/minimal.json")
+        );
+    }
+}
