@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use outcry_events::catalog::{catalog, topic_matches};
+use outcry_events::catalog::{CatalogEntry, catalog, topic_matches};
 use outcry_schema::export;
 use serde_json::{Value, json};
 
@@ -23,11 +23,16 @@ pub fn run(schema: Schema) -> anyhow::Result<()> {
     }
 }
 
-/// Names of the groups that get events of a topic.
-fn consumers(topic: &str) -> Vec<&'static str> {
+/// Names of the groups that handle an event. They skip copies in older versions, so those are for
+/// consumers elsewhere only.
+fn consumers(event: &CatalogEntry) -> Vec<&'static str> {
+    if event.superseded_by.is_some() {
+        return Vec::new();
+    }
+    let takes = |topics: &[&str]| topics.iter().any(|one| topic_matches(one, event.topic));
     services::consumers()
         .into_iter()
-        .filter(|group| group.topics.iter().any(|one| topic_matches(one, topic)))
+        .filter(|group| takes(group.topics))
         .map(|group| group.name)
         .collect()
 }
@@ -45,7 +50,9 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                     "aggregate": event.aggregate,
                     "version": event.version,
                     "origin": if event.extension { "extension" } else { "record" },
-                    "consumers": consumers(event.topic),
+                    "supersededBy": event.superseded_by,
+                    "publishedUntil": event.published_until,
+                    "consumers": consumers(event),
                     "description": event.description,
                     "fingerprint": event.fingerprint,
                 })
@@ -66,17 +73,36 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                 event.owner.to_owned(),
                 format!("v{}", event.version),
                 origin.to_owned(),
-                consumers(event.topic).join(" "),
+                consumers(event).join(" "),
+                succession(event),
             ]
         })
         .collect();
-    text::print_table(&["TOPIC", "OWNER", "VERSION", "ORIGIN", "CONSUMERS"], &rows)?;
-    let extensions = events.iter().filter(|event| event.extension).count();
+    let head = [
+        "TOPIC",
+        "OWNER",
+        "VERSION",
+        "ORIGIN",
+        "CONSUMERS",
+        "SUPERSEDED BY",
+    ];
+    text::print_table(&head, &rows)?;
+    let names = catalog().newest().count();
+    let extensions = catalog().newest().filter(|event| event.extension).count();
     println!(
-        "{} events of the decision record, {extensions} extensions",
-        events.len() - extensions
+        "{} events of the decision record, {extensions} extensions; {} older versions",
+        names - extensions,
+        events.len() - names
     );
     Ok(())
+}
+
+/// What an older version has been replaced by, and how long it is still published.
+fn succession(event: &CatalogEntry) -> String {
+    match (event.superseded_by, event.published_until) {
+        (Some(topic), Some(until)) => format!("{topic}, published until {until}"),
+        _ => String::new(),
+    }
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
