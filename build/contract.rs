@@ -7,7 +7,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor, Value,
 };
 
-use crate::generator::{Refusals, naming};
+use crate::generator::{Refusals, naming, versions};
 
 const EVENT: &str = "outcry.options.v1.event";
 const ACCESS: &str = "outcry.options.v1.access";
@@ -36,6 +36,8 @@ pub struct Event {
     pub subject_fields: Vec<String>,
     pub schema_version: u32,
     pub extension: bool,
+    pub superseded_by: String,
+    pub published_until: String,
 }
 
 /// A method and who may call it.
@@ -81,6 +83,7 @@ pub fn read(
     events.sort_by(|a, b| a.topic.cmp(&b.topic));
     methods.sort_by(|a, b| a.path.cmp(&b.path));
     refuse_shared_topics(&events, refusals);
+    versions::check(&events, refusals);
     Contract { events, methods }
 }
 
@@ -100,6 +103,8 @@ fn read_event(
         subject_fields: texts(&option, "subject_fields"),
         schema_version: naming::major(message.package_name()).unwrap_or_default(),
         extension: number(&option, "origin") == ORIGIN_EXTENSION,
+        superseded_by: text(&option, "superseded_by"),
+        published_until: text(&option, "published_until"),
     };
     let mut refuse = |what: String| refusals.push(format!("event {}: {what}", message.full_name()));
     for (part, value) in [

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::generator::contract::{Event, Method};
-use crate::generator::naming;
+use crate::generator::{naming, versions};
 
 /// Rust source of `events.rs`.
 pub fn write_events(events: &[Event]) -> String {
@@ -81,9 +81,18 @@ fn write_event(out: &mut String, event: &Event) {
 fn write_event_row(out: &mut String, event: &Event) {
     let full_name = event.message.full_name();
     let path = naming::message_path(&event.message);
+    let successor = versions::succession(event).map_or_else(
+        || "None".to_owned(),
+        |next| {
+            format!(
+                "Some(Successor {{ topic: {:?}, published_until: {:?}, over_s: {} }})",
+                next.topic, next.until, next.over_s
+            )
+        },
+    );
     let _ = writeln!(
         out,
-        "    EventFacts::of::<{path}>({full_name:?}, \"type.googleapis.com/{full_name}\"),"
+        "    EventFacts::of::<{path}>({full_name:?}, \"type.googleapis.com/{full_name}\", {successor}),"
     );
 }
 

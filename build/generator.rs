@@ -11,6 +11,7 @@ mod numbers;
 mod redaction;
 mod rules;
 mod validators;
+mod versions;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 

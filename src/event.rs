@@ -46,14 +46,31 @@ pub struct EventFacts {
     pub schema_version: u32,
     /// [`Event::EXTENSION`].
     pub extension: bool,
+    /// The version after this one; none for the newest.
+    pub successor: Option<Successor>,
     /// Decodes a payload and validates it.
     pub validate: fn(&[u8]) -> Verdict,
     /// Decodes a payload and lists [`Event::subjects`].
     pub subjects: fn(&[u8]) -> Result<Vec<String>, DecodeError>,
 }
 
+/// The next version of an event, and how long the one before is still published beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Successor {
+    /// Topic of the next version.
+    pub topic: &'static str,
+    /// Last day, in UTC, on which the version before is published, as `2027-06-30`.
+    pub published_until: &'static str,
+    /// When that day is over, in seconds since 1970.
+    pub over_s: u64,
+}
+
 impl EventFacts {
-    const fn of<E: Event>(full_name: &'static str, type_url: &'static str) -> EventFacts {
+    const fn of<E: Event>(
+        full_name: &'static str,
+        type_url: &'static str,
+        successor: Option<Successor>,
+    ) -> EventFacts {
         EventFacts {
             full_name,
             type_url,
@@ -62,6 +79,7 @@ impl EventFacts {
             aggregate: E::AGGREGATE,
             schema_version: E::SCHEMA_VERSION,
             extension: E::EXTENSION,
+            successor,
             validate: of_bytes::<E>,
             subjects: subjects_of_payload::<E>,
         }

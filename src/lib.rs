@@ -24,7 +24,7 @@ pub mod method;
 mod redaction;
 pub mod validate;
 
-pub use event::{EVENTS, Event, EventFacts};
+pub use event::{EVENTS, Event, EventFacts, Successor};
 pub use method::{METHODS, MethodFacts};
 pub use validate::{Validate, Violation, Violations};
 

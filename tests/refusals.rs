@@ -11,37 +11,48 @@ use protox::file::{
 
 const NAME: &str = "outcry/orders/v1/orders.proto";
 
-/// One `.proto` file that is nowhere on disk.
-struct InMemory(String);
+/// `.proto` files that are nowhere on disk: name and text.
+struct InMemory(Vec<(String, String)>);
 
 impl FileResolver for InMemory {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        if name == NAME {
-            return File::from_source(name, &self.0);
+        match self.0.iter().find(|(known, _)| known == name) {
+            Some((_, source)) => File::from_source(name, source),
+            None => Err(protox::Error::file_not_found(name)),
         }
-        Err(protox::Error::file_not_found(name))
     }
 }
 
 fn generate(package: &str, declarations: &str) -> Result<Generated, Refusals> {
-    let source = format!(
+    generate_all(&[(NAME, package, declarations)])
+}
+
+/// Of files with a name, a package and what they declare.
+fn generate_all(files: &[(&str, &str, &str)]) -> Result<Generated, Refusals> {
+    let sources = files
+        .iter()
+        .map(|(name, package, declarations)| ((*name).to_owned(), source(package, declarations)));
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(InMemory(sources.collect()));
+    resolver.add(IncludeFileResolver::new("proto".into()));
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
+    compiler
+        .include_imports(true)
+        .open_files(files.iter().map(|(name, ..)| *name))
+        .map_err(|error| vec![error.to_string()])?;
+    generator::generate(&compiler.descriptor_pool(), "outcry")
+}
+
+fn source(package: &str, declarations: &str) -> String {
+    format!(
         "syntax = \"proto3\";
          package {package};
          import \"buf/validate/validate.proto\";
          import \"google/protobuf/timestamp.proto\";
          import \"outcry/options/v1/options.proto\";
          {declarations}"
-    );
-    let mut files = ChainFileResolver::new();
-    files.add(InMemory(source));
-    files.add(IncludeFileResolver::new("proto".into()));
-    files.add(GoogleFileResolver::new());
-    let mut compiler = protox::Compiler::with_file_resolver(files);
-    compiler
-        .include_imports(true)
-        .open_file(NAME)
-        .map_err(|error| vec![error.to_string()])?;
-    generator::generate(&compiler.descriptor_pool(), "outcry")
+    )
 }
 
 #[track_caller]
@@ -210,7 +221,6 @@ fn an_event_names_plain_singular_strings_it_has() {
 #[test]
 fn a_topic_carries_the_version_of_its_package() {
     let with = |topic: &str| event(&WHOLE_EVENT.replace("order.created", topic));
-    assert!(generate("outcry.orders.v2", &with("order.created.v2")).is_ok());
     assert_refused(
         &with("order.created.v2"),
         &[
@@ -237,6 +247,119 @@ fn a_topic_carries_the_version_of_its_package() {
             "event outcry.orders.v1.OrderCreatedEvent: topic `{topic}` is not `<aggregate>.<past verb>`, in lower_snake words, with `.vN` from version 2 on"
         );
         assert_refused(&with(topic), &[&reason]);
+    }
+}
+
+/// Two versions of an event, each with its own words besides the usual ones.
+fn versions(first: &str, second: &str) -> Result<Generated, Refusals> {
+    let second = WHOLE_EVENT.replace("order.created", "order.created.v2") + " " + second;
+    generate_all(&[
+        (
+            NAME,
+            "outcry.orders.v1",
+            &event(&format!("{WHOLE_EVENT} {first}")),
+        ),
+        (
+            "outcry/orders/v2/orders.proto",
+            "outcry.orders.v2",
+            &event(&second),
+        ),
+    ])
+}
+
+const SUCCESSION: &str = "superseded_by: 'order.created.v2' published_until: '2028-02-29'";
+
+#[test]
+fn a_new_version_comes_after_one_that_names_it_and_its_own_last_day() {
+    let generated = versions(SUCCESSION, "").unwrap();
+    // 2028-03-01 00:00 UTC.
+    let succession = "Some(Successor { topic: \"order.created.v2\", \
+                      published_until: \"2028-02-29\", over_s: 1835481600 })";
+    assert!(
+        generated.events.contains(succession),
+        "{}",
+        generated.events
+    );
+    let names = "event outcry.orders.v1.OrderCreatedEvent: there is a `order.created.v2`, so its event option must say `superseded_by: \"order.created.v2\"`";
+    let day = "event outcry.orders.v1.OrderCreatedEvent: there is a `order.created.v2`, so its event option must say `published_until`: the last day of this version, as 2027-06-30";
+    let refused = |first: &str| versions(first, "").err().unwrap_or_default();
+    assert_eq!(refused(""), [names, day]);
+    assert_eq!(
+        refused("superseded_by: 'order.made' published_until: '2027-06-30'"),
+        [names]
+    );
+    for no_day in [
+        "",
+        "2027-02-29",
+        "2027-13-01",
+        "2027-6-30",
+        "2027-06-00",
+        "30.06.2027",
+        "1969-12-31",
+        "2027-06-30T00:00:00Z",
+    ] {
+        let first = SUCCESSION.replace("2028-02-29", no_day);
+        assert_eq!(refused(&first), [day], "{no_day}");
+    }
+}
+
+#[test]
+fn the_newest_version_has_no_successor() {
+    let newest = "event outcry.orders.v1.OrderCreatedEvent: it is the newest version, since there is no `order.created.v2`: its event option must say neither `superseded_by` nor `published_until`";
+    for words in [
+        "superseded_by: 'order.created.v2'",
+        "published_until: '2027-06-30'",
+    ] {
+        assert_refused(&event(&format!("{WHOLE_EVENT} {words}")), &[newest]);
+    }
+}
+
+#[test]
+fn versions_are_counted_without_a_gap() {
+    assert_refused_in(
+        "outcry.orders.v3",
+        &event(&WHOLE_EVENT.replace("order.created", "order.created.v3")),
+        &[
+            "event outcry.orders.v3.OrderCreatedEvent: `order.created.v3` has no `order.created.v2` before it: versions are counted without a gap",
+        ],
+    );
+}
+
+#[test]
+fn versions_of_one_event_have_one_owner_one_stream_and_one_order() {
+    for (word, other, part) in [
+        ("owner: 'orders'", "owner: 'trades'", "owner"),
+        ("aggregate: 'order'", "aggregate: 'trade'", "aggregate"),
+        (
+            "aggregate_id_field: 'order_id'",
+            "aggregate_id_field: 'other_id'",
+            "aggregate_id_field",
+        ),
+        (
+            "partition_key_field: 'order_id'",
+            "partition_key_field: 'other_id'",
+            "partition_key_field",
+        ),
+        ("ORIGIN_RECORD", "ORIGIN_EXTENSION", "origin"),
+    ] {
+        let first = event(&format!("{WHOLE_EVENT} {SUCCESSION}"));
+        let second = WHOLE_EVENT
+            .replace("order.created", "order.created.v2")
+            .replace(word, other);
+        let second = event(&second).replace(
+            "string order_id = 1;",
+            "string order_id = 1; string other_id = 5;",
+        );
+        let refused = generate_all(&[
+            (NAME, "outcry.orders.v1", &first),
+            ("outcry/orders/v2/orders.proto", "outcry.orders.v2", &second),
+        ]);
+        assert_eq!(
+            refused.err().unwrap_or_default(),
+            [format!(
+                "event outcry.orders.v2.OrderCreatedEvent: its {part} is not that of `order.created`"
+            )]
+        );
     }
 }
 

@@ -8,9 +8,8 @@ use outcry_contracts::orders::v1::{
     OrderValidatedEvent,
 };
 use outcry_contracts::payments::v1::PaymentSuccessEvent;
-use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
-};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFailedEvent};
+use outcry_contracts::reports::v2::ReportRequestedEvent;
 use outcry_contracts::trades::v1::{
     TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent, TradeExecutedEvent, TradeFailedEvent,
 };

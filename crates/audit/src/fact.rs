@@ -11,9 +11,8 @@ use outcry_contracts::orders::v1::{
 use outcry_contracts::payments::v1::{
     PaymentCreatedEvent, PaymentExpiredEvent, PaymentFailedEvent, PaymentSuccessEvent,
 };
-use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
-};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFailedEvent};
+use outcry_contracts::reports::v2::ReportRequestedEvent;
 use outcry_contracts::trades::v1::{
     SessionChangedEvent, TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent,
     TradeExecutedEvent, TradeFailedEvent, TradePlacedEvent,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use outcry_events::catalog::catalog;
+use outcry_events::topic::event_name;
 use serde::Serialize;
 
 use crate::finding::{Breach, Findings};
@@ -24,10 +25,10 @@ pub struct AuditReport {
     pub pending: BTreeMap<String, u64>,
 }
 
-/// One kind of event.
+/// One kind of event, in whatever version it was written.
 #[derive(Debug, Clone, Serialize)]
 pub struct Topic {
-    /// Its topic.
+    /// Its topic without a version.
     pub topic: &'static str,
     /// `record`, or `extension` for those added beyond the decision record.
     pub origin: &'static str,
@@ -43,16 +44,16 @@ impl AuditReport {
     pub fn new(history: &History, findings: &Findings) -> Self {
         let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         for recorded in &history.events {
-            *seen.entry(recorded.event.topic()).or_default() += 1;
+            *seen.entry(event_name(recorded.event.topic())).or_default() += 1;
         }
-        let topics = catalog().events.iter().map(|event| Topic {
-            topic: event.topic,
+        let topics = catalog().newest().map(|event| Topic {
+            topic: event_name(event.topic),
             origin: if event.extension {
                 "extension"
             } else {
                 "record"
             },
-            events: seen.get(event.topic).copied().unwrap_or(0),
+            events: seen.get(event_name(event.topic)).copied().unwrap_or(0),
         });
         Self {
             events: history.events.len(),

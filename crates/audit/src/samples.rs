@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent, ReleaseReason};
 use outcry_contracts::payments::v1::{PaymentCreatedEvent, PaymentSuccessEvent};
-use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFormat, ReportRequestedEvent, ReportType,
-};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFormat, ReportType};
+use outcry_contracts::reports::v2::report_period::End;
+use outcry_contracts::reports::v2::{ReportPeriod, ReportRequestedEvent};
 use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_contracts::types::v1::{AssetAmount, Money, Shares};
 use outcry_contracts::users::v1::UserCreatedEvent;
@@ -303,9 +303,12 @@ fn requested() -> ReportRequestedEvent {
         user_id: id(ALICE),
         r#type: ReportType::Activity.into(),
         format: ReportFormat::Csv.into(),
-        from: None,
-        as_of: Some((UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into()),
-        ..Default::default()
+        period: Some(ReportPeriod {
+            from: None,
+            end: Some(End::AsOf(
+                (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into(),
+            )),
+        }),
     }
 }
 

@@ -142,6 +142,7 @@ fn attributes(event: &SealedEvent) -> Vec<(&'static str, String)> {
         ("time", rfc_3339(event.occurred_at())),
         ("causationid", present(&envelope.causation_id)),
         ("traceparent", present(&envelope.traceparent)),
+        ("copyof", present(&envelope.copy_of)),
     ];
     attributes.extend(
         optional

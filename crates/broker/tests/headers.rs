@@ -35,6 +35,7 @@ fn event() -> SealedEvent {
         tracestate: String::new(),
         actor: String::new(),
         partition_key: "account-1".to_owned(),
+        copy_of: String::new(),
     };
     SealedEvent::open(Bytes::from(envelope.encode_to_vec())).unwrap()
 }

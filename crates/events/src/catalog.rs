@@ -44,6 +44,12 @@ pub struct CatalogEntry {
     pub version: u32,
     /// Added by Outcry beyond the decision record.
     pub extension: bool,
+    /// Topic of its next version; none for the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<&'static str>,
+    /// Last day on which it is published beside the next version, as `2027-06-30`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_until: Option<&'static str>,
     /// Full protobuf name.
     pub full_name: &'static str,
     /// Type URL of its payload.
@@ -178,6 +184,13 @@ impl Catalog {
         self.type_urls
             .get(type_url)
             .and_then(|index| self.events.get(*index))
+    }
+
+    /// Every event once, in its newest version.
+    pub fn newest(&self) -> impl Iterator<Item = &CatalogEntry> {
+        self.events
+            .iter()
+            .filter(|entry| entry.superseded_by.is_none())
     }
 
     /// The events whose topics fit a pattern.

@@ -2,7 +2,7 @@
 //! and how they are shown. No IO, no clock, no randomness.
 //!
 //! Owns: the envelope's one byte string, exact money, the event catalog, topic patterns,
-//! JSON rendering and the upgrade of old event versions.
+//! JSON rendering and the steps between versions of an event.
 //!
 //! Rooms, in reading order:
 //! - [`money`] – exact amounts
@@ -10,6 +10,7 @@
 //! - [`sealed`] – an envelope and its bytes
 //! - [`event_set`](mod@event_set) – the events of one aggregate as a Rust enum
 //! - [`upcast`] – old versions of an event become the newest one when read
+//! - [`downcast`] – copies in older versions, for consumers that know no newer one
 //! - [`topic`] – topic patterns
 //! - [`key`] – the hash that spreads partition keys
 //! - [`catalog`] – every event and method of the contract, for people and tools
@@ -26,7 +27,8 @@
 //! 4. In an envelope of a known event, topic, aggregate and payload type agree.
 //! 5. Money never touches a float and never wraps around.
 //! 6. Reading never yields an older version of an event than the newest one known.
-//! 7. Fields the contract marks as personal appear in no `Debug` output, and in JSON only when
+//! 7. A copy of a fact in an older version is the same bytes whenever it is made.
+//! 8. Fields the contract marks as personal appear in no `Debug` output, and in JSON only when
 //!    asked for. Bytes that cannot be read are shown as bytes.
 
 pub mod money;
@@ -39,6 +41,8 @@ pub mod sealed;
 pub mod event_set;
 
 pub mod upcast;
+
+pub mod downcast;
 
 pub mod topic;
 

@@ -38,6 +38,7 @@ struct Opened {
     id: Uuid,
     correlation_id: Uuid,
     causation_id: Option<Uuid>,
+    copy_of: Option<Uuid>,
     occurred_at: SystemTime,
     recorded_at: Option<SystemTime>,
     facts: Option<&'static EventFacts>,
@@ -59,10 +60,8 @@ impl SealedEvent {
         let opened = Opened {
             id: uuid(&envelope.event_id, "event_id")?,
             correlation_id: uuid(&envelope.correlation_id, "correlation_id")?,
-            causation_id: match envelope.causation_id.as_str() {
-                "" => None,
-                id => Some(uuid(id, "causation_id")?),
-            },
+            causation_id: optional_uuid(&envelope.causation_id, "causation_id")?,
+            copy_of: optional_uuid(&envelope.copy_of, "copy_of")?,
             occurred_at: envelope
                 .occurred_at
                 .and_then(from_timestamp)
@@ -233,6 +232,13 @@ impl SealedEvent {
         self.opened.causation_id
     }
 
+    /// Id of the fact that this is a copy of, in an older version of its schema; none for a fact.
+    /// Copies are for consumers that know no newer version: whoever does has the fact itself.
+    #[must_use]
+    pub fn copy_of(&self) -> Option<Uuid> {
+        self.opened.copy_of
+    }
+
     /// When the fact happened.
     #[must_use]
     pub fn occurred_at(&self) -> SystemTime {
@@ -306,6 +312,13 @@ fn is_type<E: prost::Name>(type_url: &str) -> bool {
         .and_then(|(_, name)| name.strip_prefix(E::PACKAGE))
         .and_then(|name| name.strip_prefix('.'))
         .is_some_and(|name| name == E::NAME)
+}
+
+fn optional_uuid(text: &str, field: &'static str) -> Result<Option<Uuid>, OpenError> {
+    match text {
+        "" => Ok(None),
+        id => uuid(id, field).map(Some),
+    }
 }
 
 fn uuid(text: &str, field: &'static str) -> Result<Uuid, OpenError> {

@@ -40,6 +40,20 @@ pub fn topic_matches(pattern: &str, topic: &str) -> bool {
     }
 }
 
+/// A topic without its version, `report.requested` of `report.requested.v2`: the name of the
+/// event, which its versions have in common.
+#[must_use]
+pub fn event_name(topic: &str) -> &str {
+    match topic.rsplit_once(".v") {
+        Some((name, version))
+            if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
+        _ => topic,
+    }
+}
+
 /// The words left of a topic.
 #[derive(Clone, Copy)]
 struct Words<'a>(Option<&'a str>);
@@ -68,6 +82,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_name_of_an_event_is_its_topic_without_the_version() {
+        for (topic, name) in [
+            ("report.requested", "report.requested"),
+            ("report.requested.v2", "report.requested"),
+            ("report.requested.v12", "report.requested"),
+            ("report.verified", "report.verified"),
+            ("report.v", "report.v"),
+        ] {
+            assert_eq!(event_name(topic), name);
+        }
+    }
 
     #[test]
     fn patterns_match_as_on_a_topic_exchange() {

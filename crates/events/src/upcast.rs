@@ -6,6 +6,7 @@
 //! nothing is found by scanning.
 
 mod check;
+pub(crate) mod report_requested;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -69,8 +70,8 @@ pub enum UpcastError {
 /// The steps of this version of the platform.
 #[must_use]
 pub fn registry() -> &'static Registry {
-    // No event has a second major version yet.
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::new([]));
+    static REGISTRY: LazyLock<Registry> =
+        LazyLock::new(|| Registry::new([Step::new(report_requested::upgrade)]));
     &REGISTRY
 }
 
@@ -111,6 +112,14 @@ impl Step {
     #[must_use]
     pub fn to(&self) -> &str {
         &self.to
+    }
+
+    /// Takes the bytes of one version to those of the next.
+    ///
+    /// # Errors
+    /// The bytes are damaged.
+    pub(crate) fn convert(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        (self.convert)(bytes)
     }
 }
 
@@ -161,10 +170,11 @@ impl Registry {
         };
         for step in self.chain(type_url) {
             let converted =
-                (step.convert)(&upcasted.bytes).map_err(|source| UpcastError::Undecodable {
-                    type_url: step.from.clone(),
-                    source,
-                })?;
+                step.convert(&upcasted.bytes)
+                    .map_err(|source| UpcastError::Undecodable {
+                        type_url: step.from.clone(),
+                        source,
+                    })?;
             upcasted = Upcasted {
                 type_url: &step.to,
                 bytes: Cow::Owned(converted),

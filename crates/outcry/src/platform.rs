@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use outcry_broker::Broker;
-use outcry_events::{catalog, upcast};
+use outcry_events::{catalog, downcast, upcast};
 use outcry_mesh::{Credentials, Directory, administer};
 use outcry_service::{Exposition, RunError, run};
 use prometheus_client::registry::Registry;
@@ -39,6 +39,7 @@ pub fn prepare(config: &Config) -> anyhow::Result<Telemetry> {
     environment::check(config)?;
     let telemetry = Telemetry::start(&config.telemetry, &config.log)?;
     upcast::check().context("the contract is incomplete")?;
+    downcast::check().context("the contract is incomplete")?;
     // Built on first use; better now than in somebody's call.
     let _warm = catalog::catalog();
     Ok(telemetry)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use outcry_events::catalog::catalog;
+use outcry_events::catalog::{CatalogEntry, catalog};
 use outcry_schema::consumers::{Consumer, Consumers};
 use outcry_schema::export;
 use serde_json::{Value, json};
@@ -47,7 +47,9 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                     "aggregate": event.aggregate,
                     "version": event.version,
                     "origin": if event.extension { "extension" } else { "record" },
-                    "consumers": consumers.of(event.topic),
+                    "supersededBy": event.superseded_by,
+                    "publishedUntil": event.published_until,
+                    "consumers": consumers.of(event),
                     "description": event.description,
                     "fingerprint": event.fingerprint,
                 })
@@ -68,17 +70,36 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                 event.owner.to_owned(),
                 format!("v{}", event.version),
                 origin.to_owned(),
-                consumers.of(event.topic).join(" "),
+                consumers.of(event).join(" "),
+                succession(event),
             ]
         })
         .collect();
-    text::print_table(&["TOPIC", "OWNER", "VERSION", "ORIGIN", "CONSUMERS"], &rows)?;
-    let extensions = events.iter().filter(|event| event.extension).count();
+    let head = [
+        "TOPIC",
+        "OWNER",
+        "VERSION",
+        "ORIGIN",
+        "CONSUMERS",
+        "SUPERSEDED BY",
+    ];
+    text::print_table(&head, &rows)?;
+    let names = catalog().newest().count();
+    let extensions = catalog().newest().filter(|event| event.extension).count();
     println!(
-        "{} events of the decision record, {extensions} extensions",
-        events.len() - extensions
+        "{} events of the decision record, {extensions} extensions; {} older versions",
+        names - extensions,
+        events.len() - names
     );
     Ok(())
+}
+
+/// What an older version has been replaced by, and how long it is still published.
+fn succession(event: &CatalogEntry) -> String {
+    match (event.superseded_by, event.published_until) {
+        (Some(topic), Some(until)) => format!("{topic}, published until {until}"),
+        _ => String::new(),
+    }
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
@@ -110,11 +131,12 @@ mod tests {
         let operations = document["operations"].as_object().expect("operations");
         for event in &catalog().events {
             let topic = event.topic;
-            let receivers = consumers().of(topic).len();
+            let receivers = consumers().of(event).len();
             let suffix = format!(".receives.{topic}");
             let listed = operations.keys().filter(|name| name.ends_with(&suffix));
             assert_eq!(listed.count(), receivers, "{topic}");
-            assert!(receivers > 0, "nobody gets {topic}");
+            let old = event.superseded_by.is_some();
+            assert_eq!(receivers == 0, old, "{topic} has {receivers} receivers");
         }
     }
 

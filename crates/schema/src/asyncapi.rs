@@ -72,7 +72,7 @@ pub fn document(consumers: &Consumers) -> Result<Value, PatternError> {
             format!("{}.sends.{}", entry.owner, entry.topic),
             sending(entry),
         );
-        for consumer in consumers.of(entry.topic) {
+        for consumer in consumers.of(entry) {
             let name = format!("{consumer}.receives.{}", entry.topic);
             operations.insert(name, receiving(entry, consumer));
         }

@@ -1,6 +1,6 @@
 //! Who gets which events: told by the caller, because only the binary knows every service.
 
-use outcry_events::catalog::topic_matches;
+use outcry_events::catalog::{CatalogEntry, topic_matches};
 
 /// One group of consumers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,14 @@ pub struct Consumers(pub Vec<Consumer>);
 // === impl Consumers ===
 
 impl Consumers {
-    /// Names of the groups that get events of a topic.
+    /// Names of the groups that handle an event. They skip copies in older versions, so those are
+    /// for consumers elsewhere only.
     #[must_use]
-    pub fn of(&self, topic: &str) -> Vec<&str> {
+    pub fn of(&self, event: &CatalogEntry) -> Vec<&str> {
         let gets = |consumer: &&Consumer| {
             let patterns = &consumer.topics;
-            patterns.iter().any(|pattern| topic_matches(pattern, topic))
+            let takes = |pattern: &String| topic_matches(pattern, event.topic);
+            event.superseded_by.is_none() && patterns.iter().any(takes)
         };
         let names = self.0.iter().filter(gets);
         names.map(|consumer| consumer.name.as_str()).collect()

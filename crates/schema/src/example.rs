@@ -138,6 +138,7 @@ pub fn event(entry: &CatalogEntry) -> Option<EventEnvelope> {
         traceparent: TRACEPARENT.to_owned(),
         tracestate: String::new(),
         actor: format!("service:{}", entry.owner),
+        copy_of: String::new(),
         partition_key: said(&entry.partition_key_field),
     })
 }

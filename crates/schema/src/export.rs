@@ -74,7 +74,7 @@ fn exported(consumers: &Consumers) -> Exported<'_> {
     let catalog = catalog();
     let events = catalog.events.iter().map(|entry| ExportedEvent {
         entry,
-        consumers: consumers.of(entry.topic),
+        consumers: consumers.of(entry),
     });
     Exported {
         events: events.collect(),

@@ -57,7 +57,7 @@ fn pages(consumers: &Consumers) -> Vec<Page<'static>> {
 }
 
 fn page(entry: &'static CatalogEntry, consumers: &Consumers) -> Page<'static> {
-    let names = consumers.of(entry.topic).join(", ");
+    let names = consumers.of(entry).join(", ");
     let consumers = if names.is_empty() {
         "none".to_owned()
     } else {

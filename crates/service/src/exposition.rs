@@ -23,7 +23,7 @@ type OfService = (&'static str, &'static str, fn(&Metrics) -> &Value);
 /// A family of one number per consumer group.
 type OfGroup = (&'static str, &'static str, fn(&GroupMetrics) -> &Value);
 
-const SERVICE_COUNTERS: [OfService; 6] = [
+const SERVICE_COUNTERS: [OfService; 8] = [
     (
         "outcry_relay_published",
         "Events confirmed and routed by the broker",
@@ -33,6 +33,16 @@ const SERVICE_COUNTERS: [OfService; 6] = [
         "outcry_relay_failed",
         "Events the broker did not take at a try",
         |metrics| &metrics.relay.failed,
+    ),
+    (
+        "outcry_relay_copies",
+        "Copies of events in older versions, confirmed and routed by the broker",
+        |metrics| &metrics.relay.copies,
+    ),
+    (
+        "outcry_relay_uncopied",
+        "Events published without a copy in their older version since none could be made",
+        |metrics| &metrics.relay.uncopied,
     ),
     (
         "outcry_timers_fired",
@@ -56,7 +66,7 @@ const SERVICE_COUNTERS: [OfService; 6] = [
     ),
 ];
 
-const GROUP_COUNTERS: [OfGroup; 8] = [
+const GROUP_COUNTERS: [OfGroup; 9] = [
     (
         "outcry_consumer_handled",
         "Events whose commit is durable",
@@ -81,6 +91,11 @@ const GROUP_COUNTERS: [OfGroup; 8] = [
         "outcry_consumer_skipped",
         "Events of a type or version that is not known here",
         |group| &group.skipped,
+    ),
+    (
+        "outcry_consumer_copies",
+        "Copies of events in older versions, skipped since the events come, too",
+        |group| &group.copies,
     ),
     (
         "outcry_consumer_discarded",

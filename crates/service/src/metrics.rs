@@ -23,6 +23,10 @@ pub struct RelayMetrics {
     pub published: Value,
     /// Events the broker did not take; each is tried again.
     pub failed: Value,
+    /// Copies of events in older versions, confirmed and routed by the broker.
+    pub copies: Value,
+    /// Events published without such a copy because none could be made.
+    pub uncopied: Value,
     /// Events waiting to be published, as last seen.
     pub unsent: Value,
     /// Age of the oldest of them, in milliseconds, as last seen.
@@ -62,6 +66,8 @@ pub struct GroupMetrics {
     pub parked: Value,
     /// Events of a type or version this build does not know, skipped.
     pub skipped: Value,
+    /// Copies of events in older versions, skipped: the events themselves come, too.
+    pub copies: Value,
     /// Events a reaction discarded.
     pub discarded: Value,
     /// Parked events that a redrive brought through.

@@ -3,24 +3,31 @@
 //! The unsent events are spread over slots by their keys, and the relays of all replicas share the
 //! slots. Should two of them publish the same slot for a moment, events leave twice but none leaves
 //! before an earlier one of its key: each relay begins with the first one not confirmed.
+//!
+//! Of an event that has got a new version the store keeps that one. Beside it leaves a copy in the
+//! version before, until the day the contract names; the event counts as sent when both are.
 
+mod outgoing;
 mod share;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use outcry_broker::{Broker, Message, PublishError};
+use outcry_events::{SealedEvent, downcast};
 use outcry_mesh::trace::Span;
 use outcry_store::{StoreError, StoredEvent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::faults::chain;
 use crate::messaging;
+
+use self::outgoing::Outgoing;
 
 pub(crate) use self::share::RelayShare;
 
@@ -166,22 +173,21 @@ impl Relay {
 
     /// Publishes `batch` in commit order and marks what was confirmed; whether that was all of it.
     async fn publish(&mut self, batch: Vec<StoredEvent>) -> Result<bool, StoreError> {
-        let system = self.broker.system();
-        let (messages, mut spans): (Vec<Message>, Vec<Span>) = batch
-            .iter()
-            .map(|row| {
-                let mut message = Message::of(&row.event, self.ctx.cloud_events);
-                let span = messaging::publish(self.ctx.service, system, &row.event, &mut message);
-                (message, span)
-            })
-            .unzip();
-        let results = self.broker.publish(messages).await;
-        for (span, result) in spans.iter_mut().zip(&results) {
-            if let Err(error) = result {
-                span.failed(failure(error));
-            }
+        let now = self.ctx.clock.now();
+        let mut left: Vec<Outgoing> = Vec::with_capacity(batch.len());
+        for (place, row) in batch.iter().enumerate() {
+            let fact = row.event.clone();
+            let copies = self.copies(&fact, now);
+            let events = std::iter::once(fact).chain(copies);
+            left.extend(events.map(|event| Outgoing { place, event }));
         }
-        drop(spans);
+        let mut results = vec![Ok(()); batch.len()];
+        while !left.is_empty() {
+            let answers = self.send(&left).await;
+            let settled = outgoing::settle(left, answers, &mut results);
+            self.ctx.metrics().relay.copies.add(settled.copies);
+            left = settled.behind_unwanted;
+        }
         let mut sent = Vec::with_capacity(batch.len());
         for (row, result) in batch.iter().zip(results) {
             let key = row.event.partition_key();
@@ -202,6 +208,44 @@ impl Relay {
             self.ctx.store.mark_sent(sent).await?;
         }
         Ok(all_sent)
+    }
+
+    /// Hands events to the broker; what became of each.
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), PublishError>> {
+        let system = self.broker.system();
+        let (messages, mut spans): (Vec<Message>, Vec<Span>) = events
+            .iter()
+            .map(|Outgoing { event, .. }| {
+                let mut message = Message::of(event, self.ctx.cloud_events);
+                let span = messaging::publish(self.ctx.service, system, event, &mut message);
+                (message, span)
+            })
+            .unzip();
+        let results = self.broker.publish(messages).await;
+        for (span, result) in spans.iter_mut().zip(&results) {
+            if let Err(error) = result {
+                span.failed(failure(error));
+            }
+        }
+        results
+    }
+
+    /// The copies of a fact in older versions. Without them the fact leaves alone: what cannot be
+    /// copied now never can, and would hold its key for ever.
+    fn copies(&self, fact: &SealedEvent, now: SystemTime) -> Vec<SealedEvent> {
+        downcast::registry()
+            .copies(fact, now)
+            .unwrap_or_else(|error| {
+                self.ctx.metrics().relay.uncopied.count();
+                error!(
+                    service = self.ctx.service,
+                    topic = fact.topic(),
+                    event_id = %fact.id(),
+                    error = chain(&error),
+                    "published without a copy in its older version"
+                );
+                Vec::new()
+            })
     }
 
     /// Lets the key of an event the broker did not take wait.
@@ -299,8 +343,6 @@ impl HeldKeys {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use outcry_contracts::payments::v1::PaymentExpiredEvent;
     use outcry_contracts::types::v1::Money;
     use outcry_events::{Cause, Stamp, seal};

@@ -125,7 +125,17 @@ impl EventLogService for EventLog {
                 owner: event.owner.to_owned(),
                 schema_version: event.schema_version,
                 extension: event.extension,
-                consumers: self.consumers.of(event.topic),
+                // Groups of ours skip copies in an older version: they have the newer one.
+                consumers: match event.successor {
+                    Some(_) => Vec::new(),
+                    None => self.consumers.of(event.topic),
+                },
+                superseded_by: event
+                    .successor
+                    .map_or_else(String::new, |next| next.topic.to_owned()),
+                published_until: event
+                    .successor
+                    .map_or_else(String::new, |next| next.published_until.to_owned()),
             })
             .collect();
         event_types.sort_by(|one, other| one.topic.cmp(&other.topic));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outcry_contracts::notifications::v1 as wire;
 use outcry_contracts::notifications::v1::DeliveryStatus;
 use outcry_contracts::notifications::v1::notification_service_server::NotificationService;
+use outcry_events::topic::event_name;
 use outcry_mesh::{refusal, subject, user};
 use outcry_service::answers;
 use outcry_service::{Context, Page, store_failure};
@@ -137,7 +138,9 @@ impl NotificationService for Api {
     ) -> Result<Response<wire::SetPreferencesResponse>, Status> {
         let user_id = user(&request)?.id.clone();
         let asked = request.into_inner();
-        let muted: BTreeSet<String> = asked.muted_topics.into_iter().collect();
+        // A new version of an event is muted as the one before was.
+        let names = asked.muted_topics.iter().map(|topic| event_name(topic));
+        let muted: BTreeSet<String> = names.map(str::to_owned).collect();
         for topic in &muted {
             if !is_known(topic) {
                 let message = format!("`{topic}` is no topic; ListEventTypes names them");

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use outcry_events::SealedEvent;
+use outcry_events::topic::event_name;
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
 use outcry_store::{Commit, timer};
 use tokio::sync::watch;
@@ -55,7 +56,7 @@ impl Messenger {
         commit: &mut Commit,
     ) -> Result<(), Fault> {
         let store = self.ctx.store.as_ref();
-        let topic = event.topic();
+        let topic = event_name(event.topic());
         let id = Uuid::new_v5(&event.id(), user_id.as_bytes()).to_string();
         // The group's mark of the event is forgotten after a while; the message, or that there was
         // one, stays.

@@ -18,9 +18,8 @@ use outcry_contracts::orders::v1::{
 use outcry_contracts::payments::v1::{
     PaymentCreatedEvent, PaymentExpiredEvent, PaymentFailedEvent, PaymentSuccessEvent,
 };
-use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
-};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFailedEvent};
+use outcry_contracts::reports::v2::ReportRequestedEvent;
 use outcry_contracts::trades::v1::{
     SessionChangedEvent, TradeCancelledEvent, TradeClosedEvent, TradeCreatedEvent,
     TradeExecutedEvent, TradeFailedEvent, TradePlacedEvent,
@@ -31,6 +30,7 @@ use outcry_contracts::users::v1::{
     UserCreatedEvent, UserLoginEvent, UserPasswordChangedEvent, UserRoleChangedEvent, UserStatus,
     UserStatusChangedEvent, UserUpdatedEvent,
 };
+use outcry_events::topic::event_name;
 use outcry_events::{Amount, Event, PayloadError, SealedEvent};
 
 /// Topics whose messages cannot be muted: somebody else may be acting in the user's name.
@@ -57,7 +57,7 @@ pub struct Text {
 /// What an event says to the users it is about.
 type Template = fn(&SealedEvent) -> Result<Option<Text>, PayloadError>;
 
-/// Every topic of the contract with its template.
+/// Every event of the contract in its newest version, with its template.
 const TABLE: [(&str, Template); 32] = [
     (UserCreatedEvent::TOPIC, user_created),
     (UserUpdatedEvent::TOPIC, user_updated),
@@ -101,13 +101,13 @@ const TABLE: [(&str, Template); 32] = [
 pub fn text(event: &SealedEvent) -> Result<Option<Text>, PayloadError> {
     TABLE
         .iter()
-        .find(|(topic, _)| *topic == event.topic())
+        .find(|(topic, _)| event_name(topic) == event_name(event.topic()))
         .map_or(Ok(None), |(_, template)| template(event))
 }
 
-/// Topics that have a message at all, and so can be muted or not.
-pub fn is_known(topic: &str) -> bool {
-    TABLE.iter().any(|(known, _)| *known == topic)
+/// Names of events, which can be muted or not: topics without a version.
+pub fn is_known(name: &str) -> bool {
+    TABLE.iter().any(|(topic, _)| event_name(topic) == name)
 }
 
 fn silent(_: &SealedEvent) -> Result<Option<Text>, PayloadError> {

@@ -1,8 +1,10 @@
 //! The life of a report: asked for, then completed or failed.
 
 use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportFormat, ReportRequestedEvent, ReportType,
+    ReportCompletedEvent, ReportFailedEvent, ReportFormat, ReportType,
 };
+use outcry_contracts::reports::v2::report_period::End;
+use outcry_contracts::reports::v2::{JournalPlace, ReportPeriod, ReportRequestedEvent};
 use outcry_mesh::refusal::Refusal;
 use outcry_service::Decider;
 use outcry_store::timer::time_of;
@@ -179,26 +181,41 @@ impl Decider for Report {
 
 impl Terms {
     fn of(event: &ReportRequestedEvent) -> Terms {
+        let period = event.period.unwrap_or_default();
+        let (as_of, as_of_position) = match period.end {
+            None => (None, 0),
+            Some(End::AsOf(time)) => (Some(time), 0),
+            Some(End::Place(place)) => (place.as_of, place.position),
+        };
         Terms {
             report_id: event.report_id.clone(),
             user_id: event.user_id.clone(),
             kind: event.r#type(),
             format: event.format(),
-            from_ns: event.from.map(|from| timestamp_ns(&from)),
-            as_of_ns: event.as_of.map_or(0, |as_of| timestamp_ns(&as_of)),
-            as_of_position: event.as_of_position,
+            from_ns: period.from.map(|from| timestamp_ns(&from)),
+            as_of_ns: as_of.map_or(0, |as_of| timestamp_ns(&as_of)),
+            as_of_position,
         }
     }
 
     fn to_event(&self) -> ReportRequestedEvent {
+        let as_of = time_of(self.as_of_ns).into();
+        let end = match self.as_of_position {
+            0 => End::AsOf(as_of),
+            position => End::Place(JournalPlace {
+                position,
+                as_of: Some(as_of),
+            }),
+        };
         ReportRequestedEvent {
             report_id: self.report_id.clone(),
             user_id: self.user_id.clone(),
             r#type: self.kind.into(),
             format: self.format.into(),
-            from: self.from_ns.map(|from| time_of(from).into()),
-            as_of: Some(time_of(self.as_of_ns).into()),
-            as_of_position: self.as_of_position,
+            period: Some(ReportPeriod {
+                from: self.from_ns.map(|from| time_of(from).into()),
+                end: Some(end),
+            }),
         }
     }
 

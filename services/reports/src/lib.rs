@@ -4,7 +4,8 @@
 //! were settled at.
 //! Consumes: `funds.*`, `order.*`, `trade.*`, `payment.*`, `user.created`, `user.updated`: their
 //! original bytes are kept.
-//! Emits: `report.requested`, `report.completed`, `report.failed`.
+//! Emits: `report.requested.v2` (with a copy in version 1 beside it, until that one's last day),
+//! `report.completed`, `report.failed`.
 //!
 //! - [`domain`]: the life of a report, pure
 //! - [`journal`]: the events kept per user
@@ -36,9 +37,8 @@ use std::time::Duration;
 
 use outcry_contracts::Event;
 use outcry_contracts::reports::v1::report_service_server::ReportServiceServer;
-use outcry_contracts::reports::v1::{
-    ReportCompletedEvent, ReportFailedEvent, ReportRequestedEvent,
-};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFailedEvent};
+use outcry_contracts::reports::v2::ReportRequestedEvent;
 use outcry_contracts::users::v1::{UserCreatedEvent, UserUpdatedEvent};
 use outcry_service::{Context, Service};
 use serde::{Deserialize, Serialize};

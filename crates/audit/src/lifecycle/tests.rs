@@ -3,7 +3,8 @@ use outcry_contracts::orders::v1::{
     OrderValidatedEvent, Side,
 };
 use outcry_contracts::payments::v1::{PaymentExpiredEvent, PaymentStatus, PaymentSuccessEvent};
-use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportRequestedEvent, ReportStatus};
+use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportStatus};
+use outcry_contracts::reports::v2::ReportRequestedEvent;
 use outcry_contracts::trades::v1::{
     TradeClosedEvent, TradeExecutedEvent, TradePlacedEvent, TradeStatus,
 };

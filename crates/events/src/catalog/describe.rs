@@ -63,6 +63,8 @@ impl<'a> Describer<'a> {
             aggregate: facts.aggregate,
             version: facts.schema_version,
             extension: facts.extension,
+            superseded_by: facts.successor.map(|next| next.topic),
+            published_until: facts.successor.map(|next| next.published_until),
             full_name: facts.full_name,
             type_url: facts.type_url,
             description: self.comments.at(file.name(), message.path()),

@@ -55,6 +55,7 @@ pub fn seal<E: Event>(event: &E, stamp: Stamp<'_>) -> Result<SealedEvent, SealEr
         tracestate: String::new(),
         actor: cause.actor.clone(),
         partition_key: event.partition_key().to_owned(),
+        copy_of: String::new(),
     };
     envelope
         .validate()
@@ -74,6 +75,7 @@ pub fn seal<E: Event>(event: &E, stamp: Stamp<'_>) -> Result<SealedEvent, SealEr
         id: stamp.event_id,
         correlation_id: cause.correlation_id,
         causation_id: cause.causation_id,
+        copy_of: None,
         occurred_at: stamp.occurred_at,
         recorded_at: Some(stamp.recorded_at),
         facts: EventFacts::of_topic(E::TOPIC).filter(|facts| is_type::<E>(facts.type_url)),

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use outcry_contracts::EVENTS;
 
 use super::{Registry, Step};
+use crate::topic::event_name;
 
 /// A version of an event that the contract holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +45,7 @@ impl KnownVersion {
 
     /// The topic without its version: what the versions of one event have in common.
     fn event(&self) -> &str {
-        match self.topic.rsplit_once(".v") {
-            Some((event, version))
-                if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) =>
-            {
-                event
-            }
-            _ => &self.topic,
-        }
+        event_name(&self.topic)
     }
 }
 

@@ -146,15 +146,26 @@ fn the_contract_lists_every_event_with_publisher_version_and_consumers() {
         .unwrap();
     assert!(output.status.success());
     let events: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let (older, newest): (Vec<&Value>, Vec<&Value>) = events
+        .iter()
+        .partition(|event| event["supersededBy"].is_string());
     let of = |origin: &str| {
-        events
+        newest
             .iter()
             .filter(|event| event["origin"] == origin)
             .count()
     };
     assert_eq!((of("record"), of("extension")), (28, 4));
-    for event in &events {
-        assert_eq!(event["version"], json!(1));
+    let [older] = older.as_slice() else {
+        panic!("{older:#?}")
+    };
+    assert_eq!(older["topic"], "report.requested");
+    assert_eq!(older["supersededBy"], "report.requested.v2");
+    assert_eq!(older["publishedUntil"], "2027-06-30");
+    assert_eq!(older["consumers"], json!([]));
+    for event in &newest {
+        let is_second = event["topic"] == "report.requested.v2";
+        assert_eq!(event["version"], json!(if is_second { 2 } else { 1 }));
         let consumers = event["consumers"].as_array().unwrap();
         assert!(consumers.contains(&json!("gateway")), "{event:#}");
         assert!(consumers.contains(&json!("notifications")), "{event:#}");

@@ -79,6 +79,12 @@ impl Consumer {
                 return self.park(parcel, tenure).await;
             }
         };
+        if event.copy_of().is_some() {
+            // The fact it repeats comes, too, and is what the group handles.
+            self.metrics.copies.count();
+            debug!("copy in an older version skipped");
+            return Ok(());
+        }
         let unknown = unknown(&event).filter(|_| self.spec.unknown != Unknown::Handle);
         if let Some(reason) = &unknown
             && self.spec.unknown == Unknown::Skip

@@ -21,3 +21,4 @@ mod relays;
 mod replicas;
 mod timers;
 mod toys;
+mod versions;

@@ -50,6 +50,7 @@ pub(super) fn event_of(id: &str, sequence: u64, key: &str, payload: usize) -> Se
         tracestate: String::new(),
         actor: "service:samples".to_owned(),
         partition_key: key.to_owned(),
+        copy_of: String::new(),
     };
     match SealedEvent::open(Bytes::from(envelope.encode_to_vec())) {
         Ok(event) => event,

@@ -111,6 +111,7 @@ pub(crate) fn event(id: &str, sequence: u64, key: &str) -> SealedEvent {
         tracestate: String::new(),
         actor: "service:samples".to_owned(),
         partition_key: key.to_owned(),
+        copy_of: String::new(),
     };
     SealedEvent::open(Bytes::from(envelope.encode_to_vec())).unwrap()
 }

@@ -304,6 +304,18 @@ async fn anybody_may_list_the_event_types_with_their_consumers() {
     assert_eq!(of("user.created").consumers, ["gateway", "orders"]);
     assert_eq!(of("user.login").consumers, ["gateway"]);
     assert_eq!(of("user.created").owner, "users");
+    let (older, newer) = (of("report.requested"), of("report.requested.v2"));
+    assert_eq!(older.superseded_by, newer.topic);
+    assert_eq!(older.published_until, "2027-06-30");
+    assert_eq!(
+        older.consumers, [""; 0],
+        "copies are for others than groups of ours"
+    );
+    assert_eq!(newer.consumers, ["gateway"]);
+    assert_eq!(
+        (newer.schema_version, newer.superseded_by.as_str()),
+        (2, "")
+    );
     assert!(types.is_sorted_by(|one, other| one.topic < other.topic));
 }
 

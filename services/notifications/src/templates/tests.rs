@@ -41,10 +41,17 @@ fn fill(status: OrderStatus) -> SealedEvent {
 
 #[test]
 fn every_event_of_the_contract_is_in_the_table_once() {
-    let contract: BTreeSet<&str> = catalog().events.iter().map(|event| event.topic).collect();
+    let contract: BTreeSet<&str> = catalog().newest().map(|event| event.topic).collect();
     let table: BTreeSet<&str> = TABLE.iter().map(|(topic, _)| *topic).collect();
     assert_eq!(table, contract);
     assert_eq!(table.len(), TABLE.len());
+}
+
+#[test]
+fn events_are_known_by_their_names_whatever_their_version() {
+    assert!(is_known("report.requested"));
+    assert!(!is_known(ReportRequestedEvent::TOPIC));
+    assert!(!is_known("report.lost"));
 }
 
 #[test]

@@ -85,6 +85,11 @@ impl House {
         House::running(folder, platform, clock, config, has_ledger, BTreeMap::new()).await
     }
 
+    /// On a platform that is prepared, but without services yet.
+    pub async fn on(folder: TempDir, platform: Platform, clock: Arc<FakeClock>) -> House {
+        House::running(folder, platform, clock, at_once(), false, BTreeMap::new()).await
+    }
+
     pub async fn crash(self) -> House {
         let platform = self.platform.crash_and_restart().await;
         let sequences = self.sequences.into_inner().unwrap();

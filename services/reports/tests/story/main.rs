@@ -4,6 +4,8 @@
 
 mod house;
 mod opened;
+mod outside;
+mod versions;
 
 use std::time::Duration;
 
