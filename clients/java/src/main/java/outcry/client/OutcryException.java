@@ -60,6 +60,9 @@ public final class OutcryException extends RuntimeException {
       }
     }
     String message = status.getDescription() == null ? "no answer" : status.getDescription();
+    if (status.getCause() != null) {
+      message += ": " + status.getCause().getMessage();
+    }
     return new OutcryException(status.getCode(), reason, message, violations, retryAfter, failure);
   }
 

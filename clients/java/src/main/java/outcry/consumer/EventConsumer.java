@@ -3,8 +3,6 @@ package outcry.consumer;
 import com.rabbitmq.client.AlreadyClosedException;
 import com.rabbitmq.client.ConnectionFactory;
 import java.io.IOException;
-import java.net.URISyntaxException;
-import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
@@ -32,12 +30,6 @@ import outcry.retry.Backoff;
 public final class EventConsumer implements AutoCloseable {
   /** Connections tried in a row before giving up: about three minutes, longer than a restart. */
   static final int ATTEMPTS_MAX = 20;
-
-  /** For a connection, and for an answer of the server. */
-  static final Duration ANSWER_WITHIN = Duration.ofSeconds(10);
-
-  /** After this silence the connection is held for lost. */
-  static final Duration HEARTBEAT = Duration.ofSeconds(10);
 
   /** A connection that lasted so long was a good one, even if there was nothing to read. */
   static final Duration STEADY = Duration.ofMinutes(1);
@@ -73,8 +65,8 @@ public final class EventConsumer implements AutoCloseable {
 
   /** Makes the queues and binds them: no event that comes from now on is missed. */
   public void declare() throws ConsumerException {
-    try (Reading now = Reading.open(factory, queue, topics)) {
-      LOG.debug("{} is there", queue);
+    try {
+      Reading.open(factory, queue, topics).close();
     } catch (IOException | TimeoutException e) {
       throw new ConsumerException("no connection to RabbitMQ: " + cause(e), e);
     }
@@ -168,7 +160,7 @@ public final class EventConsumer implements AutoCloseable {
     /** The most that may wait here: each message has at most about a megabyte. */
     public static final int PREFETCH_MAX = 1_000;
 
-    private final ConnectionFactory factory = new ConnectionFactory();
+    private final ConnectionFactory factory;
     private final String queue;
     private final List<String> topics;
     private int prefetch = PREFETCH;
@@ -178,19 +170,7 @@ public final class EventConsumer implements AutoCloseable {
     private Consumer<Event> settled = event -> {};
 
     private Builder(String address, String queue, List<String> topics) {
-      try {
-        factory.setUri(address);
-      } catch (URISyntaxException | GeneralSecurityException | IllegalArgumentException e) {
-        // The cause would show the password.
-        throw new IllegalArgumentException(
-            "the address of RabbitMQ is not of the form amqp://user:password@host:port/%2f");
-      }
-      // This class connects again itself: it must declare anew, and forget what it had received.
-      factory.setAutomaticRecoveryEnabled(false);
-      factory.setConnectionTimeout((int) ANSWER_WITHIN.toMillis());
-      factory.setHandshakeTimeout((int) ANSWER_WITHIN.toMillis());
-      factory.setChannelRpcTimeout((int) ANSWER_WITHIN.toMillis());
-      factory.setRequestedHeartbeat((int) HEARTBEAT.toSeconds());
+      factory = Broker.at(address);
       this.queue = Objects.requireNonNull(queue);
       this.topics = List.copyOf(topics);
     }

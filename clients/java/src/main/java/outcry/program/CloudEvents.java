@@ -4,7 +4,6 @@ import com.google.gson.JsonObject;
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
-import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.Envelope;
@@ -18,8 +17,6 @@ import io.cloudevents.protobuf.ProtobufFormat;
 import io.cloudevents.rw.CloudEventRWException;
 import io.cloudevents.types.Time;
 import java.io.IOException;
-import java.net.URISyntaxException;
-import java.security.GeneralSecurityException;
 import java.time.OffsetDateTime;
 import java.util.Map;
 import java.util.Set;
@@ -29,6 +26,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
+import outcry.consumer.Broker;
 import outcry.consumer.EventConsumer;
 
 /**
@@ -39,7 +37,6 @@ import outcry.consumer.EventConsumer;
  */
 final class CloudEvents {
   private static final String EXCHANGE = "outcry.events";
-  private static final int ANSWER_WITHIN_MILLIS = 10_000;
 
   private CloudEvents() {}
 
@@ -48,7 +45,8 @@ final class CloudEvents {
     int within = arguments.countOr("--within", Consume.WITHIN_SECONDS);
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(within);
     String queue = arguments.one("--queue");
-    try (Connection connection = factory().newConnection("outcry-java " + queue);
+    try (Connection connection =
+            Broker.at(Environment.amqp()).newConnection("outcry-java " + queue);
         Channel channel = connection.createChannel()) {
       channel.queueDeclare(queue, true, false, false, null);
       for (String topic : arguments.all("--topic")) {
@@ -73,19 +71,6 @@ final class CloudEvents {
     } catch (IOException | TimeoutException e) {
       throw new ProgramException("RabbitMQ: " + e, e);
     }
-  }
-
-  private static ConnectionFactory factory() throws ProgramException {
-    ConnectionFactory factory = new ConnectionFactory();
-    try {
-      factory.setUri(Environment.amqp());
-    } catch (URISyntaxException | GeneralSecurityException | IllegalArgumentException e) {
-      throw new ProgramException("OUTCRY_AMQP is not an address of RabbitMQ");
-    }
-    factory.setAutomaticRecoveryEnabled(false);
-    factory.setConnectionTimeout(ANSWER_WITHIN_MILLIS);
-    factory.setChannelRpcTimeout(ANSWER_WITHIN_MILLIS);
-    return factory;
   }
 
   private static DefaultConsumer receiver(Channel channel, BlockingQueue<Delivery> received) {

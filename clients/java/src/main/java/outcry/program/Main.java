@@ -28,7 +28,7 @@ public final class Main {
         throw new ProgramException(USAGE);
       }
       run(words[0], List.of(words).subList(1, words.length));
-    } catch (ProgramException | ContractException e) {
+    } catch (ProgramException | ContractException | IllegalArgumentException e) {
       System.err.println(e.getMessage());
       System.exit(1);
     } catch (InterruptedException e) {
