@@ -380,6 +380,20 @@ pub enum Schema {
         /// Folder to write to; made when it is not there.
         folder: PathBuf,
     },
+    /// Compare two exports and say what the newer one breaks, and whom; fails if anything breaks.
+    Check(SchemaCheck),
+}
+
+/// `outcry schema check`
+#[derive(Debug, Args)]
+pub struct SchemaCheck {
+    /// Folder with the older export.
+    pub old: PathBuf,
+    /// Folder with the newer one; the contract of this program unless given.
+    pub new: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `outcry certs`

@@ -78,7 +78,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(trace) => trace::run(trace).await?,
         Command::Dlq(dlq) => dlq::run(dlq).await?,
         Command::Certs(certs) => certs::run(certs)?,
-        Command::Schema(schema) => schema::run(schema)?,
+        Command::Schema(schema) => return schema::run(schema),
         Command::Config(settings) => print!("{}", Config::load(&settings)?.print()?),
     }
     Ok(ExitCode::SUCCESS)

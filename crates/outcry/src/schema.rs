@@ -1,7 +1,10 @@
 //! `outcry schema`: the contract, for people and programs.
 
+mod check;
+
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use outcry_events::catalog::{CatalogEntry, catalog};
@@ -16,12 +19,14 @@ use crate::text;
 /// `outcry schema …`
 ///
 /// # Errors
-/// The folder cannot be written.
-pub fn run(schema: Schema) -> anyhow::Result<()> {
+/// A folder cannot be written, or is no export.
+pub fn run(schema: Schema) -> anyhow::Result<ExitCode> {
     match schema {
-        Schema::List { json } => list(json),
-        Schema::Export { folder } => export(&folder),
+        Schema::List { json } => list(json)?,
+        Schema::Export { folder } => export(&folder)?,
+        Schema::Check(check) => return check::run(&check),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Every group of the platform with what it gets.

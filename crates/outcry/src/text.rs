@@ -31,13 +31,26 @@ pub fn print_table(headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         .write_all(table(headings, rows).as_bytes())
 }
 
-/// Rows under headings, columns aligned, no line ending in blanks.
+/// The same with cells of any length, where a name cut short would be of no use.
+pub fn print_whole_table(headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    io::stdout()
+        .lock()
+        .write_all(aligned(headings, rows).as_bytes())
+}
+
+/// Rows under headings, columns aligned, long cells cut.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let heading: Vec<String> = headings.iter().map(|text| (*text).to_owned()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(&heading)
-        .chain(rows)
+    let rows: Vec<Vec<String>> = rows
+        .iter()
         .map(|row| row.iter().map(|text| cut(text)).collect())
         .collect();
+    aligned(headings, &rows)
+}
+
+/// Rows under headings, columns aligned, no line ending in blanks.
+fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let heading: Vec<String> = headings.iter().map(|text| (*text).to_owned()).collect();
+    let lines: Vec<&Vec<String>> = std::iter::once(&heading).chain(rows).collect();
     let widths: Vec<usize> = (0..headings.len())
         .map(|column| {
             let cells = lines.iter().filter_map(|line| line.get(column));
