@@ -56,6 +56,7 @@ static LINES: &[Line] = lines![
     outcry_contracts::reports::v1::ReportRequestedEvent,
     outcry_contracts::reports::v1::ReportCompletedEvent,
     outcry_contracts::reports::v1::ReportFailedEvent,
+    outcry_contracts::reports::v2::ReportRequestedEvent,
     outcry_contracts::trades::v1::TradeCreatedEvent,
     outcry_contracts::trades::v1::TradePlacedEvent,
     outcry_contracts::trades::v1::TradeExecutedEvent,
