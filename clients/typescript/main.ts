@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { cloudevents } from "./commands/cloudevents.js";
-import { consume } from "./commands/consume.js";
-import { golden } from "./commands/golden.js";
-import { parity } from "./commands/parity.js";
-import { trade } from "./commands/trade.js";
-import { UsageError, complain } from "./commands/arguments.js";
+import { cloudevents } from "./src/commands/cloudevents.js";
+import { consume } from "./src/commands/consume.js";
+import { golden } from "./src/commands/golden.js";
+import { parity } from "./src/commands/parity.js";
+import { trade } from "./src/commands/trade.js";
+import { UsageError, complain } from "./src/commands/arguments.js";
 
 const USAGE = `usage: outcry-client <command>
   trade --symbol S [--quantity N] [--limit PRICE]
