@@ -18,20 +18,23 @@ export async function parity(args: string[]): Promise<boolean> {
   let good = cases.length > 0;
   if (!good) complain(`${file} has no cases`);
   for (const one of cases) {
-    const desc = registry.getMessage(one.type);
-    if (!desc) {
-      complain(`${one.name}: the contract has no ${one.type}`);
-      good = false;
-      continue;
-    }
-    const violations = brokenRules(desc, fromJson(desc, one.message, { registry }));
-    print({ case: one.name, violations });
-    if (text(violations) !== text(sorted(one.violations))) {
+    try {
+      const violations = found(one);
+      print({ case: one.name, violations });
+      if (text(violations) === text(sorted(one.violations))) continue;
       complain(`${one.name}: ${text(sorted(one.violations))} were to be found`);
-      good = false;
+    } catch (error) {
+      complain(`${one.name}: ${String(error)}`);
     }
+    good = false;
   }
   return good;
+}
+
+function found({ type, message }: Case): Violation[] {
+  const desc = registry.getMessage(type);
+  if (!desc) throw new Error(`the contract has no ${type}: is the package built from another one?`);
+  return brokenRules(desc, fromJson(desc, message, { registry }));
 }
 
 function text(violations: readonly Violation[]): string {
