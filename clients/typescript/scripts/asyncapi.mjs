@@ -11,9 +11,14 @@ if (!file || more.length > 0) {
 }
 // npm runs scripts in the folder of the package; the file is named from where npm was called.
 const source = resolve(process.env["INIT_CWD"] ?? "", file);
-const { document, diagnostics } = await new Parser().parse(readFileSync(source, "utf8"), {
-  source,
-});
+let text;
+try {
+  text = readFileSync(source, "utf8");
+} catch (error) {
+  console.error(error.message);
+  process.exit(2);
+}
+const { document, diagnostics } = await new Parser().parse(text, { source });
 const errors = diagnostics
   .filter((one) => one.severity === DiagnosticSeverity.Error)
   .map((one) => ({ path: one.path.join("."), code: one.code, message: one.message }));
