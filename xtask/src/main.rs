@@ -4,6 +4,7 @@
 //! stories over real servers. What it needs beyond the Rust toolchain it installs: tools below
 //! `.tools`, servers as packages of the system.
 
+mod browser;
 mod contract;
 mod run;
 mod servers;
@@ -75,6 +76,7 @@ fn test() -> Result<(), String> {
         ],
     )?;
     let missing = servers::ensure()?;
+    let no_browser = browser::ensure()?;
     let mut variables = Vec::new();
     if missing.is_some() {
         variables.push((servers::WITHOUT_SERVERS, "1"));
@@ -86,6 +88,9 @@ fn test() -> Result<(), String> {
     dependencies()?;
     if let Some(why) = missing {
         eprintln!("xtask: tests with PostgreSQL and RabbitMQ were NOT run: {why}");
+    }
+    if let Some(why) = no_browser {
+        eprintln!("xtask: tests with a browser were NOT run: {why}");
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use crate::run;
 /// Tells the tests that this machine has no servers and that they shall leave out what needs them.
 pub(crate) const WITHOUT_SERVERS: &str = "OUTCRY_WITHOUT_SERVERS";
 
-/// Installs both packages, after fetching the list of packages if it is not there or too old.
+/// What the servers are packaged as.
+const PACKAGES: [&str; 2] = ["rabbitmq-server", "postgresql"];
+
+/// Installs the packages it is given, after fetching the list of packages if it is not there or too old.
 ///
 /// Packages start their services when they are installed, unless the system's policy forbids it.
 const INSTALL: &str = r#"
@@ -18,8 +21,8 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 755 "$policy"
 fi
-packages() { apt-get install --yes --quiet --no-install-recommends rabbitmq-server postgresql; }
-packages || { apt-get update --quiet && packages; }
+packages() { apt-get install --yes --quiet --no-install-recommends "$@"; }
+packages "$@" || { apt-get update --quiet && packages "$@"; }
 "#;
 
 /// Makes sure that the servers are installed; otherwise says why tests have to do without them.
@@ -32,7 +35,7 @@ pub(crate) fn ensure() -> Result<Option<String>, String> {
             return Ok(None);
         }
         println!("xtask: {missing} not found, installing rabbitmq-server and postgresql");
-        let problem = install().err();
+        let problem = install(&PACKAGES).err();
         let missing = self::missing()?;
         if missing.is_empty() {
             return Ok(None);
@@ -63,12 +66,21 @@ fn missing() -> Result<String, String> {
     Ok(run::printed(&example)?.join(" and "))
 }
 
-fn install() -> Result<(), String> {
+/// Installs packages of the system; their services are not started.
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     if !run::succeeds("apt-get", &["--version"]) {
         return Err("there is no apt-get to install it with".to_owned());
     }
-    let script = ["DEBIAN_FRONTEND=noninteractive", "sh", "-c", INSTALL];
-    let step = "installing servers";
+    // What follows the script is its name, then what it is given.
+    let mut script = vec![
+        "DEBIAN_FRONTEND=noninteractive",
+        "sh",
+        "-c",
+        INSTALL,
+        "install",
+    ];
+    script.extend(packages);
+    let step = "installing packages";
     if run::succeeds("sh", &["-c", "[ $(id -u) = 0 ]"]) {
         return run::program(step, Path::new("env"), &script);
     }

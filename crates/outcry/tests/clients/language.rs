@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 /// How long one command may take: the first build fetches everything it needs.
 const COMMAND_MAX: Duration = Duration::from_secs(900);
@@ -58,9 +58,9 @@ pub const LANGUAGES: [Language; 4] = [
         name: "typescript",
         needs: "npm",
         steps: &[
-            "npm install --no-audit --no-fund --no-package-lock --silent",
-            "npm run --silent build",
+            "npm ci --no-audit --no-fund --silent",
             "npm test --silent",
+            "npm run --silent format",
         ],
         program: &["node", "dist/main.js"],
     },
@@ -103,11 +103,23 @@ pub async fn built() -> &'static [&'static Language] {
         .await
 }
 
+/// Stories here take turns: they run programs that others build, and a machine is small.
+pub async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
 /// Whether a program is installed.
 pub async fn is_there(program: &str) -> bool {
     let mut look = Command::new("sh");
     look.args(["-c", "command -v \"$0\"", program]);
     look.output().await.unwrap().status.success()
+}
+
+/// The package of that language; `None` where it is not built.
+pub async fn one(name: &str) -> Option<&'static Language> {
+    let mut languages = built().await.iter().copied();
+    languages.find(|language| language.name == name)
 }
 
 /// Runs a command that must succeed, and returns what it printed.

@@ -14,10 +14,12 @@ mod outcry;
 #[path = "../story/person.rs"]
 mod person;
 
+mod document;
 mod fixtures;
 mod language;
 mod market;
 mod newcomer;
+mod page;
 mod queue;
 mod same;
 mod stock_tools;

@@ -1,5 +1,6 @@
 //! A platform on RabbitMQ with somebody who sells, so that whoever buys is filled.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use outcry_contracts::funds::v1::IssueSharesRequest;
@@ -24,6 +25,8 @@ pub struct Market {
     pub rabbit: RabbitMq,
     outcry: Outcry,
     pub address: String,
+    /// Where a page may be served from that calls the platform.
+    pub page_port: u16,
 }
 
 // === impl Market ===
@@ -32,12 +35,15 @@ impl Market {
     /// Starts both and puts shares on sale.
     pub async fn open() -> Self {
         let rabbit = RabbitMq::start().await.unwrap();
+        let page_port = free_port();
+        let origins = format!("[\"http://127.0.0.1:{page_port}\"]");
         let variables = [
             ("OUTCRY_BROKER__URL", rabbit.url()),
             ("OUTCRY_BROKER__MANAGEMENT_URL", rabbit.management_url()),
             ("OUTCRY_BROKER__CLOUD_EVENTS_AMQP_1", "true".to_owned()),
             // For the tools that ask a server for its contract.
             ("OUTCRY_GATEWAY__REFLECTION", "true".to_owned()),
+            ("OUTCRY_GATEWAY__ALLOWED_ORIGINS", origins),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         let mut outcry = Outcry::with(variables.into());
@@ -49,6 +55,7 @@ impl Market {
             rabbit,
             outcry,
             address: address.trim().to_owned(),
+            page_port,
         }
     }
 
@@ -69,6 +76,11 @@ impl Market {
             ("OUTCRY_PASSWORD", "correct horse battery".to_owned()),
         ]
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// Somebody gets shares and puts them on sale.

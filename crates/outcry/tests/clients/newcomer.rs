@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-use super::language::{self, Language, lines, root, succeeds};
+use super::language::{self, Language, lines, root, succeeds, turn};
 use super::market::Market;
 
 /// Marks the blocks of the document that are for every language.
@@ -63,6 +63,7 @@ async fn follow(language: &Language, document: &str, market: &Market) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomers_way_in_each_language_leads_to_a_fill_that_is_seen() {
+    let _turn = turn().await;
     if !outcry_servers::present() {
         return;
     }

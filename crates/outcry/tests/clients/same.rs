@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use super::fixtures::{self, Fixture};
-use super::language::{self, Language, root};
+use super::language::{self, Language, root, turn};
 use super::market::{Market, SYMBOL};
 use super::queue::{Lying, Queues, is_consumed};
 
@@ -53,8 +53,7 @@ fn queue_of(language: &Language, command: &str) -> String {
 }
 
 /// What a client's `trade` printed is a story that was told to its end.
-fn traded(language: &Language, printed: &[Value]) {
-    let name = language.name;
+pub fn traded(name: &str, printed: &[Value]) {
     let [told] = printed else {
         panic!("{name}: {printed:#?}");
     };
@@ -118,6 +117,7 @@ fn put_aside(dead: &[Lying], fixtures: &[Fixture], whose: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_client_trades_and_all_see_the_same_events() {
+    let _turn = turn().await;
     if !outcry_servers::present() {
         return;
     }
@@ -140,7 +140,7 @@ async fn every_client_trades_and_all_see_the_same_events() {
         let told = language
             .run(&["trade", "--symbol", SYMBOL], &variables)
             .await;
-        traded(language, &told);
+        traded(language.name, &told);
     }
     let mut genuine = queues.take("consume.rust", fills).await;
     // What is published at the same time lies in each queue in an order of its own.
@@ -207,6 +207,7 @@ fn as_cloud_events(lines: &[Value], genuine: &[Lying], whose: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_fixtures_break_the_same_rules_in_every_language() {
+    let _turn = turn().await;
     let languages = language::built().await;
     let file = root().join("contracts/parity.json");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -239,6 +240,7 @@ async fn the_same_fixtures_break_the_same_rules_in_every_language() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_language_reads_every_golden_event() {
+    let _turn = turn().await;
     let languages = language::built().await;
     let folder = root().join("contracts/golden");
     let mut counts = BTreeMap::new();

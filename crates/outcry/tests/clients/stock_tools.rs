@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::language::{built, is_there, root, succeeds};
+use super::language::{built, is_there, root, succeeds, turn};
 use super::market::{Market, SYMBOL};
 
 /// What `go install` builds, and in which version.
@@ -22,9 +22,6 @@ const BY_GO: [(&str, &str, &str); 3] = [
     ),
     ("ghz", "github.com/bojand/ghz/cmd/ghz", "v0.121.0"),
 ];
-
-/// Where buf is, depending on which package registry it came from: see `xtask/src/tools.rs`.
-const BUF: [&str; 3] = ["bin/buf", "buf", "node_modules/.bin/buf"];
 
 /// A service whose health is asked for.
 const ORDERS: &str = "outcry.orders.v1.OrderService";
@@ -50,12 +47,7 @@ async fn by_go(name: &str) -> PathBuf {
 
 /// buf, which the test command has installed for the contract; none where it could not.
 fn buf() -> Option<PathBuf> {
-    let tools = std::fs::read_dir(root().join(".tools")).ok()?;
-    tools
-        .filter_map(Result::ok)
-        .filter(|folder| folder.file_name().to_string_lossy().starts_with("buf-"))
-        .flat_map(|folder| BUF.map(|place| folder.path().join(place)))
-        .find(|program| program.is_file())
+    std::env::var_os("OUTCRY_BUF").map(PathBuf::from)
 }
 
 /// What a tool prints, which must succeed.
@@ -115,6 +107,7 @@ async fn token(grpcurl: &Path, schema: &str, address: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tools_that_know_nothing_of_outcry_work_with_it() {
+    let _turn = turn().await;
     if !outcry_servers::present() {
         return;
     }
