@@ -60,7 +60,8 @@ pub fn check(events: &[Event], refusals: &mut Refusals) {
                 "there is a `{next}`, so its event option must say `published_until`: the last day of this version, as 2027-06-30"
             ));
         }
-        if !has_next && !(event.superseded_by.is_empty() && event.published_until.is_empty()) {
+        let names_next = !event.superseded_by.is_empty() || !event.published_until.is_empty();
+        if names_next && !has_next {
             refuse(format!(
                 "it is the newest version, since there is no `{next}`: its event option must say neither `superseded_by` nor `published_until`"
             ));
