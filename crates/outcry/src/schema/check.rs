@@ -53,7 +53,7 @@ fn breaks(check: &SchemaCheck) -> anyhow::Result<bool> {
 fn own() -> Published {
     let consumers = super::consumers();
     let events = catalog().events.iter().map(|event| {
-        let names = consumers.of(event.topic).into_iter();
+        let names = consumers.of(event).into_iter();
         let parties = Parties {
             owner: event.owner.to_owned(),
             consumers: names.map(str::to_owned).collect(),
