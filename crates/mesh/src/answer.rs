@@ -1,15 +1,14 @@
 //! What a caller gets when a peer answers, and when none does.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::{Reason, RecvStream};
 use http::{Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::deadline;
@@ -19,26 +18,27 @@ use crate::refusal;
 
 /// A peer's response as the caller sees it.
 pub(crate) fn received(
-    response: Response<Incoming>,
+    response: Response<RecvStream>,
     place: OwnedSemaphorePermit,
-) -> Response<Body> {
+) -> Response<ReceivedBody> {
     let (mut head, body) = response.into_parts();
     head.headers.remove(NOT_BEGUN);
+    let mut inner = Some(body);
     if head.status != StatusCode::OK {
-        return not_grpc(head.status).into_http();
+        inner = None;
+        head = not_grpc(head.status).into_http::<()>().into_parts().0;
     }
     let body = ReceivedBody {
-        inner: body,
-        ended: false,
+        inner,
         _place: place,
     };
-    Response::from_parts(head, Body::new(body))
+    Response::from_parts(head, body)
 }
 
 /// The body of a peer's response: a lost connection ends it with a status, like everything else.
-struct ReceivedBody {
-    inner: Incoming,
-    ended: bool,
+pub(crate) struct ReceivedBody {
+    /// `None` once it broke off, or if it is not worth reading.
+    inner: Option<RecvStream>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -51,29 +51,50 @@ impl HttpBody for ReceivedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.ended {
+        let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
-        }
-        match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-            Some(Err(error)) => {
+        };
+        let frame = match ready!(next(inner, cx)) {
+            Ok(frame) => frame,
+            Err(error) => {
                 tracing::debug!(%error, "a response broke off");
-                this.ended = true;
-                let frame = deadline::closing_frame(&broken_off());
-                Poll::Ready(Some(Ok(frame)))
+                this.inner = None;
+                Some(deadline::closing_frame(&broken_off()))
             }
-            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
-            None => Poll::Ready(None),
-        }
+        };
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(RecvStream::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         // Unknown: a body that breaks off is shorter than it announced.
         SizeHint::default()
     }
+}
+
+/// The next frame of a response; `None` after the last.
+fn next(
+    stream: &mut RecvStream,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Frame<Bytes>>, h2::Error>> {
+    // Once there is no more data, this says so each time.
+    let ended = match ready!(stream.poll_data(cx)) {
+        Some(Ok(data)) => {
+            // A stream that was reset meanwhile has no window to open again.
+            let _ = stream.flow_control().release_capacity(data.len());
+            return Poll::Ready(Ok(Some(Frame::data(data))));
+        }
+        Some(Err(error)) => Err(error),
+        None => ready!(stream.poll_trailers(cx)),
+    };
+    Poll::Ready(match ended {
+        // Told to stop sending by a peer that has answered: that answer counts.
+        Err(error) if error.reason() == Some(Reason::NO_ERROR) => Ok(None),
+        ended => ended.map(|trailers| trailers.map(Frame::trailers)),
+    })
 }
 
 pub(crate) fn unreachable(target: &str) -> Status {

@@ -105,19 +105,27 @@ impl Rules {
     /// # Errors
     /// `UNAUTHENTICATED` for nobody where somebody is needed, `PERMISSION_DENIED` for the wrong one.
     pub fn check(&self, path: &str, identity: &Identity) -> Result<(), Status> {
-        let Some(rule) = self.rule(path) else {
-            return Err(denied(path, "no rule of the contract allows it"));
-        };
-        match identity.caller.as_deref() {
-            _ if rule.public => Ok(()),
-            None => Err(not_signed_in(path)),
-            Some(EDGE) => check_user(path, rule, identity),
-            Some(caller) if rule.callers.iter().any(|allowed| allowed == caller) => Ok(()),
-            Some(caller) => Err(denied(
-                path,
-                &format!("the contract does not name `{caller}` as a caller"),
-            )),
-        }
+        check(path, self.rule(path), identity)
+    }
+}
+
+/// Lets a call pass by the rule of its method, or says why not.
+///
+/// # Errors
+/// As of [`Rules::check`].
+pub(crate) fn check(path: &str, rule: Option<&Rule>, identity: &Identity) -> Result<(), Status> {
+    let Some(rule) = rule else {
+        return Err(denied(path, "no rule of the contract allows it"));
+    };
+    match identity.caller.as_deref() {
+        _ if rule.public => Ok(()),
+        None => Err(not_signed_in(path)),
+        Some(EDGE) => check_user(path, rule, identity),
+        Some(caller) if rule.callers.iter().any(|allowed| allowed == caller) => Ok(()),
+        Some(caller) => Err(denied(
+            path,
+            &format!("the contract does not name `{caller}` as a caller"),
+        )),
     }
 }
 

@@ -1,21 +1,25 @@
 //! One call to a service of another process: its attempts, its end, and what is learnt from it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response};
-use http_body::Body as HttpBody;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Request, Response};
 use tokio::time::Instant;
-use tonic::Code;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
-use crate::answer::{full, lost, received, unreachable};
+use crate::answer::{ReceivedBody, full, lost, received, unreachable};
 use crate::criticality::Level;
-use crate::deadline::{self, BoundedBody};
+use crate::deadline::{self, BoundedBody, Timer};
 use crate::endpoint::Failure;
 use crate::gate::Verdict;
+use crate::identity::User;
 use crate::metrics::{Attempt, ClientMeter, Measured, Tries, code_in};
-use crate::network::{NOT_BEGUN, Network};
+use crate::network::{NOT_BEGUN, Network, whole};
 use crate::pool::{Pool, Wish};
 use crate::retry::{self, Attempts, End, Next};
 use crate::throttle::throttled;
@@ -25,15 +29,20 @@ use crate::wire::Replayable;
 /// What matters of a call on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    pub(crate) target: String,
+    /// Who makes it.
+    pub(crate) caller: &'static str,
+    /// The user it is made for.
+    pub(crate) user: Option<User>,
     pub(crate) streaming: bool,
     pub(crate) idempotent: bool,
     pub(crate) level: Level,
+    /// How long its caller waits for it; `None` if that is not said.
+    pub(crate) wait: Option<Duration>,
 }
 
 /// The answer of an endpoint, with what has to be told how it ends.
 struct Answered {
-    response: Response<Body>,
+    response: Response<ReceivedBody>,
     turn: Turn,
     attempt: Attempt,
     sent: u64,
@@ -48,37 +57,64 @@ enum Outcome {
 
 impl Network {
     /// Makes a call at one of the pool's endpoints. Every failure is a response.
-    pub(crate) async fn call(
-        &self,
+    ///
+    /// Everything on its way is in one box, since moving futures costs as much as the work itself; so no part of
+    /// it takes a request or another future by value, which would be in there twice.
+    pub(crate) fn call(
+        self: Arc<Self>,
         pool: Arc<Pool>,
         call: Call,
         request: Request<Body>,
-    ) -> Response<Body> {
-        let wish = deadline::parse_timeout(request.headers());
-        let now = Instant::now();
-        let deadline =
-            deadline::incoming(wish, call.streaming).and_then(|wait| now.checked_add(wait));
-        let meter = self.metrics().client(request.uri().path(), &call.target);
-        let mut ending = Ending::new(Arc::clone(&meter), now);
-        let answered = if deadline.is_some_and(|deadline| deadline <= now) {
-            Err(deadline::exceeded().into_http())
-        } else if !pool.admits(call.level) {
-            let mut response = throttled(&call.target).into_http();
+    ) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let wait = deadline::incoming(call.wait, call.streaming);
+            let mut timer = Timer::new(wait.and_then(|wait| now.checked_add(wait)));
+            let meter = self.metrics().client(request.uri().path(), pool.target());
+            let mut ending = Ending::new(meter, now);
+            let (mut head, body) = request.into_parts();
+            // Extensions mean something within this process only.
+            head.extensions = Extensions::default();
+            let answered = match self.refusal(&pool, &call, &mut head, now) {
+                None => match content(body, &mut timer).await {
+                    Ok(content) => {
+                        let mut request = Request::from_parts(head, content);
+                        self.attempts(&pool, &call, &mut request, &mut timer, &mut ending)
+                            .await
+                    }
+                    Err(status) => Err(status.into_http()),
+                },
+                Some(response) => Err(response),
+            };
+            match answered {
+                Ok(answered) => watched(pool, &call, *answered, timer, ending),
+                Err(response) => {
+                    ending.end(code_in(response.headers()).unwrap_or(Code::Unknown));
+                    response
+                }
+            }
+        })
+    }
+
+    /// What is answered without asking any endpoint. The headers of a call that goes out get who makes it.
+    fn refusal(
+        &self,
+        pool: &Pool,
+        call: &Call,
+        head: &mut Parts,
+        now: Instant,
+    ) -> Option<Response<Body>> {
+        if call.wait.is_some_and(|wait| wait.is_zero()) {
+            return Some(deadline::exceeded().into_http());
+        }
+        if !pool.admits(call.level, now) {
+            let mut response = throttled(pool.target()).into_http();
             // Whoever calls the method being handled should not keep anything back for it, too.
             retry::forbid(response.headers_mut());
-            Err(response)
-        } else {
-            // Boxed where it is made: it would be moved as often as what it is part of.
-            Box::pin(self.attempts(&pool, &call, request, deadline, &meter, &mut ending.tries))
-                .await
-        };
-        match answered {
-            Ok(answered) => watched(pool, &call, *answered, deadline, ending),
-            Err(response) => {
-                ending.end(code_in(response.headers()).unwrap_or(Code::Unknown));
-                response
-            }
+            return Some(response);
         }
+        let signed = self.sign(pool, call, &mut head.headers);
+        signed.err().map(Status::into_http)
     }
 
     /// The first answer there is to give, or what to say without one.
@@ -86,16 +122,10 @@ impl Network {
         &self,
         pool: &Arc<Pool>,
         call: &Call,
-        request: Request<Body>,
-        deadline: Option<Instant>,
-        meter: &Arc<ClientMeter>,
-        tries: &mut Tries,
+        request: &mut Replayable,
+        timer: &mut Timer,
+        ending: &mut Ending,
     ) -> Result<Box<Answered>, Response<Body>> {
-        let mut request = match within(deadline, self.replayable(call, request)).await {
-            Some(Ok(request)) => request,
-            Some(Err(status)) => return Err(status.into_http()),
-            None => return Err(deadline::exceeded().into_http()),
-        };
         let mut attempts = Attempts {
             idempotent: call.idempotent,
             ..Attempts::default()
@@ -106,17 +136,17 @@ impl Network {
         // Whether everything was done about a failure that can be.
         let mut exhausted = false;
         loop {
-            let turn = match within(deadline, pool.next(&tried, wish)).await {
+            let turn = match timer.within(pin!(pool.next(&tried, wish))).await {
                 Some(Some(turn)) => turn,
                 Some(None) => break,
                 None => return Err(deadline::exceeded().into_http()),
             };
-            tried.push(Arc::clone(turn.endpoint()));
-            if let Some(left) = left(deadline) {
+            let endpoint = Arc::clone(turn.endpoint());
+            if let Some(left) = timer.left(turn.began()) {
                 deadline::put_timeout(request.headers_mut(), left);
             }
             attempts.write(request.headers_mut());
-            let end = match attempt(pool, call, turn, &request, deadline, meter).await {
+            let end = match attempt(pool, call, turn, request, timer, &ending.meter).await {
                 Outcome::Answered(answered) => return Ok(answered),
                 Outcome::TimedOut => return Err(deadline::exceeded().into_http()),
                 Outcome::Ended(end, response) => {
@@ -124,16 +154,18 @@ impl Network {
                     end
                 }
             };
+            tried.push(endpoint);
             attempts.sent += u32::from(end != End::NotSent);
             exhausted |= attempts.concern(end);
-            let next = attempts.next(end, left(deadline), fastrand::f64(), || pool.pays());
-            tries.retries = attempts.retries;
-            tries.transparent = attempts.transparent;
+            let left = timer.left(Instant::now());
+            let next = attempts.next(end, left, fastrand::f64(), || pool.pays());
+            ending.tries.retries = attempts.retries;
+            ending.tries.transparent = attempts.transparent;
             match next {
                 Next::Elsewhere => wish = Wish::Another,
                 Next::After(wait) => {
                     tokio::time::sleep(wait).await;
-                    tries.delay += wait;
+                    ending.tries.delay += wait;
                     wish = Wish::Any;
                 }
                 Next::Over => break,
@@ -144,24 +176,30 @@ impl Network {
         {
             retry::forbid(response.headers_mut());
         }
-        Err(last.unwrap_or_else(|| unreachable(&call.target).into_http()))
+        Err(last.unwrap_or_else(|| unreachable(pool.target()).into_http()))
     }
+}
+
+/// All of a request's content.
+async fn content(body: Body, timer: &mut Timer) -> Result<Bytes, Status> {
+    let read = timer.within(pin!(whole(body))).await;
+    read.unwrap_or_else(|| Err(deadline::exceeded()))
 }
 
 /// Sends a request once.
 async fn attempt(
     pool: &Pool,
     call: &Call,
-    mut turn: Turn,
+    turn: Turn,
     request: &Replayable,
-    deadline: Option<Instant>,
+    timer: &mut Timer,
     meter: &Arc<ClientMeter>,
 ) -> Outcome {
-    let attempt = meter.attempt();
-    let bytes = request.body().size_hint().exact().unwrap_or(0);
+    let attempt = meter.attempt(turn.began());
+    let bytes = request.body().len() as u64;
     turn.begin();
-    let endpoint = Arc::clone(turn.endpoint());
-    let Some(sent) = within(deadline, endpoint.send(request)).await else {
+    let sent = timer.within(pin!(turn.endpoint().send(request))).await;
+    let Some(sent) = sent else {
         attempt.end(Code::DeadlineExceeded, bytes, 0);
         turn.end(Verdict::TimedOut);
         return Outcome::TimedOut;
@@ -186,16 +224,16 @@ async fn attempt(
             if end != End::NotBegun && !retry::is_passed_on(response.headers()) {
                 pool.answered(call.level, code);
             }
-            (end, verdict, Some(response))
+            (end, verdict, Some(response.map(Body::new)))
         }
         Err(Failure::NoConnection) => (End::NotSent, Verdict::Unknown, None),
         Err(Failure::NotBegun) => (End::NotBegun, Verdict::Unknown, None),
         Err(Failure::Full) => {
-            let response = full(&call.target).into_http();
+            let response = full(pool.target()).into_http();
             (End::NotSent, Verdict::Unknown, Some(response))
         }
         Err(Failure::Lost) => {
-            let response = lost(&call.target).into_http();
+            let response = lost(pool.target()).into_http();
             (End::Failed(None), Verdict::Failed, Some(response))
         }
     };
@@ -226,7 +264,7 @@ fn watched(
     pool: Arc<Pool>,
     call: &Call,
     answered: Answered,
-    deadline: Option<Instant>,
+    timer: Timer,
     ending: Ending,
 ) -> Response<Body> {
     let Answered {
@@ -256,21 +294,9 @@ fn watched(
         attempt.end(code, sent, received);
         ending.end(code);
     };
-    let body = Body::new(BoundedBody::new(body, deadline, None));
+    let body = BoundedBody::new(body, timer, None);
     let body = Measured::new(&head.headers, body, done);
     Response::from_parts(head, Body::new(body))
-}
-
-/// Waits for something until the deadline.
-async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
-        None => Some(future.await),
-    }
-}
-
-fn left(deadline: Option<Instant>) -> Option<Duration> {
-    Some(deadline?.saturating_duration_since(Instant::now()))
 }
 
 /// Counts the end of a call: dropped before, it was cancelled.

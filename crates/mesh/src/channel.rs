@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
 
 use crate::answer::unreachable;
+use crate::authorize::Rule;
 use crate::call::Call;
 use crate::correlation;
 use crate::criticality::{self, Level};
@@ -59,15 +61,24 @@ impl Channel {
         &self,
         server: &Server,
         mut request: Request<Body>,
+        call: Call,
+        rule: Option<&Rule>,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
-        let method = label(self.directory.rules(), request.uri().path());
+        request.extensions_mut().insert(Identity {
+            caller: Some(call.caller.to_owned()),
+            user: call.user,
+        });
+        if let Some(wait) = call.wait {
+            deadline::put_timeout(request.headers_mut(), wait);
+        }
+        let method = label(rule, request.uri().path());
         let meter = self.directory.metrics().client(method, &self.target);
         let mut counted = Counted {
-            attempt: Some(meter.attempt()),
+            attempt: Some(meter.attempt(Instant::now())),
             meter,
         };
         let sent = RequestBytes::handed_on(&mut request);
-        let answer = server.call(request);
+        let answer = server.call(request, None);
         async move {
             let (head, body) = answer.await.into_parts();
             let body = Measured::new(&head.headers, body, move |code, received| {
@@ -77,27 +88,26 @@ impl Channel {
         }
     }
 
-    fn prepare(&self, request: &mut Request<Body>) -> CallSpan {
-        let user = request
-            .extensions_mut()
-            .remove::<ActingFor>()
-            .map(|acting| acting.0);
-        let caller = Some(self.caller.to_owned());
-        request.extensions_mut().insert(Identity { caller, user });
-        let wish = deadline::parse_timeout(request.headers());
-        if let Some(wait) = deadline::outgoing(wish, deadline::remaining()) {
-            deadline::put_timeout(request.headers_mut(), wait);
-        }
-        criticality::hand_on(request.headers_mut());
-        if correlation::in_headers(request.headers()).is_none()
+    /// What matters of a call, whose headers get what it inherits.
+    fn prepare(&self, request: &mut Request<Body>, rule: Option<&Rule>) -> Call {
+        let user = request.extensions_mut().remove::<ActingFor>();
+        let headers = request.headers_mut();
+        let wish = deadline::parse_timeout(headers);
+        criticality::hand_on(headers);
+        if correlation::in_headers(headers).is_none()
             && let Some(inherited) = deadline::inherited()
             && let Ok(id) = HeaderValue::from_str(&inherited.correlation_id.to_string())
         {
-            request
-                .headers_mut()
-                .insert(correlation::CORRELATION_ID, id);
+            headers.insert(correlation::CORRELATION_HEADER, id);
         }
-        CallSpan::client(self.caller, self.address.as_deref(), request)
+        Call {
+            caller: self.caller,
+            user: user.map(|acting| acting.0),
+            streaming: rule.is_some_and(|rule| rule.streaming),
+            idempotent: rule.is_some_and(|rule| rule.idempotent),
+            level: Level::of_call(headers, rule),
+            wait: deadline::outgoing(wish, deadline::remaining()),
+        }
     }
 }
 
@@ -134,7 +144,9 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let span = self.prepare(&mut request);
+        let rule = self.directory.rules().rule(request.uri().path());
+        let call = self.prepare(&mut request, rule);
+        let span = CallSpan::client(self.caller, self.address.as_deref(), &mut request);
         let network = self.directory.network();
         let pool = match &self.address {
             Some(address) => match network.replica(&self.target, address) {
@@ -146,22 +158,14 @@ impl Service<Request<Body>> for Channel {
                 network.pool(&self.target),
             ) {
                 (Some(server), _) => {
-                    let answer = self.near(&server, request).boxed();
+                    let answer = self.near(&server, request, call, rule).boxed();
                     return span.run(answer).map(Ok).boxed();
                 }
                 (None, Some(pool)) => pool,
                 (None, None) => return refused(span, not_running(&self.target)),
             },
         };
-        let rule = self.directory.rules().rule(request.uri().path());
-        let call = Call {
-            target: self.target.clone().into_owned(),
-            streaming: rule.is_some_and(|rule| rule.streaming),
-            idempotent: rule.is_some_and(|rule| rule.idempotent),
-            level: Level::of_call(request.headers(), rule),
-        };
-        let network = Arc::clone(network);
-        let answer = async move { network.call(pool, call, request).await }.boxed();
+        let answer = Arc::clone(network).call(pool, call, request);
         span.run(answer).map(Ok).boxed()
     }
 }

@@ -1,5 +1,6 @@
 //! Which flow a call belongs to, and what led to it.
 
+use http::HeaderName;
 use outcry_events::Cause;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
@@ -15,6 +16,11 @@ pub const CAUSATION_ID: &str = "outcry-causation-id";
 pub const REQUEST_ID: &str = "outcry-request-id";
 /// Metadata key of the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
+
+/// The same as headers, which need not be parsed at each call.
+pub(crate) const CORRELATION_HEADER: HeaderName = HeaderName::from_static(CORRELATION_ID);
+const REQUEST_HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
+pub(crate) const TRACE_HEADER: HeaderName = HeaderName::from_static(TRACEPARENT);
 
 /// Prefix of all metadata that only the platform itself may send; the public edge strips it.
 pub const INTERNAL_PREFIX: &str = "outcry-";
@@ -68,8 +74,8 @@ pub fn correlate<T>(request: &mut Request<T>, cause: &Cause) {
 
 /// The correlation id of HTTP headers, or the request id in its place.
 pub(crate) fn in_headers(headers: &http::HeaderMap) -> Option<Uuid> {
-    [CORRELATION_ID, REQUEST_ID].iter().find_map(|key| {
-        let value = headers.get(*key)?.to_str().ok()?;
+    [CORRELATION_HEADER, REQUEST_HEADER].iter().find_map(|key| {
+        let value = headers.get(key)?.to_str().ok()?;
         Uuid::parse_str(value).ok()
     })
 }

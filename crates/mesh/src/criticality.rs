@@ -7,7 +7,7 @@
 //! Between services it travels as metadata. The listener believes it of peers only, since it answers nobody
 //! else, and the public edge takes it away from what comes from outside.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use outcry_contracts::options::v1::Criticality;
 
 use crate::authorize::Rule;
@@ -16,6 +16,7 @@ use crate::deadline;
 /// Metadata key of how much a call matters. Without it, or with a text that is no level's name, it is as much
 /// as its method does.
 pub const CRITICALITY: &str = "outcry-criticality";
+const HEADER: HeaderName = HeaderName::from_static(CRITICALITY);
 
 /// How much a call matters, in order: the lowest is refused first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +71,7 @@ impl Level {
     }
 
     fn in_headers(headers: &HeaderMap) -> Option<Level> {
-        let name = headers.get(CRITICALITY)?.as_bytes();
+        let name = headers.get(HEADER)?.as_bytes();
         Level::ALL
             .into_iter()
             .find(|level| level.name().as_bytes() == name)
@@ -86,7 +87,7 @@ pub fn current() -> Option<Level> {
 /// caller's own word stays, and without one the callee goes by its contract.
 pub(crate) fn hand_on(headers: &mut HeaderMap) {
     if let Some(level) = current() {
-        headers.insert(CRITICALITY, HeaderValue::from_static(level.name()));
+        headers.insert(HEADER, HeaderValue::from_static(level.name()));
     }
 }
 

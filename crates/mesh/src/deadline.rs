@@ -1,15 +1,15 @@
 //! How long a call may take: read at the server, enforced there, and handed on to every call made meanwhile.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
-use tonic::body::Body;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::refusal;
 
 /// Header with the time a caller is willing to wait.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
+const TIMEOUT: HeaderName = HeaderName::from_static(GRPC_TIMEOUT);
 
 /// Time a unary call may take when its caller names none: long enough for a command
 /// that calls two services, short enough that nobody waits on a lost answer.
@@ -90,7 +91,7 @@ pub(crate) fn incoming(wish: Option<Duration>, streaming: bool) -> Option<Durati
 
 /// The wait named by `grpc-timeout`; `None` when absent or malformed.
 pub fn parse_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let unit = text.chars().last()?;
     let digits = &text[..text.len() - unit.len_utf8()];
     // The wire format allows eight digits at most.
@@ -110,18 +111,20 @@ pub fn parse_timeout(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Writes a wait as `grpc-timeout`, in the finest unit that eight digits can hold.
+///
+/// It is another one with each call, and so marked as nothing to remember: the tables of headers that both
+/// ends of a connection keep would be full of them.
 pub fn put_timeout(headers: &mut HeaderMap, wait: Duration) {
-    const DIGITS: u128 = 100_000_000;
-    let (value, unit) = [
-        (wait.as_micros(), 'u'),
-        (wait.as_millis(), 'm'),
-        (u128::from(wait.as_secs()), 'S'),
-    ]
-    .into_iter()
-    .find(|(value, _)| *value < DIGITS)
-    .unwrap_or((DIGITS - 1, 'S'));
-    if let Ok(value) = HeaderValue::from_str(&format!("{value}{unit}")) {
-        headers.insert(GRPC_TIMEOUT, value);
+    const DIGITS: u64 = 100_000_000;
+    let seconds = wait.as_secs();
+    let (value, unit) = match seconds {
+        ..100 => (seconds * 1_000_000 + u64::from(wait.subsec_micros()), 'u'),
+        100..100_000 => (seconds * 1_000 + u64::from(wait.subsec_millis()), 'm'),
+        _ => (seconds.min(DIGITS - 1), 'S'),
+    };
+    if let Ok(mut value) = HeaderValue::from_str(&format!("{value}{unit}")) {
+        value.set_sensitive(true);
+        headers.insert(TIMEOUT, value);
     }
 }
 
@@ -135,32 +138,69 @@ pub fn exceeded() -> Status {
     )
 }
 
-/// A response body that ends with `DEADLINE_EXCEEDED` when time is up, and lets a stream's own calls inherit
-/// where it is made here.
-pub(crate) struct BoundedBody {
-    inner: Body,
-    inherited: Option<Inherited>,
-    timer: Option<Pin<Box<Sleep>>>,
-    ended: bool,
+/// The end of a call's time, for whoever waits for something until then. The clock is not asked to ring
+/// before somebody really waits, and rings once for everything.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    deadline: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl BoundedBody {
-    pub(crate) fn new(
-        inner: Body,
-        deadline: Option<Instant>,
-        inherited: Option<Inherited>,
-    ) -> BoundedBody {
-        let timer = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+impl Timer {
+    /// A timer that rings at the deadline, if there is one.
+    pub(crate) fn new(deadline: Option<Instant>) -> Timer {
+        Timer {
+            deadline,
+            sleep: None,
+        }
+    }
+
+    /// What is left at a moment; `None` without a deadline.
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
+        Some(self.deadline?.saturating_duration_since(now))
+    }
+
+    /// Waits for something until then. It is pinned by the caller, and so is not there twice.
+    pub(crate) async fn within<F: Future>(&mut self, mut work: Pin<&mut F>) -> Option<F::Output> {
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => self.poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        // Also where whatever is waited for has used up its share of this turn: it has its end, too.
+        Pin::new(&mut unconstrained(sleep.as_mut())).poll(cx)
+    }
+}
+
+/// A response body that ends with `DEADLINE_EXCEEDED` when time is up, and lets a stream's own calls inherit
+/// where it is made here.
+pub(crate) struct BoundedBody<B> {
+    /// `None` once time was up: the handler's stream stops there, with everything it holds.
+    inner: Option<B>,
+    inherited: Option<Inherited>,
+    timer: Timer,
+}
+
+impl<B> BoundedBody<B> {
+    pub(crate) fn new(inner: B, timer: Timer, inherited: Option<Inherited>) -> BoundedBody<B> {
         BoundedBody {
-            inner,
+            inner: Some(inner),
             inherited,
             timer,
-            ended: false,
         }
     }
 }
 
-impl HttpBody for BoundedBody {
+impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> HttpBody for BoundedBody<B> {
     type Data = Bytes;
     type Error = Status;
 
@@ -169,10 +209,10 @@ impl HttpBody for BoundedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.ended {
+        let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
-        }
-        let inner = Pin::new(&mut this.inner);
+        };
+        let inner = Pin::new(inner);
         let polled = match this.inherited {
             Some(inherited) => INHERITED.sync_scope(inherited, || inner.poll_frame(cx)),
             None => inner.poll_frame(cx),
@@ -180,23 +220,19 @@ impl HttpBody for BoundedBody {
         if polled.is_ready() {
             return polled;
         }
-        match this.timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
-            Some(Poll::Ready(())) => {
-                this.ended = true;
-                // The handler's stream stops here, with everything it holds.
-                this.inner = Body::empty();
-                Poll::Ready(Some(Ok(closing_frame(&exceeded()))))
-            }
-            _ => Poll::Pending,
-        }
+        std::task::ready!(this.timer.poll(cx));
+        this.inner = None;
+        Poll::Ready(Some(Ok(closing_frame(&exceeded()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use h2::RecvStream;
 use http::uri::{Parts, Scheme};
 use http::{Response, Uri};
-use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -137,7 +137,7 @@ impl Endpoint {
     pub(crate) async fn send(
         self: &Arc<Self>,
         request: &Replayable,
-    ) -> Result<(Response<Incoming>, OwnedSemaphorePermit), Failure> {
+    ) -> Result<(Response<RecvStream>, OwnedSemaphorePermit), Failure> {
         let place = Arc::clone(&self.calls)
             .try_acquire_owned()
             .map_err(|_| Failure::Full)?;
@@ -156,14 +156,17 @@ impl Endpoint {
         &self,
         wire: Wire,
         request: &Replayable,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<RecvStream>, Failure> {
         let uri = self.uri(request, wire.scheme());
         // The only copy that is made of it, for each time it is sent.
         let mut request = request.clone();
         *request.uri_mut() = uri.ok_or(Failure::NoConnection)?;
         let token = wire.token().clone();
-        let broken = match wire.send(request).await {
-            Ok(response) => return Ok(response),
+        let broken = match wire.send(request) {
+            Ok(sent) => match sent.response().await {
+                Ok(response) => return Ok(response),
+                Err(broken) => broken,
+            },
             Err(broken) => broken,
         };
         tracing::debug!(address = %self.address, error = %broken.error, "call failed on its way");

@@ -6,23 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::address::{Address, Endpoints};
 use crate::call::Call;
 use crate::credentials::{Credentials, Membership};
-use crate::identity::Identity;
 use crate::metrics::MeshMetrics;
 use crate::overview::Overview;
 use crate::pass::Passes;
 use crate::passport::{self, Proof};
 use crate::pool::Pool;
 use crate::refusal;
-use crate::wire::Replayable;
 
 /// Largest request that is sent to another process: the largest message a service takes, and its frame.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024 + 5;
@@ -33,6 +31,10 @@ const REPLICAS_MAX: usize = 64;
 /// Header of an answer whose call was not begun, so that it may be made elsewhere, whatever it does.
 /// Only a listener itself writes it.
 pub(crate) const NOT_BEGUN: HeaderName = HeaderName::from_static("outcry-not-begun");
+
+/// Headers of old HTTP/1 that HTTP/2 does not have.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What a process knows of the others.
 #[derive(Default)]
@@ -135,33 +137,26 @@ impl Network {
         Overview { targets }
     }
 
-    /// The request with its proof, in a form that can be sent again.
-    pub(crate) async fn replayable(
+    /// Adds to a request's headers who makes it.
+    ///
+    /// # Errors
+    /// `FAILED_PRECONDITION` without credentials, `INVALID_ARGUMENT` when a name cannot be metadata.
+    pub(crate) fn sign(
         &self,
+        pool: &Pool,
         call: &Call,
-        request: Request<Body>,
-    ) -> Result<Replayable, Status> {
-        let (mut head, body) = request.into_parts();
-        // Extensions mean something within this process only.
-        let mut extensions = std::mem::take(&mut head.extensions);
-        let identity = extensions.remove::<Identity>().unwrap_or_default();
-        let caller = identity.caller.unwrap_or_default();
+        headers: &mut HeaderMap,
+    ) -> Result<(), Status> {
         let proof = match self.credentials().ok_or_else(no_credentials)? {
             Credentials::Key(key) => {
                 let now = SystemTime::now();
-                Proof::Token(self.passes.token(&key, &caller, &call.target, now)?)
+                Proof::Token(self.passes.token(&key, call.caller, pool.target(), now)?)
             }
-            Credentials::Certificates(_) => Proof::Name(caller),
+            Credentials::Certificates(_) => Proof::Name(passport::value(call.caller)?),
         };
-        passport::write(
-            &mut head.headers,
-            &proof,
-            &call.target,
-            identity.user.as_ref(),
-        )?;
-        clean(&mut head.headers);
-        let body = whole(body).await?;
-        Ok(Request::from_parts(head, Full::new(body)))
+        passport::write(headers, proof, pool.header()?, call.user.as_ref())?;
+        clean(headers);
+        Ok(())
     }
 
     fn made(&self, target: &str, endpoints: Endpoints) -> Arc<Pool> {
@@ -181,6 +176,9 @@ fn clean(headers: &mut HeaderMap) {
         CONTENT_LENGTH,
         CONNECTION,
         TRANSFER_ENCODING,
+        UPGRADE,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
         NOT_BEGUN,
     ] {
         headers.remove(name);
@@ -188,7 +186,8 @@ fn clean(headers: &mut HeaderMap) {
     headers.insert(TE, HeaderValue::from_static("trailers"));
 }
 
-async fn whole(body: Body) -> Result<Bytes, Status> {
+/// All of a request's content: most requests are one message, which is there at once.
+pub(crate) async fn whole(body: Body) -> Result<Bytes, Status> {
     match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
@@ -215,6 +214,8 @@ fn no_credentials() -> Status {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
+
     use super::*;
 
     #[test]

@@ -1,21 +1,21 @@
 //! What a caller in another process says about itself, in metadata that counts only beside a valid token.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
 
 use crate::identity::{User, role_name, role_of};
 use crate::refusal;
 
 /// Who calls, where a certificate proves that it may say so.
-const CALLER: &str = "outcry-caller";
+const CALLER: HeaderName = HeaderName::from_static("outcry-caller");
 /// The caller's token.
-pub(crate) const TOKEN: &str = "outcry-mesh-token";
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("outcry-mesh-token");
 /// The service that is called.
-pub(crate) const TARGET: &str = "outcry-target";
+pub(crate) const TARGET: HeaderName = HeaderName::from_static("outcry-target");
 /// The user the call is made for.
-const USER: &str = "outcry-user";
+const USER: HeaderName = HeaderName::from_static("outcry-user");
 /// The user's roles, separated by commas.
-const ROLES: &str = "outcry-roles";
+const ROLES: HeaderName = HeaderName::from_static("outcry-roles");
 
 /// What came with a call, not yet believed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,32 +32,34 @@ pub(crate) enum Proof {
     /// A token that names the caller.
     Token(HeaderValue),
     /// The caller's name, which the connection's certificate must bear out.
-    Name(String),
+    Name(HeaderValue),
 }
 
 /// Writes a passport in place of whatever the caller's own code put there.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` when a name cannot be metadata. A user is never left out:
+/// `INVALID_ARGUMENT` when a user's id cannot be metadata. A user is never left out:
 /// a call for nobody may reach more than a call for a customer.
 pub(crate) fn write(
     headers: &mut HeaderMap,
-    proof: &Proof,
-    target: &str,
+    proof: Proof,
+    target: HeaderValue,
     user: Option<&User>,
 ) -> Result<(), Status> {
-    for name in [TOKEN, CALLER, TARGET, USER, ROLES] {
-        headers.remove(name);
-    }
-    match proof {
-        Proof::Token(token) => headers.insert(TOKEN, token.clone()),
-        Proof::Name(caller) => headers.insert(CALLER, value(caller)?),
+    let (proven, other, proof) = match proof {
+        Proof::Token(token) => (TOKEN, CALLER, token),
+        Proof::Name(caller) => (CALLER, TOKEN, caller),
     };
-    headers.insert(TARGET, value(target)?);
+    headers.remove(other);
+    headers.insert(proven, proof);
+    headers.insert(TARGET, target);
     if let Some(user) = user {
         let roles: Vec<&str> = user.roles.iter().map(|role| role_name(*role)).collect();
         headers.insert(USER, value(&user.id)?);
         headers.insert(ROLES, value(&roles.join(","))?);
+    } else {
+        headers.remove(USER);
+        headers.remove(ROLES);
     }
     Ok(())
 }
@@ -68,7 +70,7 @@ pub(crate) fn write(
 /// `INVALID_ARGUMENT` when it cannot be read.
 pub(crate) fn take(headers: &mut HeaderMap) -> Result<Passport, Status> {
     let token = headers.remove(TOKEN);
-    let mut text = |name: &str| headers.remove(name).map(|value| text(&value)).transpose();
+    let mut text = |name: HeaderName| headers.remove(name).map(|value| text(&value)).transpose();
     let (caller, target) = (text(CALLER)?, text(TARGET)?);
     let (id, roles) = (text(USER)?, text(ROLES)?);
     let user = id.map(|id| User {
@@ -87,7 +89,11 @@ pub(crate) fn take(headers: &mut HeaderMap) -> Result<Passport, Status> {
     })
 }
 
-fn value(text: &str) -> Result<HeaderValue, Status> {
+/// A name as metadata.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when it cannot be that.
+pub(crate) fn value(text: &str) -> Result<HeaderValue, Status> {
     HeaderValue::from_str(text)
         .ok()
         .filter(|value| value.to_str().is_ok())
@@ -98,7 +104,7 @@ fn text(value: &HeaderValue) -> Result<String, Status> {
     value.to_str().map(str::to_owned).map_err(|_| unreadable())
 }
 
-fn unreadable() -> Status {
+pub(crate) fn unreadable() -> Status {
     refusal::with_reason(
         Code::InvalidArgument,
         "NOT_METADATA",
@@ -117,23 +123,20 @@ mod tests {
     fn what_the_callers_code_wrote_itself_is_replaced() {
         let mut headers = HeaderMap::new();
         let token = HeaderValue::from_static("t");
-        for proof in [Proof::Token(token), Proof::Name("orders".to_owned())] {
+        let name = HeaderValue::from_static("orders");
+        for proof in [Proof::Token(token.clone()), Proof::Name(name)] {
+            let named = matches!(proof, Proof::Name(_));
             for name in [TOKEN, CALLER, TARGET, USER, ROLES] {
-                headers.append(name, HeaderValue::from_static("admin"));
+                headers.append(name.clone(), HeaderValue::from_static("admin"));
                 headers.append(name, HeaderValue::from_static("admin"));
             }
-            write(&mut headers, &proof, "funds", None).unwrap();
+            write(&mut headers, proof, HeaderValue::from_static("funds"), None).unwrap();
             let passport = take(&mut headers).unwrap();
             assert_eq!(passport.target.as_deref(), Some("funds"));
             assert_eq!(passport.user, None);
-            match proof {
-                Proof::Token(token) => {
-                    assert_eq!((passport.token, passport.caller), (Some(token), None));
-                }
-                Proof::Name(name) => {
-                    assert_eq!((passport.token, passport.caller), (None, Some(name)));
-                }
-            }
+            let caller = named.then(|| "orders".to_owned());
+            let shown = (!named).then(|| token.clone());
+            assert_eq!((passport.token, passport.caller), (shown, caller));
             assert!(headers.is_empty());
         }
     }
@@ -144,7 +147,8 @@ mod tests {
             let user = User { id, roles: vec![Role::User, Role::Admin, Role::Viewer] };
             let mut headers = HeaderMap::new();
             let proof = Proof::Token(HeaderValue::from_static("t"));
-            match write(&mut headers, &proof, "funds", Some(&user)) {
+            let target = HeaderValue::from_static("funds");
+            match write(&mut headers, proof, target, Some(&user)) {
                 Ok(()) => prop_assert_eq!(take(&mut headers).unwrap().user, Some(user)),
                 Err(refused) => prop_assert_eq!(refused.code(), Code::InvalidArgument),
             }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
+use http::HeaderValue;
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::address::Endpoints;
 use crate::budget::Budget;
@@ -16,6 +17,7 @@ use crate::endpoint::{Endpoint, Standing};
 use crate::gate::{self, Passage, Verdict};
 use crate::metrics::{Detection, MeshMetrics};
 use crate::overview;
+use crate::passport;
 use crate::replicas::Replicas;
 use crate::throttle::Throttle;
 use crate::turn::Turn;
@@ -25,6 +27,8 @@ use crate::turn::Turn;
 pub(crate) struct Pool {
     /// The service.
     target: Arc<str>,
+    /// Its name as its callers write it into their calls; `None` if it is not one that can be written.
+    header: Option<HeaderValue>,
     replicas: Arc<Replicas>,
     metrics: MeshMetrics,
     /// Some endpoint may be passed over. Saves looking for one in ordinary times.
@@ -55,6 +59,7 @@ impl Pool {
         let target: Arc<str> = target.into();
         let replicas = Replicas::new(&target, endpoints, membership, metrics.clone());
         Pool {
+            header: passport::value(&target).ok(),
             target,
             replicas: Arc::new(replicas),
             metrics,
@@ -65,18 +70,32 @@ impl Pool {
         }
     }
 
+    /// The service.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its name as metadata.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when it cannot be that.
+    pub(crate) fn header(&self) -> Result<HeaderValue, Status> {
+        self.header.clone().ok_or_else(passport::unreadable)
+    }
+
     /// An attempt at the endpoint that should get it: at once, as long as any is known.
     pub(crate) async fn next(
         self: &Arc<Self>,
         tried: &[Arc<Endpoint>],
         wish: Wish,
     ) -> Option<Turn> {
-        self.replicas.refresh(!tried.is_empty()).await;
+        self.replicas.refresh(!tried.is_empty());
         if let Some(turn) = self.pick(tried, wish) {
             return Some(turn);
         }
-        // Nobody is left: replicas may have moved since the name was looked up.
-        self.replicas.resolve_now().await;
+        // Nobody is known or left: replicas may have moved since the name was looked up. In a box, since it is
+        // large and seldom there.
+        Box::pin(self.replicas.resolve_now()).await;
         self.pick(tried, wish)
     }
 
@@ -85,7 +104,7 @@ impl Pool {
         let all = self.replicas.all();
         let untried = |one: &Arc<Endpoint>| !tried.iter().any(|other| Arc::ptr_eq(one, other));
         if let Some(probed) = self.to_probe(&all, untried, now) {
-            return Some(Turn::new(self, probed, true));
+            return Some(Turn::new(self, probed, true, now));
         }
         let mut random = Rng::new();
         let mut of_two = |wanted: &dyn Fn(&Arc<Endpoint>) -> bool, gate: fn(Passage) -> bool| {
@@ -105,7 +124,7 @@ impl Pool {
             })
             // One that is passed over is better than none.
             .or_else(|| of_two(&|one| untried(one) && good(one), |_| true))?;
-        Some(Turn::new(self, Arc::clone(chosen), false))
+        Some(Turn::new(self, Arc::clone(chosen), false, now))
     }
 
     /// One that was passed over for long enough; its right to one call is taken.
@@ -186,8 +205,7 @@ impl Pool {
     }
 
     /// Whether a call may be made; if so, it brings its share of retries.
-    pub(crate) fn admits(&self, level: Level) -> bool {
-        let now = Instant::now();
+    pub(crate) fn admits(&self, level: Level, now: Instant) -> bool {
         let admitted = self.throttle().admits(level, fastrand::f64(), now);
         if admitted {
             self.budget().call(now);

@@ -140,13 +140,13 @@ impl Inner {
         let proven = self
             .verification
             .caller(&passport, peer, SystemTime::now())?;
-        let path = request.uri().path().to_owned();
+        let path = request.uri().path();
         let target = match passport.target {
             Some(target) => target,
             None => self
                 .directory
-                .local_owner(service_of(&path).unwrap_or_default())
-                .ok_or_else(|| not_served(&path))?,
+                .local_owner(service_of(path).unwrap_or_default())
+                .ok_or_else(|| not_served(path))?,
         };
         if proven.target.is_some_and(|named| named != target) {
             return Err(refusal::status(&TokenError::WrongAudience).into());
@@ -162,7 +162,7 @@ impl Inner {
         let streaming = self
             .directory
             .rules()
-            .rule(&path)
+            .rule(path)
             .is_some_and(|rule| rule.streaming);
         let places = if streaming {
             &self.streams
@@ -174,8 +174,12 @@ impl Inner {
             caller: Some(proven.caller),
             user: passport.user,
         });
-        let response = server.call(request).await;
-        Ok(departing(response, place, departure.filter(|_| streaming)))
+        let response = server.call(request, Some(place)).await;
+        // Calls end by their deadlines anyway.
+        Ok(match departure.filter(|_| streaming) {
+            Some(departure) => departing(response, None, departure),
+            None => response,
+        })
     }
 
     async fn health(&self, request: Request<Body>) -> Response<Body> {
@@ -185,23 +189,22 @@ impl Inner {
         };
         let departure = request.extensions().get::<Departure>().cloned();
         match self.health.clone().call(request).await {
-            Ok(response) => departing(response, place, departure),
+            Ok(response) => match departure {
+                Some(departure) => departing(response, Some(place), departure),
+                None => response,
+            },
             Err(never) => match never {},
         }
     }
 }
 
-/// The response on its way: it holds its place until it has gone, and a stream ends when its
-/// connection has to.
+/// The response on its way: it ends when its connection has to, and holds its place until it has gone.
 fn departing(
     response: Response<Body>,
-    place: OwnedSemaphorePermit,
-    departure: Option<Departure>,
+    place: Option<OwnedSemaphorePermit>,
+    departure: Departure,
 ) -> Response<Body> {
-    let end = departure.map(|departure| {
-        let end: BoxFuture<'static, Leaving> = Box::pin(departure.over());
-        end
-    });
+    let end: BoxFuture<'static, Leaving> = Box::pin(departure.over());
     response.map(|inner| {
         Body::new(DepartingBody {
             inner,
@@ -214,9 +217,9 @@ fn departing(
 
 struct DepartingBody {
     inner: Body,
-    end: Option<BoxFuture<'static, Leaving>>,
+    end: BoxFuture<'static, Leaving>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl HttpBody for DepartingBody {
@@ -232,9 +235,7 @@ impl HttpBody for DepartingBody {
             return Poll::Ready(None);
         }
         // First of all: a stream that always has something to say must end, too.
-        if let Some(end) = &mut this.end
-            && let Poll::Ready(why) = end.as_mut().poll(cx)
-        {
+        if let Poll::Ready(why) = this.end.as_mut().poll(cx) {
             this.ended = true;
             this.inner = Body::empty();
             return Poll::Ready(Some(Ok(closing_frame(&why.status()))));
@@ -247,11 +248,8 @@ impl HttpBody for DepartingBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.end.is_some() {
-            SizeHint::default()
-        } else {
-            self.inner.size_hint()
-        }
+        // Unknown: one that has to end is shorter than it announced.
+        SizeHint::default()
     }
 }
 

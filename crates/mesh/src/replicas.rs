@@ -65,15 +65,14 @@ impl Replicas {
         self.known().endpoints
     }
 
-    /// Looks the name up when what is known is too old, in the background as long as anything is known.
-    pub(crate) async fn refresh(self: &Arc<Self>, after_failure: bool) {
+    /// Looks the name up in the background when what is known is too old.
+    pub(crate) fn refresh(self: &Arc<Self>, after_failure: bool) {
         if matches!(self.source.source, Source::Fixed(_)) {
             return;
         }
         let known = self.known();
-        if known.endpoints.is_empty() {
-            self.resolve_now().await;
-        } else if is_due(known.asked, after_failure) {
+        // As long as nothing is known, calls wait for it.
+        if !known.endpoints.is_empty() && is_due(known.asked, after_failure) {
             let replicas = Arc::clone(self);
             tokio::spawn(async move {
                 if let Ok(_turn) = replicas.resolving.try_lock() {
@@ -174,14 +173,14 @@ mod tests {
     async fn a_name_is_looked_up_when_nothing_is_known_and_one_that_leads_nowhere_is_no_wait() {
         let named = replicas("dns:///localhost:7070");
         assert!(named.all().is_empty());
-        named.refresh(false).await;
+        named.resolve_now().await;
         for found in named.all().iter() {
             assert_eq!(found.address().authority().port_u16(), Some(7070));
         }
         assert!(!named.all().is_empty());
         let nobody = replicas("dns:///nobody.invalid:7070");
-        nobody.refresh(false).await;
-        nobody.refresh(true).await;
+        nobody.resolve_now().await;
+        nobody.resolve_now().await;
         assert!(nobody.all().is_empty());
     }
 

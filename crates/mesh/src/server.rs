@@ -4,11 +4,13 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -17,10 +19,10 @@ use tower::Service;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::authorize::Rules;
+use crate::authorize::{Rule, Rules, check};
 use crate::correlation::{self, Correlation};
 use crate::criticality::Level;
-use crate::deadline::{self, BoundedBody, Inherited};
+use crate::deadline::{self, BoundedBody, Inherited, Timer};
 use crate::faults::{Injected, Strike};
 use crate::identity::Identity;
 use crate::limit::{self, NotBegun, Place, Places};
@@ -74,8 +76,13 @@ impl Server {
         self
     }
 
-    /// Answers one call. Every failure is a response: there is no other way for it to end.
-    pub(crate) fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+    /// Answers one call, which keeps its place at the door until its last byte. Every failure is a response: there
+    /// is no other way for it to end.
+    pub(crate) fn call(
+        &self,
+        mut request: Request<Body>,
+        entered: Option<OwnedSemaphorePermit>,
+    ) -> BoxFuture<'static, Response<Body>> {
         let correlation_id =
             correlation::in_headers(request.headers()).unwrap_or_else(|| (self.ids)());
         request.extensions_mut().insert(Correlation(correlation_id));
@@ -106,7 +113,7 @@ impl Server {
             let call = RecordedCall::new(&path, rule, &identity, correlation_id);
             (recorder, call)
         });
-        let attempt = self.metrics.server(label(&self.rules, &path)).call();
+        let attempt = self.metrics.server(label(rule, &path)).call();
         let streaming = rule.is_some_and(|rule| rule.streaming);
         let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
             .and_then(|wait| Instant::now().checked_add(wait));
@@ -115,7 +122,7 @@ impl Server {
             correlation_id,
             level: Level::of_call(request.headers(), rule),
         };
-        let admitted = span.in_scope(|| self.admit(&path, &identity, inherited, streaming));
+        let admitted = span.in_scope(|| self.admit(&path, rule, &identity, inherited));
         let place = match admitted {
             Ok(place) => place,
             Err(Refused { status, elsewhere }) => {
@@ -136,16 +143,18 @@ impl Server {
         };
         let received = RequestBytes::of(&mut request);
         let strike = self.faults.strike(&self.name, &path, request.headers());
-        // In boxes of their own: a future that holds another one holds it once for each way it is
-        // awaited, and moving tens of kilobytes a call costs more than the work itself.
-        let answer = handle(self.routes.clone(), request, inherited, streaming, strike).boxed();
+        let routes = self.routes.clone();
         let is_safe = rule.is_some_and(|rule| rule.safe);
+        // In one box, in which everything is once: moving kilobytes of futures costs as much as the work itself.
         let answer = Box::pin(async move {
+            let mut answer = pin!(handle(routes, request, inherited, streaming, strike));
             let response = match recording {
-                Some((recorder, call)) => recorded(recorder, call, is_safe, deadline, answer).await,
-                None => answer.await,
+                Some((recorder, call)) => {
+                    recorded(recorder, call, is_safe, deadline, answer.as_mut()).await
+                }
+                None => answer.as_mut().await,
             };
-            counted(response, attempt, received, place, streaming)
+            counted(response, attempt, received, place, entered, streaming)
         });
         traced.run(answer).instrument(span).boxed()
     }
@@ -157,11 +166,11 @@ impl Server {
     fn admit(
         &self,
         path: &str,
+        rule: Option<&Rule>,
         identity: &Identity,
         call: Inherited,
-        streaming: bool,
     ) -> Result<Place, Refused> {
-        if let Err(denial) = self.rules.check(path, identity) {
+        if let Err(denial) = check(path, rule, identity) {
             tracing::info!(reason = denial.message(), "call denied");
             return Err(denial.into());
         }
@@ -169,6 +178,7 @@ impl Server {
             // Nobody waits for the answer any more: the work is not begun.
             return Err(deadline::exceeded().into());
         }
+        let streaming = rule.is_some_and(|rule| rule.streaming);
         let place = self.places.take(streaming, call.level, call.deadline);
         place.ok_or_else(|| {
             tracing::debug!(level = call.level.name(), "call refused: no place is free");
@@ -203,6 +213,7 @@ fn counted(
     attempt: Attempt,
     received: RequestBytes,
     place: Place,
+    entered: Option<OwnedSemaphorePermit>,
     streaming: bool,
 ) -> Response<Body> {
     let place = if streaming {
@@ -214,7 +225,7 @@ fn counted(
     let (head, body) = response.into_parts();
     let body = Measured::new(&head.headers, body, move |code, sent| {
         attempt.end(code, sent, received.so_far());
-        drop(place);
+        drop((place, entered));
     });
     Response::from_parts(head, Body::new(body))
 }
@@ -227,12 +238,14 @@ async fn handle(
     strike: Option<Strike>,
 ) -> Response<Body> {
     let started = Instant::now();
+    let deadline = inherited.deadline;
+    let mut timer = Timer::new(deadline);
     // A handler that panics is dropped whole; what it had committed is consistent by itself.
     let call = AssertUnwindSafe(async {
         if let Some(strike) = strike {
             strike.fall().await?;
         }
-        if deadline::is_past(inherited.deadline) {
+        if deadline::is_past(deadline) {
             // It was not when the call was let in, but it had to wait since then.
             return Err(deadline::exceeded());
         }
@@ -241,19 +254,16 @@ async fn handle(
             Ok(response) => Ok(response),
             Err(never) => match never {},
         }
-    })
-    .catch_unwind();
-    let outcome = match inherited.deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, call).await,
-        None => Ok(call.await),
-    };
+    });
+    let outcome = timer.within(pin!(call.catch_unwind())).await;
     let mut response = match outcome {
-        Ok(Ok(Ok(response))) if streaming => response
-            .map(|body| Body::new(BoundedBody::new(body, inherited.deadline, Some(inherited)))),
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(status))) => status.into_http(),
-        Ok(Err(panic)) => panicked(panic.as_ref()).into_http(),
-        Err(_elapsed) => deadline::exceeded().into_http(),
+        Some(Ok(Ok(response))) if streaming => {
+            response.map(|body| Body::new(BoundedBody::new(body, timer, Some(inherited))))
+        }
+        Some(Ok(Ok(response))) => response,
+        Some(Ok(Err(status))) => status.into_http(),
+        Some(Err(panic)) => panicked(panic.as_ref()).into_http(),
+        None => deadline::exceeded().into_http(),
     };
     // Said of a call the handler made, it is not true of this one.
     response.extensions_mut().remove::<NotBegun>();

@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,9 +20,34 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     /// Always there until it is dropped.
     stream: Option<Stream>,
-    heard: Option<oneshot::Sender<io::Result<()>>>,
+    waiting: Option<oneshot::Sender<io::Result<()>>>,
+    line: Arc<Line>,
     /// Of a connection accepted here.
     visit: Option<Visit>,
+}
+
+/// What is known from outside of a socket in the hands of the protocol.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    heard: AtomicBool,
+    written: AtomicU64,
+}
+
+impl Line {
+    /// The peer says something.
+    pub(crate) fn hear(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer has said anything since this was last asked.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.swap(false, Ordering::Relaxed)
+    }
+
+    /// Bytes that were sent, or are about to be.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
 }
 
 struct Visit {
@@ -43,14 +70,16 @@ struct Ended {
 
 impl Socket {
     /// The socket of a connection made here.
-    pub(crate) fn to(stream: Stream) -> (Socket, Greeting) {
-        let (heard, greeting) = oneshot::channel();
+    pub(crate) fn to(stream: Stream) -> (Socket, Greeting, Arc<Line>) {
+        let (waiting, greeting) = oneshot::channel();
+        let line = Arc::default();
         let socket = Socket {
             stream: Some(stream),
-            heard: Some(heard),
+            waiting: Some(waiting),
+            line: Arc::clone(&line),
             visit: None,
         };
-        (socket, greeting)
+        (socket, greeting, line)
     }
 
     /// The socket of a connection accepted here.
@@ -58,7 +87,8 @@ impl Socket {
         let (ended, parting) = oneshot::channel();
         let socket = Socket {
             stream: Some(stream),
-            heard: None,
+            waiting: None,
+            line: Arc::default(),
             visit: Some(Visit { traffic, ended }),
         };
         (socket, Parting(parting))
@@ -75,7 +105,13 @@ impl Socket {
     }
 
     fn went(&mut self, slices: &[IoSlice<'_>], polled: &Poll<io::Result<usize>>) {
-        if let (Some(visit), Poll::Ready(Ok(count))) = (&mut self.visit, polled) {
+        let Poll::Ready(Ok(count)) = polled else {
+            return;
+        };
+        self.line
+            .written
+            .fetch_add(*count as u64, Ordering::Relaxed);
+        if let Some(visit) = &mut self.visit {
             visit.traffic.went(slices, *count);
         }
     }
@@ -131,7 +167,8 @@ impl AsyncRead for Socket {
             Poll::Ready(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
             Poll::Ready(Ok(())) | Poll::Pending => return polled,
         };
-        if let Some(waiting) = this.heard.take() {
+        this.line.hear();
+        if let Some(waiting) = this.waiting.take() {
             // Nobody listens any more when connecting took too long.
             let _ = waiting.send(heard);
         }
@@ -199,14 +236,14 @@ mod tests {
     #[tokio::test]
     async fn the_first_word_is_heard_and_an_end_without_one_is_not() {
         let (near, mut far) = pair().await;
-        let (mut socket, mut greeting) = Socket::to(Stream::Plain(near));
+        let (mut socket, mut greeting, _) = Socket::to(Stream::Plain(near));
         assert!(greeting.try_recv().is_err());
         far.write_all(b"hi").await.unwrap();
         socket.read_u8().await.unwrap();
         greeting.await.unwrap().unwrap();
 
         let (near, far) = pair().await;
-        let (mut socket, greeting) = Socket::to(Stream::Plain(near));
+        let (mut socket, greeting, _) = Socket::to(Stream::Plain(near));
         drop(far);
         assert!(socket.read_u8().await.is_err());
         drop(socket);

@@ -21,12 +21,17 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(pool: &Arc<Pool>, endpoint: Arc<Endpoint>, probe: bool) -> Turn {
+    pub(crate) fn new(
+        pool: &Arc<Pool>,
+        endpoint: Arc<Endpoint>,
+        probe: bool,
+        now: Instant,
+    ) -> Turn {
         Turn {
             pool: Arc::clone(pool),
             endpoint,
             probe,
-            began: Instant::now(),
+            began: now,
             ended: false,
         }
     }
@@ -35,9 +40,13 @@ impl Turn {
         &self.endpoint
     }
 
+    /// When it was chosen, which is when its request is sent.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The request is on its way.
-    pub(crate) fn begin(&mut self) {
-        self.began = Instant::now();
+    pub(crate) fn begin(&self) {
         self.endpoint.conduct().began(self.began);
     }
 

@@ -1,44 +1,51 @@
 //! One connection to a peer process: how it is made, and what a call lost on it means.
+//!
+//! It speaks HTTP/2 without a client library in between: a request goes to the connection from the task that
+//! makes the call, and its answer wakes that task. Each task more on this way costs a call as much as
+//! everything else the mesh does for it.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures::FutureExt;
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{Ping, PingPong, RecvStream};
 use http::uri::Scheme;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::address::Address;
 use crate::credentials::{Credentials, Membership};
-use crate::socket::Socket;
+use crate::socket::{Line, Socket};
 use crate::stream::Stream;
 
 /// A connection that is not there by then counts as failed: peers are near, and others may be free.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often a silent peer is asked whether it is there, and how long it may take to answer.
+/// How often a peer is asked whether it is there, and how long it may say nothing at all then.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bytes of all headers of one response: a status with details takes a few kilobytes.
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
 
+/// Bytes of responses that may be on their way before somebody reads them, of one call and of all of them: as
+/// much as peers on one network send while word comes back that they may go on.
+const CALL_WINDOW: u32 = 2 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+
 /// A request that can be sent again.
-pub(crate) type Replayable = Request<Full<Bytes>>;
+pub(crate) type Replayable = Request<Bytes>;
 
 /// Tells one connection from the ones before and after.
-pub(crate) type Token = Arc<()>;
+pub(crate) type Token = Arc<Line>;
 
 /// An established connection. All clones are the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Bytes>,
     token: Token,
     /// When the first of both sides' certificates ends; `None` without certificates.
     proven_until: Option<SystemTime>,
@@ -52,7 +59,7 @@ pub(crate) struct Broken {
     /// The connection takes no more calls.
     pub(crate) closing: bool,
     /// What happened, for the log.
-    pub(crate) error: hyper::Error,
+    pub(crate) error: h2::Error,
 }
 
 impl Wire {
@@ -85,25 +92,28 @@ impl Wire {
         proven_until: Option<SystemTime>,
         ended: impl FnOnce(&Token) + Send + 'static,
     ) -> io::Result<Wire> {
-        let (socket, greeting) = Socket::to(stream);
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_ANSWER_WITHIN)
-            .keep_alive_while_idle(true)
+        let (socket, greeting, token) = Socket::to(stream);
+        let (sender, mut connection) = Builder::new()
+            .initial_window_size(CALL_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEADER_BYTES_MAX)
-            .handshake(TokioIo::new(socket))
+            .enable_push(false)
+            .handshake(socket)
             .await
             .map_err(io::Error::other)?;
-        let token = Token::default();
+        let pings = connection.ping_pong();
         let wire = Wire {
             sender,
             token: Arc::clone(&token),
             proven_until,
         };
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            tokio::select! {
+                biased;
+                end = connection => if let Err(error) = end {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = silent(pings, &token) => tracing::debug!("a peer says nothing any more"),
             }
             ended(&token);
         });
@@ -116,7 +126,7 @@ impl Wire {
     /// Whether nothing new should be sent on it: a proof that has ended is none.
     pub(crate) fn is_closed(&self) -> bool {
         let unproven = |until| until <= SystemTime::now();
-        self.sender.is_closed() || self.proven_until.is_some_and(unproven)
+        self.proven_until.is_some_and(unproven)
     }
 
     /// How addresses of requests on it begin.
@@ -131,28 +141,82 @@ impl Wire {
         &self.token
     }
 
-    /// Sends a request.
+    /// Sends a request. No future of its own: it would hold the request.
     ///
     /// # Errors
     /// [`Broken`].
-    pub(crate) async fn send(self, request: Replayable) -> Result<Response<Incoming>, Broken> {
-        let mut sender = self.sender;
-        let sending = sender.try_send_request(request);
-        // A request that is queued just when the connection ends is given back only after all senders
-        // are gone; one held here would wait for itself.
-        drop(sender);
-        let mut error = match sending.await {
+    pub(crate) fn send(mut self, request: Replayable) -> Result<Sent, Broken> {
+        let (head, body) = request.into_parts();
+        let head = Request::from_parts(head, ());
+        let written = self.token.written();
+        let sent = self.sender.send_request(head, body.is_empty());
+        // It fails here only if the connection takes no more calls.
+        let (response, mut content) = sent.map_err(|error| Broken {
+            not_begun: true,
+            closing: true,
+            error,
+        })?;
+        if !body.is_empty() {
+            // Where that comes too late, the response says why.
+            let _ = content.send_data(body, true);
+        }
+        Ok(Sent {
+            response,
+            written,
+            line: self.token,
+        })
+    }
+}
+
+/// A request on its way, whose response is to come.
+pub(crate) struct Sent {
+    response: ResponseFuture,
+    /// Bytes that went over the connection before.
+    written: u64,
+    line: Token,
+}
+
+impl Sent {
+    /// The response.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub(crate) async fn response(self) -> Result<Response<RecvStream>, Broken> {
+        let error = match self.response.await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        let unsent = error.take_message().is_some();
-        let error = error.into_error();
-        let (not_begun, closing) = judged(&error);
+        // The connection ended with the request still in hand, as one does whose peer died before.
+        let unsent = error.is_io() && self.line.written() == self.written;
+        // A GOAWAY fails only the streams beyond the last one it names, which the peer never saw;
+        // streams it did see end by a broken pipe when the connection breaks.
+        let gone = error.is_go_away() && error.is_remote();
+        let refused = error.is_reset()
+            && error.is_remote()
+            && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         Err(Broken {
-            not_begun: unsent || not_begun,
-            closing: unsent || closing,
+            not_begun: unsent || gone || refused,
+            closing: unsent || gone,
             error,
         })
+    }
+}
+
+/// Returns once a peer that was asked whether it is there has said nothing for too long.
+async fn silent(pings: Option<PingPong>, line: &Line) {
+    let Some(mut pings) = pings else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(PING_EVERY).await;
+        let _before = line.heard();
+        // One that was asked before and answered with other things only is not asked again.
+        let _ = pings.send_ping(Ping::opaque());
+        tokio::time::sleep(PING_ANSWER_WITHIN).await;
+        if !line.heard() {
+            return;
+        }
+        let _ = std::future::poll_fn(|cx| pings.poll_pong(cx)).now_or_never();
     }
 }
 
@@ -179,18 +243,26 @@ async fn proven(
     Ok((stream, Some(peer.not_after)))
 }
 
-/// Whether the peer provably did not begin with a failed call, and whether the connection takes no more.
-fn judged(error: &hyper::Error) -> (bool, bool) {
-    let Some(error) = error
-        .source()
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-    else {
-        return (false, false);
-    };
-    // A GOAWAY fails only the streams beyond the last one it names, which the peer never saw;
-    // streams it did see end by a broken pipe when the connection breaks.
-    let gone = error.is_go_away() && error.is_remote();
-    let refused =
-        error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    (gone || refused, gone)
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_given_up_once_it_says_nothing_at_all_when_asked() {
+        let (near, _far) = tokio::io::duplex(1024);
+        let shaken = Builder::new().handshake::<_, Bytes>(near).await;
+        let (_sender, mut connection) = shaken.unwrap();
+        let (line, began) = (Line::default(), Instant::now());
+        let talks = async {
+            for _ in 0..11 {
+                sleep(PING_ANSWER_WITHIN / 2).await;
+                line.hear();
+            }
+        };
+        tokio::join!(silent(connection.ping_pong(), &line), talks);
+        // Asked for the third time, it says nothing.
+        assert_eq!(began.elapsed(), (PING_EVERY + PING_ANSWER_WITHIN) * 3);
+    }
 }

@@ -6,21 +6,20 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// Hands what a body came to, its code and its bytes, to `done`: once, and with `CANCELLED` when
 /// it is dropped before its end.
-pub(crate) struct Measured<Done: FnOnce(Code, u64) + Unpin> {
-    inner: Body,
+pub(crate) struct Measured<B, Done: FnOnce(Code, u64) + Unpin> {
+    inner: B,
     bytes: u64,
     done: Option<Done>,
 }
 
-impl<Done: FnOnce(Code, u64) + Unpin> Measured<Done> {
+impl<B, Done: FnOnce(Code, u64) + Unpin> Measured<B, Done> {
     /// Watches the body of a response with these headers, which already have the code of an answer
     /// without a body.
-    pub(crate) fn new(headers: &HeaderMap, inner: Body, done: Done) -> Measured<Done> {
+    pub(crate) fn new(headers: &HeaderMap, inner: B, done: Done) -> Measured<B, Done> {
         let mut measured = Measured {
             inner,
             bytes: 0,
@@ -45,7 +44,11 @@ pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
     Some(Code::from_bytes(code.as_bytes()))
 }
 
-impl<Done: FnOnce(Code, u64) + Unpin> HttpBody for Measured<Done> {
+impl<B, Done> HttpBody for Measured<B, Done>
+where
+    B: HttpBody<Data = Bytes, Error = Status> + Unpin,
+    Done: FnOnce(Code, u64) + Unpin,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -80,7 +83,7 @@ impl<Done: FnOnce(Code, u64) + Unpin> HttpBody for Measured<Done> {
     }
 }
 
-impl<Done: FnOnce(Code, u64) + Unpin> Drop for Measured<Done> {
+impl<B, Done: FnOnce(Code, u64) + Unpin> Drop for Measured<B, Done> {
     fn drop(&mut self) {
         self.end(Code::Cancelled);
     }
@@ -91,6 +94,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use http_body_util::{BodyExt, Full, StreamBody};
+    use tonic::body::Body;
 
     use super::*;
 
@@ -99,7 +103,7 @@ mod tests {
     fn watched(
         headers: &HeaderMap,
         body: Body,
-    ) -> (Ends, Measured<impl FnOnce(Code, u64) + Unpin + use<>>) {
+    ) -> (Ends, Measured<Body, impl FnOnce(Code, u64) + Unpin + use<>>) {
         let ends = Ends::default();
         let seen = Arc::clone(&ends);
         let done = move |code, bytes| seen.lock().unwrap().push((code, bytes));

@@ -290,11 +290,11 @@ pub(crate) struct ClientMeter {
 
 impl ClientMeter {
     /// Counts the beginning of an attempt.
-    pub(crate) fn attempt(self: &Arc<Self>) -> Attempt {
+    pub(crate) fn attempt(self: &Arc<Self>, started: Instant) -> Attempt {
         self.started.inc();
         Attempt {
             meter: Meter::Client(Arc::clone(self)),
-            started: Instant::now(),
+            started,
             ended: false,
         }
     }

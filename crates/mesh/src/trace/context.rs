@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 
-use crate::correlation::TRACEPARENT;
+use crate::correlation::TRACE_HEADER;
 
 /// Length of a `traceparent` of version 00, and of the part of later ones that is understood.
 const LENGTH: usize = 55;
@@ -52,7 +52,7 @@ impl TraceContext {
 
     /// The context of request headers; `None` also when there are several.
     pub fn in_headers(headers: &HeaderMap) -> Option<TraceContext> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
+        let mut values = headers.get_all(TRACE_HEADER).iter();
         let only = values.next().filter(|_| values.next().is_none())?;
         TraceContext::parse(only.to_str().ok()?)
     }
@@ -61,7 +61,7 @@ impl TraceContext {
     pub(crate) fn put(&self, headers: &mut HeaderMap) {
         // It is plain ASCII.
         if let Ok(value) = HeaderValue::from_str(&self.to_string()) {
-            headers.insert(TRACEPARENT, value);
+            headers.insert(TRACE_HEADER, value);
         }
     }
 
@@ -154,10 +154,10 @@ mod tests {
     fn of_two_contexts_in_the_headers_neither_counts() {
         let mut headers = HeaderMap::new();
         assert_eq!(TraceContext::in_headers(&headers), None);
-        headers.append(TRACEPARENT, HeaderValue::from_static(SAMPLED));
+        headers.append(TRACE_HEADER, HeaderValue::from_static(SAMPLED));
         let read = TraceContext::in_headers(&headers);
         assert_eq!(read, TraceContext::parse(SAMPLED));
-        headers.append(TRACEPARENT, HeaderValue::from_static(SAMPLED));
+        headers.append(TRACE_HEADER, HeaderValue::from_static(SAMPLED));
         assert_eq!(TraceContext::in_headers(&headers), None);
     }
 
