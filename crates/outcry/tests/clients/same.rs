@@ -165,7 +165,10 @@ async fn every_client_trades_and_all_see_the_same_events() {
         assert_eq!(actions, expected, "{name}");
         put_aside(
             &queues
-                .take(&format!("clients.{name}.dead"), dead(&fixtures))
+                .take(
+                    &format!("{}.dead", queue_of(language, CONSUME)),
+                    dead(&fixtures),
+                )
                 .await,
             &fixtures,
             name,
