@@ -18,8 +18,10 @@ pub struct Language {
     pub name: &'static str,
     /// The program without which it cannot be built.
     needs: &'static str,
-    /// What builds and tests it, a shell command per step, run in its folder.
+    /// What builds and checks it, a shell command per step, run in its folder.
     steps: &'static [&'static str],
+    /// What tests it. Without a platform the tests that need one are left out.
+    tests: &'static str,
     /// Its program, as started from its folder.
     program: &'static [&'static str],
 }
@@ -32,15 +34,17 @@ pub const LANGUAGES: [Language; 4] = [
         steps: &[
             "go generate ./...",
             "go vet ./...",
-            "go test ./...",
+            "test -z \"$(gofmt -l .)\"",
             "go build -o bin/ ./cmd/...",
         ],
+        tests: "go test -count=1 ./...",
         program: &["bin/outcry-client"],
     },
     Language {
         name: "java",
         needs: "mvn",
         steps: &["mvn --batch-mode --quiet package"],
+        tests: "mvn --batch-mode --quiet surefire:test",
         program: &["java", "-jar", "target/outcry-client.jar"],
     },
     Language {
@@ -50,8 +54,9 @@ pub const LANGUAGES: [Language; 4] = [
             "test -d .venv || python3 -m venv .venv",
             ".venv/bin/pip install --quiet '.[dev]'",
             ".venv/bin/ruff check .",
-            ".venv/bin/pytest --quiet",
+            ".venv/bin/ruff format --check .",
         ],
+        tests: ".venv/bin/pytest --quiet",
         program: &[".venv/bin/outcry-client"],
     },
     Language {
@@ -59,9 +64,10 @@ pub const LANGUAGES: [Language; 4] = [
         needs: "npm",
         steps: &[
             "npm ci --no-audit --no-fund --silent",
-            "npm test --silent",
+            "npm run --silent build",
             "npm run --silent format",
         ],
+        tests: "npm test --silent",
         program: &["node", "dist/main.js"],
     },
 ];
@@ -71,7 +77,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Exports the contract to where the packages look for it, and builds and tests them all, once.
+/// Exports the contract to where the packages look for it, and builds them all, once.
 ///
 /// Returns those that this machine can build. With `CI` set it must be all of them.
 pub async fn built() -> &'static [&'static Language] {
@@ -158,12 +164,22 @@ impl Language {
         for step in self.steps {
             let mut command = Command::new("sh");
             command.args(["-c", step]).current_dir(self.folder());
-            // The packages' own tests run without a platform here.
+            // Maven tests what it packages: without a platform here.
             for name in ["OUTCRY_ADDRESS", "OUTCRY_AMQP", "OUTCRY_SCHEMA"] {
                 command.env_remove(name);
             }
             succeeds(command, &format!("`{step}` of {}", self.name)).await;
         }
+    }
+
+    /// Runs its own tests, those against a running platform with them.
+    pub async fn test(&self, variables: &[(&str, String)]) {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", self.tests])
+            .current_dir(self.folder())
+            .envs(variables.iter().map(|(name, value)| (name, value)));
+        succeeds(command, &format!("`{}` of {}", self.tests, self.name)).await;
     }
 
     /// Its program with arguments.

@@ -209,6 +209,21 @@ fn as_cloud_events(lines: &[Value], genuine: &[Lying], whose: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_packages_own_tests_pass_against_the_platform() {
+    let _turn = turn().await;
+    if !outcry_servers::present() {
+        return;
+    }
+    let languages = language::built().await;
+    let market = Market::open().await;
+    for language in languages {
+        let name = format!("tests.{}", language.name);
+        language.test(&market.variables(&name)).await;
+    }
+    market.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_fixtures_break_the_same_rules_in_every_language() {
     let _turn = turn().await;
     let languages = language::built().await;
