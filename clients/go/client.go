@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -95,10 +94,10 @@ func (c *Client) Orders() ordersv1.OrderServiceClient {
 	return ordersv1.NewOrderServiceClient(c.connection)
 }
 
-// Register registers a user.
-func (c *Client) Register(ctx context.Context, email, password, name string) (*usersv1.User, error) {
+// Register registers a user. After an error, the same request id answers with the user of the first.
+func (c *Client) Register(ctx context.Context, requestID, email, password, name string) (*usersv1.User, error) {
 	answer, err := c.Users().Register(ctx, &usersv1.RegisterRequest{
-		RequestId: uuid.NewString(), Email: email, Password: password, DisplayName: name,
+		RequestId: requestID, Email: email, Password: password, DisplayName: name,
 	})
 	return answer.GetUser(), err
 }
@@ -117,15 +116,16 @@ func (c *Client) Cash(ctx context.Context) (*typesv1.Money, error) {
 	return nil, nil
 }
 
-// Deposit pays in and waits until the provider has decided.
-func (c *Client) Deposit(ctx context.Context, amount *typesv1.Money) (*paymentsv1.Payment, error) {
+// Deposit pays in and waits until the provider has decided. Keep the request id, and send it again
+// after an error: the same id never pays twice, and goes on waiting for the first.
+func (c *Client) Deposit(ctx context.Context, requestID string, amount *typesv1.Money) (*paymentsv1.Payment, error) {
 	if _, has := ctx.Deadline(); !has {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 	}
 	payments := paymentsv1.NewPaymentServiceClient(c.connection)
-	created, err := payments.CreatePayment(ctx, &paymentsv1.CreatePaymentRequest{RequestId: uuid.NewString(), Amount: amount})
+	created, err := payments.CreatePayment(ctx, &paymentsv1.CreatePaymentRequest{RequestId: requestID, Amount: amount})
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func newcomer(t *testing.T, address string) (context.Context, *Client) {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	email, password := "go-"+uuid.NewString()+"@outcry.example", uuid.NewString()
-	if _, err := client.Register(ctx, email, password, "Go test"); err != nil {
+	if _, err := client.Register(ctx, uuid.NewString(), email, password, "Go test"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.SignIn(ctx, email, password); err != nil {
@@ -58,8 +58,14 @@ func fund(ctx context.Context, t *testing.T, client *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Deposit(ctx, ten); err != nil {
+	// Sent again, it is the same deposit: ten are there below, not twenty.
+	id := uuid.NewString()
+	first, err := client.Deposit(ctx, id, ten)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if second, err := client.Deposit(ctx, id, ten); err != nil || second.GetPaymentId() != first.GetPaymentId() {
+		t.Fatalf("%v, %v", second, err)
 	}
 	for cash := ""; cash != "10"; {
 		money, err := client.Cash(ctx)

@@ -121,13 +121,18 @@ func TestStreamsAreOpenedAgainAfterWhatPasses(t *testing.T) {
 
 func TestATokenIsReplacedBeforeItEnds(t *testing.T) {
 	now := time.Now()
-	for left, expected := range map[time.Duration]bool{refreshAhead / 2: false, refreshAhead * 2: true, -time.Second: false} {
-		if found := fresh(&usersv1.Tokens{AccessExpiresAt: timestamppb.New(now.Add(left))}, now); found != expected {
-			t.Errorf("with %v left: %v", left, found)
+	for life, expected := range map[time.Duration]time.Duration{
+		15 * time.Minute: 14 * time.Minute, 3 * time.Minute: 2 * time.Minute, 30 * time.Second: 20 * time.Second,
+	} {
+		tokens := &usersv1.Tokens{AccessExpiresAt: timestamppb.New(now.Add(life))}
+		if found := renewalTime(tokens, now); !found.Equal(now.Add(expected)) {
+			t.Errorf("one of %v is replaced after %v", life, found.Sub(now))
 		}
 	}
-	if fresh(&usersv1.Tokens{}, now) {
-		t.Error("a token without an end is fresh")
+	for _, spent := range []*usersv1.Tokens{{}, {AccessExpiresAt: timestamppb.New(now.Add(-time.Second))}} {
+		if found := renewalTime(spent, now); found.After(now) {
+			t.Errorf("%v is used for %v", spent, found.Sub(now))
+		}
 	}
 }
 

@@ -17,9 +17,14 @@ import (
 	usersv1 "outcry.example/client/gen/outcry/users/v1"
 )
 
-// refreshAhead is how long before its end a token is replaced: longer than a call and the clocks'
-// difference together.
-const refreshAhead = time.Minute
+const (
+	// refreshAhead is how long before its end a token is replaced: longer than a call and the
+	// clocks' difference together.
+	refreshAhead = time.Minute
+	// refreshPart of its life (one in so many) is what a token has left at most when it is replaced:
+	// one that lives under a minute is used all the same.
+	refreshPart = 3
+)
 
 // ErrSignedOut means that nobody has signed in.
 var ErrSignedOut = errors.New("sign in first")
@@ -30,6 +35,13 @@ type session struct {
 	turn            sync.Mutex
 	email, password string
 	tokens          *usersv1.Tokens
+	// renewAt is when the access token is replaced.
+	renewAt time.Time
+}
+
+// take keeps new tokens. It is for whoever has the turn.
+func (s *session) take(tokens *usersv1.Tokens) {
+	s.tokens, s.renewAt = tokens, renewalTime(tokens, time.Now())
 }
 
 // SignIn signs in and keeps the session alive from then on.
@@ -45,7 +57,8 @@ func (c *Client) login(ctx context.Context, email, password string) (*usersv1.Us
 	if err != nil {
 		return nil, err
 	}
-	c.session.email, c.session.password, c.session.tokens = email, password, answer.GetTokens()
+	c.session.email, c.session.password = email, password
+	c.session.take(answer.GetTokens())
 	return answer.GetUser(), nil
 }
 
@@ -57,7 +70,7 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 	if s.tokens == nil {
 		return "", ErrSignedOut
 	}
-	if fresh(s.tokens, time.Now()) {
+	if time.Now().Before(s.renewAt) {
 		return s.tokens.GetAccessToken(), nil
 	}
 	// A stream's deadline is far away, and others wait for their turn.
@@ -65,7 +78,7 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 	defer cancel()
 	answer, err := c.Users().Refresh(ctx, &usersv1.RefreshRequest{RefreshToken: s.tokens.GetRefreshToken()})
 	if err == nil {
-		s.tokens = answer.GetTokens()
+		s.take(answer.GetTokens())
 		return s.tokens.GetAccessToken(), nil
 	}
 	if ctx.Err() != nil {
@@ -82,14 +95,17 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 func (c *Client) expire() {
 	c.session.turn.Lock()
 	defer c.session.turn.Unlock()
-	if c.session.tokens != nil {
-		c.session.tokens.AccessExpiresAt = nil
-	}
+	c.session.renewAt = time.Time{}
 }
 
-// fresh tells whether an access token has more than refreshAhead to live.
-func fresh(tokens *usersv1.Tokens, now time.Time) bool {
-	return tokens.GetAccessExpiresAt().IsValid() && now.Add(refreshAhead).Before(tokens.GetAccessExpiresAt().AsTime())
+// renewalTime is when an access token that was received now is to be replaced: at once if its end is
+// not known.
+func renewalTime(tokens *usersv1.Tokens, now time.Time) time.Time {
+	if !tokens.GetAccessExpiresAt().IsValid() {
+		return time.Time{}
+	}
+	end := tokens.GetAccessExpiresAt().AsTime()
+	return end.Add(-min(refreshAhead, end.Sub(now)/refreshPart))
 }
 
 // signed adds the token to a call that needs one.

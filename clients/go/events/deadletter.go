@@ -18,6 +18,9 @@ const (
 
 	// deadSuffix names the queue beside a consumer's own for what was put aside.
 	deadSuffix = ".dead"
+	// rulesRunesMax bounds the header with the rules: all headers must fit one frame, 128 KiB as a
+	// rule, or a message that breaks thousands of rules could not be put aside.
+	rulesRunesMax = 16_384
 	// confirmWithin is how long the broker may take to store a dead message. Longer than a disk
 	// stalls, shorter than the half hour after which it takes unacknowledged messages back.
 	confirmWithin = 10 * time.Second
@@ -30,7 +33,8 @@ func deadLetter(delivery amqp.Delivery, queue string, refusal *Refusal) amqp.Pub
 	headers := amqp.Table{}
 	maps.Copy(headers, delivery.Headers)
 	headers[headerReason] = string(refusal.Reason)
-	headers[headerRules] = rules(refusal.Violations)
+	broken := []rune(rules(refusal.Violations))
+	headers[headerRules] = string(broken[:min(len(broken), rulesRunesMax)])
 	headers[headerQueue] = queue
 	return amqp.Publishing{
 		Headers:         headers,

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,5 +34,17 @@ func TestADeadMessageKeepsItsHeadersAndSaysWhy(t *testing.T) {
 	}
 	if delivery.Headers[headerReason] != "an older one" {
 		t.Error("the delivery itself was changed")
+	}
+}
+
+func TestTheRulesOfADeadMessageFitItsHeaders(t *testing.T) {
+	violations := make([]Violation, rulesRunesMax)
+	for i := range violations {
+		violations[i] = Violation{"payload.né", "required"}
+	}
+	letter := deadLetter(amqp.Delivery{}, "q", &Refusal{Reason: Invalid, Violations: violations})
+	found, _ := letter.Headers[headerRules].(string)
+	if len([]rune(found)) != rulesRunesMax || !strings.HasPrefix(rules(violations), found) {
+		t.Errorf("%d characters, ends with %q", len([]rune(found)), found[max(len(found)-20, 0):])
 	}
 }

@@ -26,7 +26,7 @@ const (
 	queueAddress = "/amq/queue/"
 	// virtualHost chooses one in the host name of an AMQP 1.0 connection.
 	virtualHost = "vhost:"
-	// dialWithin and openWithin bound the beginning; the SDK takes no context for it.
+	// dialWithin bounds the beginning; the SDK takes no context for it.
 	dialWithin = 10 * time.Second
 )
 
@@ -43,7 +43,7 @@ func cloudEvents(ctx context.Context, arguments []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(flags.within)*time.Second)
 	defer cancel()
-	if err := (&events.Consumer{Address: address, Queue: flags.queue, Topics: flags.topics}).Declare(); err != nil {
+	if err := (&events.Consumer{Address: address, Queue: flags.queue, Topics: flags.topics}).Declare(); err != nil || flags.count == 0 {
 		return err
 	}
 	reader, err := dial(address, flags.queue, flags.count)
@@ -59,7 +59,8 @@ func cloudEvents(ctx context.Context, arguments []string) error {
 		}
 		attributes, err := read(ctx, message)
 		if err != nil {
-			return errors.Join(err, message.Finish(err))
+			// Not settled, it goes back to the queue: a rejected one would be lost.
+			return fmt.Errorf("message %d is not as CloudEvents wants it: %w", count+1, err)
 		}
 		if err := message.Finish(nil); err != nil {
 			return err

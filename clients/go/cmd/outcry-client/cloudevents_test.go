@@ -70,3 +70,15 @@ func TestPatternsMayFollowOneFlagAndFlagsThem(t *testing.T) {
 		t.Error("no pattern was wanted")
 	}
 }
+
+func TestNoMessageMayBeWantedButItMustBeSaid(t *testing.T) {
+	queue := []string{"--queue", "q", "--topic", "a"}
+	if r, err := readingFlags("consume", append(queue, "--count", "0")); err != nil || r.count != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, arguments := range [][]string{queue, append(queue, "--count", "-1")} {
+		if r, err := readingFlags("consume", arguments); err == nil {
+			t.Errorf("%v gave %+v", arguments, r)
+		}
+	}
+}

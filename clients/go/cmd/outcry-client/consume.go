@@ -33,6 +33,9 @@ func consume(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	if flags.count == 0 {
+		return (&events.Consumer{Address: address, Queue: flags.queue, Topics: flags.topics}).Declare()
+	}
 	ctx, done := context.WithTimeout(ctx, time.Duration(flags.within)*time.Second)
 	defer done()
 	count := 0

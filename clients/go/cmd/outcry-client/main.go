@@ -22,8 +22,12 @@ const usage = `usage:
   outcry-client cloudevents --queue Q --topic PATTERN --count N [--within SECONDS]
 OUTCRY_ADDRESS, OUTCRY_EMAIL, OUTCRY_PASSWORD and OUTCRY_AMQP name the platform, the user and the broker.`
 
-// withinDefault is how many seconds a command waits for its messages.
-const withinDefault = 60
+const (
+	// withinDefault is how many seconds a command waits for its messages.
+	withinDefault = 60
+	// countMissing: how many are wanted must be said, for 0 is a number, too.
+	countMissing = -1
+)
 
 var commands = map[string]func(context.Context, []string) error{
 	"trade":       trade,
@@ -101,7 +105,7 @@ func readingFlags(name string, arguments []string) (reading, error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.StringVar(&r.queue, "queue", "", "the queue to read")
 	flags.Var(&r.topics, "topic", "a pattern it is bound by")
-	flags.IntVar(&r.count, "count", 0, "how many messages to read")
+	flags.IntVar(&r.count, "count", countMissing, "how many messages to read; 0 only makes the queues")
 	flags.IntVar(&r.within, "within", withinDefault, "in how many seconds")
 	for {
 		if err := flags.Parse(arguments); err != nil {
@@ -116,7 +120,7 @@ func readingFlags(name string, arguments []string) (reading, error) {
 		}
 		arguments = flags.Args()[1:]
 	}
-	if r.queue == "" || len(r.topics) == 0 || r.count < 1 || r.within < 1 {
+	if r.queue == "" || len(r.topics) == 0 || r.count < 0 || r.within < 1 {
 		return r, errors.New(usage)
 	}
 	return r, nil

@@ -26,8 +26,11 @@ const (
 	tradeWithin = time.Minute
 	// cashWanted is deposited when less is available.
 	cashWanted = "1000"
-	// cashPoll is how often a captured deposit is looked for in the account.
-	cashPoll = 100 * time.Millisecond
+	// soonPoll is how often something is looked for that will be there soon.
+	soonPoll = 100 * time.Millisecond
+	// notReady is what a new user's first calls are answered with, until all services have heard of
+	// the user.
+	notReady = "ACCOUNT_NOT_READY"
 	// farBPS is how far from the market an order is that shall not be filled, in ten-thousandths,
 	// unless the market's band is narrower.
 	farBPS = 5000
@@ -111,7 +114,7 @@ func signIn(ctx context.Context) (*outcry.Client, error) {
 	var failed *outcry.Error
 	if errors.As(err, &failed) && failed.Code == codes.Unauthenticated {
 		// Nobody has that address, or the password is wrong; registering tells which.
-		if _, err = client.Register(ctx, email, password, "Go client"); err == nil {
+		if _, err = client.Register(ctx, uuid.NewString(), email, password, "Go client"); err == nil {
 			_, err = client.SignIn(ctx, email, password)
 		} else if errors.As(err, &failed) && failed.Code == codes.AlreadyExists {
 			err = fmt.Errorf("the password is wrong: %w", err)
@@ -130,25 +133,42 @@ func pay(ctx context.Context, client *outcry.Client) error {
 	if err != nil {
 		return err
 	}
-	cash, err := client.Cash(ctx)
-	if err != nil {
+	rich := false
+	look := func() error {
+		cash, err := client.Cash(ctx)
+		rich = raw(cash) >= raw(wanted)
 		return err
 	}
-	if raw(cash) >= raw(wanted) {
-		return nil
-	}
-	if _, err := client.Deposit(ctx, wanted); err != nil {
+	if err := soon(ctx, func() (bool, error) { err := look(); return true, err }); err != nil || rich {
 		return err
 	}
-	for raw(cash) < raw(wanted) {
-		if err := pause.Wait(ctx, cashPoll); err != nil {
-			return fmt.Errorf("captured, but not in the account: %w", err)
-		}
-		if cash, err = client.Cash(ctx); err != nil {
-			return err
-		}
+	id := uuid.NewString()
+	if err := soon(ctx, func() (bool, error) { _, err := client.Deposit(ctx, id, wanted); return true, err }); err != nil {
+		return err
+	}
+	if err := soon(ctx, func() (bool, error) { err := look(); return rich, err }); err != nil {
+		return fmt.Errorf("captured, but not in the account: %w", err)
 	}
 	return nil
+}
+
+// soon looks until there is something, or the context ends. A service that has not heard of the user
+// yet is asked again.
+func soon(ctx context.Context, look func() (bool, error)) error {
+	for {
+		there, err := look()
+		var failed *outcry.Error
+		early := errors.As(err, &failed) && failed.Reason == notReady
+		switch {
+		case err != nil && !early:
+			return err
+		case err == nil && there:
+			return nil
+		}
+		if ended := pause.Wait(ctx, soonPoll); ended != nil {
+			return errors.Join(err, ended)
+		}
+	}
 }
 
 // followed is what the stream of updates has given.
@@ -214,11 +234,17 @@ func (t *traded) buy(ctx context.Context, client *outcry.Client, updates <-chan 
 		}
 		terms.Type, terms.LimitPrice = ordersv1.OrderType_ORDER_TYPE_LIMIT, price
 	}
-	placed, err := client.Place(ctx, uuid.NewString(), terms)
-	if err != nil {
-		return err
-	}
-	order, topics, err := until(updates, placed.GetOrderId())
+	var order *ordersv1.Order
+	var topics []string
+	err := soon(ctx, func() (bool, error) {
+		// A rejection is the answer to its request id for good, so the next try has another.
+		placed, err := client.Place(ctx, uuid.NewString(), terms)
+		if err != nil {
+			return false, err
+		}
+		order, topics, err = until(updates, placed.GetOrderId())
+		return !tooEarly(order), err
+	})
 	if err != nil {
 		return err
 	}
@@ -229,6 +255,16 @@ func (t *traded) buy(ctx context.Context, client *outcry.Client, updates <-chan 
 	t.Quantity = strconv.FormatInt(order.GetCumulativeQuantity(), 10)
 	t.AveragePrice = outcry.Decimal(order.GetAveragePrice())
 	return nil
+}
+
+// tooEarly tells whether an order was rejected only because the user is new.
+func tooEarly(order *ordersv1.Order) bool {
+	switch order.GetRejectReason() {
+	case ordersv1.RejectReason_REJECT_REASON_ACCOUNT_NOT_READY, ordersv1.RejectReason_REJECT_REASON_PORTFOLIO_NOT_OPEN:
+		return true
+	default:
+		return false
+	}
 }
 
 func (t *traded) placeAndCancel(ctx context.Context, client *outcry.Client, updates <-chan followed, symbol string) error {
