@@ -71,7 +71,7 @@ async function visit(page: Page, origin: string, fields: Record<string, string>)
   return text;
 }
 
-const symbol = required(options(process.argv.slice(2), "symbol"), "symbol", "MSFT");
+const symbol = required(options(process.argv.slice(2), ["symbol"]), "symbol", "MSFT");
 const address = variable("OUTCRY_ADDRESS", "http://127.0.0.1:7400");
 const email = variable("OUTCRY_EMAIL");
 const password = variable("OUTCRY_PASSWORD");

@@ -3,7 +3,7 @@ import type { ConsumeMessage } from "amqplib";
 import { deadHeaders } from "./dead_letter.js";
 import { EventEnvelopeSchema, type EventEnvelope } from "./gen/outcry/events/v1/envelope_pb.js";
 import { judge, type DeadReason, type Judgement } from "./judgement.js";
-import { followQueue, type Delivery, type QueueOptions } from "./queue.js";
+import { HandlingError, followQueue, type Delivery, type QueueOptions } from "./queue.js";
 import type { Violation } from "./rules.js";
 import { registry } from "./schema.js";
 import { RecentEvents, type SeenEvents } from "./seen_events.js";
@@ -22,14 +22,14 @@ export interface ReceivedEvent {
 export interface Settlement {
   readonly message: ConsumeMessage;
   readonly judgement: Judgement;
-  readonly action: "handled" | "duplicate" | "ignored" | "dead" | "returned";
+  readonly action: "handled" | "duplicate" | "ignored" | "dead";
   readonly reason?: DeadReason;
   /** The rules that a dead one breaks. */
   readonly violations: readonly Violation[];
 }
 
 export interface ConsumerOptions extends QueueOptions {
-  /** Called for each event, one at a time. When it fails, the event comes once more, then is dead. */
+  /** Called for each event, one at a time. Its error ends `run`; the event stays in the queue. */
   readonly handle: (event: ReceivedEvent) => void | Promise<void>;
   /** Of events whose type the package does not know. Money is moved by `dead-letter` only. */
   readonly unknownTypes?: "ignore" | "dead-letter";
@@ -49,7 +49,7 @@ export class EventConsumer {
     this.#seen = options.seen ?? new RecentEvents();
   }
 
-  /** Consumes until `signal` aborts. */
+  /** Consumes until `signal` aborts; throws a `HandlingError` when an event could not be handled. */
   async run(signal: AbortSignal): Promise<void> {
     await followQueue(this.#options, (delivery) => this.#take(delivery), signal);
   }
@@ -63,7 +63,7 @@ export class EventConsumer {
 
   async #settle(
     delivery: Delivery,
-    { verdict, envelope, eventId }: Judgement,
+    { verdict, envelope }: Judgement,
   ): Promise<Pick<Settlement, "action"> & Partial<Settlement>> {
     const acknowledged = (action: Settlement["action"]) => {
       delivery.acknowledge();
@@ -80,17 +80,24 @@ export class EventConsumer {
         ? dead("UNKNOWN_TYPE")
         : acknowledged("ignored");
     }
-    if (await this.#seen.has(eventId)) return acknowledged("duplicate");
+    const handled = await this.#handle({ envelope, payload: verdict.payload });
+    return acknowledged(handled ? "handled" : "duplicate");
+  }
+
+  /** Answers whether there was anything to do: not if its id was handled before. */
+  async #handle(event: ReceivedEvent): Promise<boolean> {
+    const { eventId } = event.envelope;
     try {
-      await this.#options.handle({ envelope, payload: verdict.payload });
+      if (await this.#seen.has(eventId)) return false;
+      await this.#options.handle(event);
+      await this.#seen.add(eventId);
+      return true;
     } catch (error) {
-      this.#options.log?.(`event ${eventId} was not handled: ${String(error)}`);
-      if (delivery.message.fields.redelivered) return dead("NOT_HANDLED");
-      delivery.putBack();
-      return { action: "returned" };
+      // An event that keeps the contract is never put aside, whatever fails here: a database that is
+      // away would put the whole queue aside.
+      const why = error instanceof Error ? error.message : String(error);
+      throw new HandlingError(`event ${eventId} was not handled: ${why}`, { cause: error });
     }
-    await this.#seen.add(eventId);
-    return acknowledged("handled");
   }
 }
 

@@ -10,6 +10,6 @@ export {
 } from "./event_consumer.js";
 export { judge, type DeadReason, type Judgement } from "./judgement.js";
 export { grpcClient } from "./node.js";
-export { QueueError, type QueueOptions } from "./queue.js";
+export { HandlingError, QueueError, type QueueOptions } from "./queue.js";
 export { brokenRules } from "./rules.js";
 export { RecentEvents, type SeenEvents } from "./seen_events.js";

@@ -12,9 +12,7 @@ export type DeadReason =
   /** Its version is higher than this package knows. */
   | "NEWER_SCHEMA"
   /** The package does not know its type, and the consumer may not leave such events out. */
-  | "UNKNOWN_TYPE"
-  /** The handler failed, twice. */
-  | "NOT_HANDLED";
+  | "UNKNOWN_TYPE";
 
 /** What was found out about a message before anything is done with it. */
 export interface Judgement {

@@ -5,6 +5,9 @@ import { MoneySchema, type Money } from "./gen/outcry/types/v1/money_pb.js";
 const NANOS = 1_000_000_000n;
 /** Outcry keeps this many decimals. */
 const DECIMALS = 4;
+/** Ten-thousandths in a unit, and billionths in one of those. */
+const RAW_PER_UNIT = 10_000n;
+const NANOS_PER_RAW = NANOS / RAW_PER_UNIT;
 /** The currency that the platform trades in. */
 const CURRENCY = "USD";
 
@@ -14,6 +17,17 @@ export function moneyText(money: Pick<Money, "units" | "nanos">): string {
   const size = total < 0n ? -total : total;
   const fraction = (size % NANOS).toString().padStart(9, "0").replace(/0+$/, "");
   return `${total < 0n ? "-" : ""}${size / NANOS}${fraction ? `.${fraction}` : ""}`;
+}
+
+/** An amount in ten-thousandths, in which the platform counts. */
+export function rawAmount({ units, nanos }: Pick<Money, "units" | "nanos">): bigint {
+  return units * RAW_PER_UNIT + BigInt(nanos) / NANOS_PER_RAW;
+}
+
+/** The amount of so many ten-thousandths. */
+export function fromRaw(raw: bigint, currencyCode = CURRENCY): Money {
+  const nanos = Number((raw % RAW_PER_UNIT) * NANOS_PER_RAW);
+  return create(MoneySchema, { currencyCode, units: raw / RAW_PER_UNIT, nanos });
 }
 
 /** Reads an amount as people write it: `100`, `99.5`, `-0.25`. */

@@ -4,6 +4,8 @@ import { backoff, pause, within } from "./pause.js";
 
 /** Where every event of the platform is published. */
 const EXCHANGE = "outcry.events";
+/** How a broker's address may begin. */
+const SCHEMES = new Set(["amqp:", "amqps:"]);
 /** Messages a server sends ahead: enough to keep a handler busy, little to redeliver when it dies. */
 export const PREFETCH = 64;
 /** Taking up a connection, in milliseconds: longer than a server under load takes. */
@@ -34,19 +36,22 @@ export interface QueueOptions {
   readonly log?: (line: string) => void;
 }
 
-/** A message of the queue. Exactly one of the three must be called. */
+/** A message of the queue. One of the two settles it; one that is not settled comes again. */
 export interface Delivery {
   readonly message: ConsumeMessage;
   acknowledge(): void;
-  /** Has the server deliver it again. */
-  putBack(): void;
   /** Acknowledges it once the server has confirmed to keep a copy, with these headers, in the dead queue. */
   putAside(headers: Record<string, unknown>): Promise<void>;
 }
 
 /** What no new connection would mend. */
 export class QueueError extends Error {
-  override readonly name = "QueueError";
+  override readonly name: string = "QueueError";
+}
+
+/** The handler, or its memory of events, failed: the event is still in the queue. `cause` says why. */
+export class HandlingError extends QueueError {
+  override readonly name = "HandlingError";
 }
 
 /** Makes the queue and its dead queue and binds it, without taking anything from it. */
@@ -73,10 +78,16 @@ export async function followQueue(
   take: (delivery: Delivery) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let failures = 0; !signal.aborted;) {
+  let failures = 0;
+  const taking = async (delivery: Delivery) => {
+    await take(delivery);
+    // A connection over which a message was settled was a good one.
+    failures = 0;
+  };
+  while (!signal.aborted) {
     const since = Date.now();
     try {
-      await followOnce(options, take, signal);
+      await followOnce(options, taking, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof QueueError) throw error;
@@ -140,8 +151,21 @@ async function close(connection: ChannelModel, channel: ConfirmChannel | undefin
   }
 }
 
+/** Whoever reads a broker's address wrong is not told the address: there is a password in it. */
+function brokerAddress(text: string): URL {
+  try {
+    const url = new URL(text);
+    // The broker's library decodes its parts, and fails at each attempt when they cannot be.
+    decodeURIComponent(url.href);
+    if (SCHEMES.has(url.protocol) && url.hostname) return url;
+  } catch {
+    // The parser's own error quotes what it was given.
+  }
+  throw new QueueError("write the address as amqp://user:password@host:port/%2f");
+}
+
 async function open(options: QueueOptions): Promise<ChannelModel> {
-  const url = new URL(options.url);
+  const url = brokerAddress(options.url);
   url.searchParams.set("heartbeat", String(HEARTBEAT_S));
   try {
     const connection = await connect(url.href, { timeout: CONNECT_TIMEOUT_MS });
@@ -175,7 +199,6 @@ function delivery(channel: ConfirmChannel, queue: string, message: ConsumeMessag
   return {
     message,
     acknowledge: () => channel.ack(message),
-    putBack: () => channel.nack(message, false, true),
     putAside: async (headers) => {
       await keep(channel, deadQueue(queue), message, headers);
       channel.ack(message);
@@ -210,6 +233,7 @@ async function keep(
 
 /** An error that would come again, with what to do about it; others as they are. */
 function explained(error: unknown): Error {
+  if (error instanceof QueueError) return error;
   const { code, message } = error as { code?: unknown; message: string };
   if (code === 404 && message.includes("no exchange")) {
     return new QueueError(

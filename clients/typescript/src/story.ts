@@ -9,8 +9,9 @@ import {
   TimeInForce,
   type OrderTermsSchema,
 } from "./gen/outcry/orders/v1/types_pb.js";
+import { TradeService, type Instrument } from "./gen/outcry/trades/v1/trade_service_pb.js";
 import type { Money } from "./gen/outcry/types/v1/money_pb.js";
-import { money, moneyText } from "./money.js";
+import { fromRaw, money, moneyText, rawAmount } from "./money.js";
 import { pause } from "./pause.js";
 import { Refusal } from "./refusal.js";
 import type { Credentials } from "./session.js";
@@ -23,6 +24,9 @@ const POLL_MS = 200;
 const STORY_MS = 120_000;
 /** A new user's first calls are answered with this until other services have heard of the user. */
 const NOT_READY = "ACCOUNT_NOT_READY";
+/** How far from the market an order is that shall rest, in ten-thousandths, unless the band is narrower. */
+const FAR_BPS = 5_000n;
+const BPS = 10_000n;
 const FINAL = new Set([
   OrderStatus.FILLED,
   OrderStatus.CANCELLED,
@@ -75,7 +79,7 @@ export async function tell(
       quantity: order.cumulativeQuantity.toString(),
       average_price: order.averagePrice ? moneyText(order.averagePrice) : "",
       updates: topics,
-      cancelled: await placeAndCancel(client, purchase, order),
+      cancelled: await placeAndCancel(client, purchase),
       refusal: await placeNothing(client, purchase),
     };
   } finally {
@@ -148,15 +152,32 @@ async function buy(client: OutcryClient, purchase: Purchase, late: AbortSignal):
   return placed;
 }
 
-/** Rests at half the price, where nobody sells, and is taken back. */
-async function placeAndCancel(
-  client: OutcryClient,
-  { symbol }: Purchase,
-  { averagePrice }: Order,
-): Promise<string> {
-  const half = (averagePrice?.units ?? 0n) / 2n;
-  const far = money((half > 0n ? half : 1n).toString());
-  const { orderId } = await client.place(terms({ symbol, quantity: 1n, limit: far }));
+/** A buyer's price far below the market, where nobody sells: within the band and on a tick. */
+export function farPrice({
+  referencePrice,
+  bandBps,
+  tick,
+}: Pick<Instrument, "referencePrice" | "bandBps" | "tick">): Money {
+  if (!referencePrice) throw new Error("the instrument has no price");
+  const half = BigInt(bandBps) / 2n;
+  const away = half > 0n && half < FAR_BPS ? half : FAR_BPS;
+  const step = (tick && rawAmount(tick)) || 1n;
+  const price = (rawAmount(referencePrice) * (BPS - away)) / BPS;
+  // At least a tick: nothing is bought for nothing.
+  return fromRaw((price / step || 1n) * step, referencePrice.currencyCode);
+}
+
+/** Rests where nobody sells, and is taken back. */
+async function placeAndCancel(client: OutcryClient, { symbol }: Purchase): Promise<string> {
+  const { instruments } = await client.service(TradeService).listInstruments({});
+  const instrument = instruments.find((one) => one.symbol === symbol);
+  if (!instrument) throw new Error(`${symbol} is not traded`);
+  const far = farPrice(instrument);
+  const placed = await client.place(terms({ symbol, quantity: 1n, limit: far }));
+  if (placed.status === OrderStatus.REJECTED) {
+    throw new Error(`the order at ${moneyText(far)} was refused: ${placed.message}`);
+  }
+  const { orderId } = placed;
   const order = await client.cancel(orderId);
   if (order.status !== OrderStatus.CANCELLED) {
     throw new Error(`the order to cancel is ${OrderStatus[order.status]}: ${order.message}`);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test, type TestContext } from "node:test";
+import { inspect } from "node:util";
 import { connect } from "amqplib";
 import { EventConsumer, type ConsumerOptions, type Settlement } from "../src/event_consumer.js";
 import { deadQueue } from "../src/dead_letter.js";
-import { FILLED, filled, fingerprint, withPayload } from "./samples.js";
+import { HandlingError, QueueError } from "../src/queue.js";
+import { EVENT_ID, FILLED, filled, fingerprint, withPayload } from "./samples.js";
 import { Relay } from "./relay.js";
 
 const url = process.env["OUTCRY_AMQP"] ?? "";
@@ -90,23 +92,84 @@ test("unknown types are put aside where they must not be left out", { skip }, as
   assert.equal(aside && aside.properties.headers?.["outcry-reason"], "UNKNOWN_TYPE");
 });
 
-test("an event whose handler fails comes once more, then is put aside", { skip }, async (t) => {
+test(
+  "a handler's failure ends the run with its error, and the event stays",
+  { skip },
+  async (t) => {
+    const { name, channel, send } = await queue(t);
+    await send(filled(), filled({}, { eventId: randomUUID() }));
+    const why = new Error("the database is away");
+    const failing = { queue: name, handle: () => Promise.reject(why) };
+    // The second time it is one that was delivered before.
+    for (const _ of [1, 2]) {
+      await assert.rejects(settle(1, failing), (error) => {
+        return (
+          error instanceof HandlingError &&
+          error.cause === why &&
+          error.message.includes(EVENT_ID) &&
+          error.message.includes(why.message)
+        );
+      });
+    }
+    const settled = await settle(2, { queue: name });
+    assert.deepEqual(
+      settled.map(({ action, judgement }) => [action, judgement.eventId === EVENT_ID]),
+      [
+        ["handled", true],
+        ["handled", false],
+      ],
+    );
+    assert.equal((await channel.checkQueue(deadQueue(name))).messageCount, 0);
+  },
+);
+
+test("a memory of events that fails ends the run, too", { skip }, async (t) => {
   const { name, send } = await queue(t);
   await send(filled());
-  let calls = 0;
-  const handle = () => {
-    calls += 1;
-    throw new Error("not today");
-  };
-  const settled = await settle(2, { queue: name, handle });
-  assert.deepEqual(
-    settled.map(({ action, reason }) => [action, reason]),
-    [
-      ["returned", undefined],
-      ["dead", "NOT_HANDLED"],
-    ],
+  const why = new Error("the database is away");
+  const seen = { has: () => Promise.reject(why), add: () => undefined };
+  await assert.rejects(settle(1, { queue: name, seen }), { name: "HandlingError", cause: why });
+});
+
+test("an address that cannot be one is refused at once, without its password", async () => {
+  const secret = "s3cret";
+  for (const wrong of [
+    `user:${secret}@host`,
+    `http://user:${secret}@host`,
+    `amqp://user:${secret}@host:port`,
+    `amqp://user:${secret}%@host`,
+    `amqp:${secret}`,
+  ]) {
+    await assert.rejects(settle(1, { queue: "none", url: wrong }), (error) => {
+      return (
+        error instanceof QueueError &&
+        error.cause === undefined &&
+        error.message.startsWith("write the address as amqp://") &&
+        !inspect(error).includes(secret)
+      );
+    });
+  }
+});
+
+test("connections that brought something are not counted as failed", { skip }, async (t) => {
+  const { name, send } = await queue(t);
+  const broker = new URL(url);
+  const relay = new Relay(broker.hostname, Number(broker.port || 5672));
+  broker.host = `127.0.0.1:${await relay.open()}`;
+  t.after(() => relay.close());
+  // More than a consumer takes in a row; whether or not an acknowledgement gets through.
+  const cuts = 14;
+  await send(...Array.from({ length: cuts }, () => filled({}, { eventId: randomUUID() })));
+  let lost = 0;
+  const settled = await settle(
+    () => {
+      relay.cut();
+      return lost === cuts - 1;
+    },
+    { url: broker.href, queue: name, prefetch: 1, log: () => void (lost += 1) },
   );
-  assert.equal(calls, 2);
+  assert.equal(lost, cuts - 1);
+  assert.ok(settled.length >= cuts);
 });
 
 test("a lost connection is taken up again, and nothing is handled twice", { skip }, async (t) => {

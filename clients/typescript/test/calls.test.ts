@@ -15,6 +15,7 @@ import { Refusal } from "../src/refusal.js";
 import { isRepeatable, waitBeforeRetry } from "../src/retry.js";
 import { RecentEvents } from "../src/seen_events.js";
 import { renewalTime } from "../src/session.js";
+import { farPrice } from "../src/story.js";
 
 function detail(type: string, write: (writer: BinaryWriter) => BinaryWriter) {
   return { type: `google.rpc.${type}`, value: write(new BinaryWriter()).finish() };
@@ -116,4 +117,16 @@ test("amounts are exact decimals", () => {
   for (const wrong of ["", "1,5", "1e3", "0.00001", ".5", "1."]) {
     assert.throws(() => money(wrong), RangeError, wrong);
   }
+});
+
+test("a price far from the market keeps the band and the tick", () => {
+  const price = (reference: string, bandBps: number, tick: string) => {
+    const referencePrice = money(reference);
+    return moneyText(farPrice({ referencePrice, bandBps, tick: money(tick) }));
+  };
+  assert.equal(price("100", 0, "0.01"), "50");
+  assert.equal(price("100", 2_000, "0.01"), "90");
+  assert.equal(price("0.37", 1_000, "0.0001"), "0.3515");
+  assert.equal(price("101.25", 1_000, "0.05"), "96.15");
+  assert.equal(price("0.01", 0, "0.01"), "0.01");
 });

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { deadHeaders, deadQueue } from "../src/dead_letter.js";
 import { AssetAmountSchema } from "../src/gen/outcry/types/v1/money_pb.js";
 import { judge, type Judgement } from "../src/judgement.js";
-import { brokenRules } from "../src/rules.js";
+import { brokenRules, type Violation } from "../src/rules.js";
 import { EVENT_ID, FILLED, filled, fingerprint, withPayload } from "./samples.js";
 
 function dead(judgement: Judgement) {
@@ -77,6 +77,13 @@ test("a oneof that must be set is named by its own name", () => {
   assert.deepEqual(brokenRules(AssetAmountSchema, create(AssetAmountSchema), "locked"), [
     { field: "locked.asset", rule: "required" },
   ]);
+});
+
+test("the rules of a dead message fit its headers", () => {
+  const violations = Array<Violation>(16_384).fill({ field: "payload.side", rule: "enum.not_in" });
+  const rules = String(deadHeaders({}, "audit", "INVALID", violations)["outcry-rules"]);
+  assert.equal(rules.length, 16_384);
+  assert.match(rules, /^payload\.side enum\.not_in, payload/);
 });
 
 test("a dead message keeps its headers and says why", () => {

@@ -12,12 +12,37 @@ export function only(args: string[], name: string): string {
   return argument;
 }
 
-/** The options of a command, each `--name value`; any may come more than once. */
-export function options(args: string[], ...names: string[]): Map<string, string[]> {
-  const known = names.map((name) => [name, { type: "string", multiple: true }] as const);
+/**
+ * The options of a command, each `--name value`; any may come more than once. `several` names the one
+ * that may also have several values at a time: `--name value value`.
+ */
+export function options(
+  args: string[],
+  names: readonly string[],
+  several?: string,
+): Map<string, string[]> {
+  const known = Object.fromEntries(names.map((name) => [name, { type: "string" }] as const));
+  const found = new Map<string, string[]>();
+  for (const { name, value } of tokens(args, known, several)) {
+    found.set(name, [...(found.get(name) ?? []), value]);
+  }
+  return found;
+}
+
+function tokens(
+  args: string[],
+  known: Record<string, { type: "string" }>,
+  several?: string,
+): { name: string; value: string }[] {
   try {
-    const { values } = parseArgs({ args, options: Object.fromEntries(known), strict: true });
-    return new Map(Object.entries(values as Record<string, string[]>));
+    const { tokens } = parseArgs({ args, options: known, allowPositionals: true, tokens: true });
+    let name = "";
+    return tokens.flatMap((token) => {
+      if (token.kind === "option-terminator") return [];
+      if (token.kind === "option") name = token.name;
+      else if (name !== several) throw new UsageError(`what is ${token.value} for?`);
+      return { name, value: token.value ?? "" };
+    });
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

@@ -8,7 +8,7 @@ const WITHIN_S = 60;
 
 /** Queue options that `consume` and `cloudevents` share. */
 export function queueArguments(args: string[]) {
-  const found = options(args, "queue", "topic", "count", "within");
+  const found = options(args, ["queue", "topic", "count", "within"], "topic");
   const topics = found.get("topic") ?? [];
   if (topics.length === 0) throw new UsageError("--topic is missing");
   return {

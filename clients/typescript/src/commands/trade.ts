@@ -8,7 +8,7 @@ const ADDRESS = "http://127.0.0.1:7400";
 
 /** `trade`: buys, cancels, is refused, and prints how that went. */
 export async function trade(args: string[]): Promise<boolean> {
-  const found = options(args, "symbol", "quantity", "limit");
+  const found = options(args, ["symbol", "quantity", "limit"]);
   const limit = found.get("limit")?.at(-1);
   const purchase = {
     symbol: required(found, "symbol"),
