@@ -59,7 +59,8 @@ func cloudEvents(ctx context.Context, arguments []string) error {
 		}
 		attributes, err := read(ctx, message)
 		if err != nil {
-			// Not settled, it goes back to the queue: a rejected one would be lost.
+			// The SDK has accepted it when it came, and RabbitMQ 3.10 does not know the mode in which it
+			// would not: all that can be done is to say so and leave the others in the queue.
 			return fmt.Errorf("message %d is not as CloudEvents wants it: %w", count+1, err)
 		}
 		if err := message.Finish(nil); err != nil {
