@@ -15,6 +15,9 @@ public final class DeadLetter {
   /** Of the header with the rules: all headers must fit one frame, 128 KiB as a rule. */
   static final int RULES_CHARS_MAX = 16_384;
 
+  /** The delivery mode of what survives a restart of RabbitMQ. */
+  private static final int PERSISTENT = 2;
+
   private DeadLetter() {}
 
   /** Name of the queue beside another that takes its dead messages. */
@@ -33,8 +36,17 @@ public final class DeadLetter {
     return headers;
   }
 
+  /**
+   * The properties of the message, but for those that would lose it: it is written to disk and
+   * stays until it is taken, and RabbitMQ refuses a user id that is not the connection's own.
+   */
   static BasicProperties properties(BasicProperties own, Event event, String queue) {
     Map<String, Object> headers = own.getHeaders() == null ? Map.of() : own.getHeaders();
-    return own.builder().headers(headers(headers, event, queue)).build();
+    return own.builder()
+        .deliveryMode(PERSISTENT)
+        .expiration(null)
+        .userId(null)
+        .headers(headers(headers, event, queue))
+        .build();
   }
 }

@@ -49,11 +49,6 @@ public record Event(
     return envelope.getPayload().unpack(type);
   }
 
-  /** The same message, put aside. */
-  Event dead(Reason why) {
-    return new Event(body, topic, schema, Action.DEAD, why, violations, envelope, payload);
-  }
-
   static String typeOf(Any payload) {
     String url = payload.getTypeUrl();
     return url.substring(url.lastIndexOf('/') + 1);

@@ -72,7 +72,12 @@ public final class EventConsumer implements AutoCloseable {
     }
   }
 
-  /** Works until {@link #close}, over lost connections. */
+  /**
+   * Works until {@link #close}, over lost connections.
+   *
+   * @throws ConsumerException if RabbitMQ cannot be used, or the handler failed: its exception is
+   *     the cause then, and the event stays in the queue
+   */
   public void run() throws ConsumerException, InterruptedException {
     Backoff backoff = new Backoff();
     int failed = 0;
@@ -126,7 +131,7 @@ public final class EventConsumer implements AutoCloseable {
   }
 
   private void settle(Reading.Received message, Reading from)
-      throws IOException, TimeoutException, InterruptedException {
+      throws IOException, TimeoutException, ConsumerException, InterruptedException {
     Event event = judge.judge(message.body(), message.topic(), message.headers());
     if (event.action() == Action.HANDLED) {
       try {
@@ -134,12 +139,9 @@ public final class EventConsumer implements AutoCloseable {
       } catch (InterruptedException e) {
         throw e;
       } catch (Exception e) {
-        LOG.warn("event {} of type {} was not handled", event.id(), event.type(), e);
-        if (!message.redelivered()) {
-          from.giveBack(message);
-          return;
-        }
-        event = event.dead(Reason.NOT_HANDLED);
+        // Not the event's fault as a rule: with its database gone, a handler fails at every event.
+        throw new ConsumerException(
+            "event " + event.id() + " of type " + event.type() + " was not handled: " + e, e);
       }
     }
     switch (event.action()) {

@@ -4,8 +4,8 @@ package outcry.consumer;
 @FunctionalInterface
 public interface EventHandler {
   /**
-   * Takes an event that keeps the contract and was not handled before. An exception means that it
-   * was not handled: the event comes once more, and is put aside after that.
+   * Takes an event that keeps the contract and was not handled before. An exception ends the
+   * consumer's run, and the event stays in the queue: it comes again in the next run.
    */
   void handle(Event event) throws Exception;
 }

@@ -50,17 +50,13 @@ final class Reading implements AutoCloseable {
     String topic() {
       return envelope.getRoutingKey();
     }
-
-    boolean redelivered() {
-      return envelope.isRedeliver();
-    }
   }
 
   /** Deals with a message. */
   @FunctionalInterface
   interface Settling {
     void settle(Received message, Reading from)
-        throws IOException, TimeoutException, InterruptedException;
+        throws IOException, TimeoutException, ConsumerException, InterruptedException;
   }
 
   /**
@@ -100,7 +96,8 @@ final class Reading implements AutoCloseable {
   }
 
   /** Waits for the next message and has it settled; false if it was woken instead. */
-  boolean next(Settling settling) throws IOException, TimeoutException, InterruptedException {
+  boolean next(Settling settling)
+      throws IOException, TimeoutException, ConsumerException, InterruptedException {
     Object next = received.take();
     if (next instanceof Ended ended) {
       throw new IOException("RabbitMQ sends no more", ended.why);
@@ -119,10 +116,6 @@ final class Reading implements AutoCloseable {
 
   void acknowledge(Received message) throws IOException {
     channel.basicAck(message.envelope.getDeliveryTag(), false);
-  }
-
-  void giveBack(Received message) throws IOException {
-    channel.basicNack(message.envelope.getDeliveryTag(), false, true);
   }
 
   /** Comes back once the server has the message in the queue of the dead ones. */

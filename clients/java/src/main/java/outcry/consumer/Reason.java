@@ -9,7 +9,5 @@ public enum Reason {
   /** Its version is higher than the package knows. */
   NEWER_SCHEMA,
   /** Its type is not known, and the consumer does not leave such events out. */
-  UNKNOWN_TYPE,
-  /** The handler failed, twice. */
-  NOT_HANDLED
+  UNKNOWN_TYPE
 }

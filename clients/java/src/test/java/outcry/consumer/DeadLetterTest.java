@@ -1,6 +1,7 @@
 package outcry.consumer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import java.util.Collections;
@@ -44,6 +45,16 @@ class DeadLetterTest {
             "outcry-rules", "event_id string.uuid, source string.pattern",
             "outcry-queue", "billing"),
         put.getHeaders());
+  }
+
+  @Test
+  void aMessageThatWouldBeLostOrRefusedIsKept() {
+    BasicProperties own =
+        new BasicProperties.Builder().deliveryMode(1).expiration("10").userId("ann").build();
+    BasicProperties put = DeadLetter.properties(own, dead(List.of()), "billing");
+    assertEquals(2, put.getDeliveryMode());
+    assertNull(put.getExpiration());
+    assertNull(put.getUserId());
   }
 
   @Test

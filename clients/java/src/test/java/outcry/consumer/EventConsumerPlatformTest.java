@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,6 +13,7 @@ import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.GetResponse;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -116,18 +118,23 @@ class EventConsumerPlatformTest {
   }
 
   @Test
-  void anEventThatIsNotHandledComesOnceMoreAndIsPutAside() throws Exception {
-    BlockingQueue<String> tries = new LinkedBlockingQueue<>();
+  void anEventThatIsNotHandledEndsTheRunAndStaysInTheQueue() throws Exception {
+    IOException lost = new IOException("as the test wants");
     EventHandler failing =
         event -> {
-          tries.add(event.id());
-          throw new IllegalStateException("as the test wants");
+          throw lost;
         };
-    try (EventConsumer consumer = consumer(address()).handler(failing).build()) {
+    send(Samples.envelope().build().toByteArray());
+    // Twice, for it comes with the mark of a repeated one the second time.
+    for (int run = 0; run < 2; run++) {
+      try (EventConsumer consumer = consumer(address()).handler(failing).build()) {
+        ConsumerException ended = assertThrows(ConsumerException.class, consumer::run);
+        assertSame(lost, ended.getCause());
+      }
+    }
+    try (EventConsumer consumer = consumer(address()).build()) {
       start(consumer);
-      send(Samples.envelope().build().toByteArray());
-      assertEquals(Reason.NOT_HANDLED, next().reason());
-      assertEquals(2, tries.size());
+      assertEquals(Action.HANDLED, next().action());
     }
   }
 
