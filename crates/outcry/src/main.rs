@@ -43,6 +43,7 @@ mod session;
 mod settings;
 mod site;
 mod stores;
+mod successors;
 mod telemetry;
 mod text;
 mod topology;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use outcry_broker::Broker;
+use outcry_contracts::EVENTS;
 use outcry_events::{catalog, downcast, upcast};
 use outcry_mesh::{Credentials, Directory, administer};
 use outcry_service::{Exposition, RunError, run};
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
 use crate::services::{Ground, Made, consumers, groups};
+use crate::successors;
 use crate::telemetry::Telemetry;
 
 /// How long all services together may take to be there.
@@ -34,12 +36,13 @@ const PASSWORD_BYTES: usize = 18;
 ///
 /// # Errors
 /// The environment does not allow what is set, log or traces cannot be started as configured, or this build knows
-/// an event without its upgrades.
+/// an event without its upgrades, or has a group that would not get the next version of its events.
 pub fn prepare(config: &Config) -> anyhow::Result<Telemetry> {
     environment::check(config)?;
     let telemetry = Telemetry::start(&config.telemetry, &config.log)?;
     upcast::check().context("the contract is incomplete")?;
     downcast::check().context("the contract is incomplete")?;
+    successors::check(&consumers(), EVENTS).context("a group would lose events")?;
     // Built on first use; better now than in somebody's call.
     let _warm = catalog::catalog();
     Ok(telemetry)

@@ -80,7 +80,8 @@ impl Consumer {
             }
         };
         if event.copy_of().is_some() {
-            // The fact it repeats comes, too, and is what the group handles.
+            // The fact it repeats comes, too, and is what the group handles: no platform starts
+            // with a group whose topics match an event but not its next version.
             self.metrics.copies.count();
             debug!("copy in an older version skipped");
             return Ok(());
