@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Comparison, Difference};
-use crate::change::Breaks;
+use crate::change::{Breaks, Verdict};
 use crate::shape::Message;
 
 /// Options by which events are routed, stored and ordered.
@@ -19,6 +19,10 @@ const PLACE: [(&str, &str); 5] = [
 ];
 /// Option with the fields that say who may read the event.
 const SUBJECTS: &str = "subject_fields";
+/// Option with the topic of the next version.
+const SUCCESSOR: &str = "superseded_by";
+/// Option with the last day of this version, as `2027-06-30`.
+const LAST_DAY: &str = "published_until";
 
 impl Comparison {
     pub(super) fn event_option(&mut self, name: &str, was: &Message, is: &Message) {
@@ -36,6 +40,10 @@ impl Comparison {
                 was: old.cloned(),
                 is: new.cloned(),
             };
+            if let Some(why) = promise_broken(option, old, new) {
+                self.add(difference, Verdict::Breaking, &[Breaks::Consumers], why);
+                continue;
+            }
             let place = PLACE.iter().find(|(place, _)| place == option);
             match place {
                 Some((_, why)) if !was.event.is_empty() => self.breaking(
@@ -71,6 +79,17 @@ impl Comparison {
                 "people it is about can no longer read it",
             );
         }
+    }
+}
+
+/// What consumers of an old version were promised about its end and is no longer so.
+fn promise_broken(option: &str, was: Option<&String>, is: Option<&String>) -> Option<&'static str> {
+    let (was, is) = (was?, is?);
+    match option {
+        // Days are written so that the earlier one is the smaller text.
+        LAST_DAY if is < was => Some("consumers have planned to move by the later day"),
+        SUCCESSOR => Some("consumers have moved, or are moving, to the topic it named"),
+        _ => None,
     }
 }
 

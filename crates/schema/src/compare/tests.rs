@@ -1,5 +1,5 @@
 //! The judgement of changes, on contracts of a few lines. What happens to the real one is shown by
-//! `tests/mutations.rs`.
+//! `tests/mutations/`.
 
 use super::*;
 use crate::change::Breaks::{Consumers, Producers, StoredFacts};
