@@ -65,10 +65,13 @@ pub(crate) fn check() -> Result<Option<PathBuf>, String> {
 /// A lock that is written in the same change, or removed, hides nothing: the contract is compared
 /// with the one before.
 fn lock_since(revision: &str) -> Result<(), String> {
-    let Some(lock) = run::git(&["show", &format!("{revision}:{LOCK}")])? else {
+    let before = format!("{revision}:{LOCK}");
+    if !run::succeeds("git", &["cat-file", "-e", &before]) {
         println!("xtask: {revision} has no {LOCK}: nothing to compare the contract with");
         return Ok(());
-    };
+    }
+    let lock = run::git(&["show", &before])?
+        .ok_or_else(|| format!("cannot read {before}; run it alone with: git show {before}"))?;
     let old = run::root().join("target/contract-lock-before.json");
     let problem = |error| format!("cannot write {}: {error}", old.display());
     fs::create_dir_all(run::root().join("target")).map_err(problem)?;

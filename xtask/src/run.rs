@@ -65,7 +65,7 @@ pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// What git prints; none if it fails, as for a file that a revision does not have.
+/// What git prints; none if it fails, as for a branch that is not there.
 pub(crate) fn git(arguments: &[&str]) -> Result<Option<String>, String> {
     let output = Command::new("git")
         .args(arguments)
@@ -93,20 +93,20 @@ pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-/// The commit a change is compared with: where it left `main`, or the commit before it.
+/// The commit a change is compared with: where it left `main`, or the commit before it when it is
+/// on `main` itself or there is no such branch.
 pub(crate) fn base_revision() -> Result<Option<String>, String> {
-    for revision in ["origin/main", "HEAD~1"] {
-        let Some(commit) = git(&["rev-parse", "--verify", "--quiet", revision])? else {
-            continue;
-        };
-        let commit = commit.trim().to_owned();
-        let has_contract = || {
-            let tree = format!("{commit}:proto/outcry/orders/v1/events.proto");
-            succeeds("git", &["cat-file", "-e", &tree])
-        };
-        if !commit.is_empty() && has_contract() {
-            return Ok(Some(commit));
-        }
-    }
-    Ok(None)
+    let commit = |arguments: &[&str]| -> Result<Option<String>, String> {
+        let printed = git(arguments)?.map(|text| text.trim().to_owned());
+        Ok(printed.filter(|commit| !commit.is_empty()))
+    };
+    let head = commit(&["rev-parse", "--verify", "--quiet", "HEAD"])?;
+    let left_main = commit(&["merge-base", "HEAD", "origin/main"])?;
+    let before = commit(&["rev-parse", "--verify", "--quiet", "HEAD~1"])?;
+    let candidates = [left_main.filter(|left| Some(left) != head.as_ref()), before];
+    let has_contract = |commit: &String| {
+        let tree = format!("{commit}:proto/outcry/orders/v1/events.proto");
+        succeeds("git", &["cat-file", "-e", &tree])
+    };
+    Ok(candidates.into_iter().flatten().find(has_contract))
 }
