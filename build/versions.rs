@@ -102,7 +102,11 @@ fn differences(one: &Event, other: &Event) -> Vec<&'static str> {
 /// A topic without its version.
 fn name(topic: &str) -> &str {
     match topic.rsplit_once(".v") {
-        Some((name, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, version))
+            if !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => topic,
     }
 }

@@ -315,6 +315,16 @@ fn the_newest_version_has_no_successor() {
 }
 
 #[test]
+fn a_verb_that_looks_like_a_version_is_none() {
+    let newest = "event outcry.orders.v1.OrderCreatedEvent: it is the newest version, since there is no `order.v.v2`: its event option must say neither `superseded_by` nor `published_until`";
+    let event_option = WHOLE_EVENT.replace("order.created", "order.v");
+    assert_refused(
+        &event(&format!("{event_option} published_until: '2027-06-30'")),
+        &[newest],
+    );
+}
+
+#[test]
 fn versions_are_counted_without_a_gap() {
     assert_refused_in(
         "outcry.orders.v3",
