@@ -201,5 +201,18 @@ impl Catalog {
     }
 }
 
+// === impl CatalogEntry ===
+
+impl CatalogEntry {
+    /// Whether a group of the platform with these topic patterns handles it. Such groups skip
+    /// copies in older versions, so an event that has a next version is for consumers elsewhere
+    /// only.
+    #[must_use]
+    pub fn is_handled_by(&self, patterns: &[impl AsRef<str>]) -> bool {
+        let takes = |pattern: &_| topic_matches(AsRef::as_ref(pattern), self.topic);
+        self.superseded_by.is_none() && patterns.iter().any(takes)
+    }
+}
+
 #[cfg(test)]
 mod tests;

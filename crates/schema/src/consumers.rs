@@ -1,6 +1,6 @@
 //! Who gets which events: told by the caller, because only the binary knows every service.
 
-use outcry_events::catalog::{CatalogEntry, topic_matches};
+use outcry_events::catalog::CatalogEntry;
 
 /// One group of consumers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,11 @@ pub struct Consumers(pub Vec<Consumer>);
 // === impl Consumers ===
 
 impl Consumers {
-    /// Names of the groups that handle an event. They skip copies in older versions, so those are
-    /// for consumers elsewhere only.
+    /// Names of the groups that handle an event.
     #[must_use]
     pub fn of(&self, event: &CatalogEntry) -> Vec<&str> {
-        let gets = |consumer: &&Consumer| {
-            let patterns = &consumer.topics;
-            let takes = |pattern: &String| topic_matches(pattern, event.topic);
-            event.superseded_by.is_none() && patterns.iter().any(takes)
-        };
-        let names = self.0.iter().filter(gets);
+        let handles = |consumer: &&Consumer| event.is_handled_by(&consumer.topics);
+        let names = self.0.iter().filter(handles);
         names.map(|consumer| consumer.name.as_str()).collect()
     }
 }

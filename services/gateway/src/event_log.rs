@@ -5,13 +5,12 @@ mod feed;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use outcry_contracts::EVENTS;
 use outcry_contracts::eventlog::v1::event_log_service_server::EventLogService;
 use outcry_contracts::eventlog::v1::{
     EventType, ListEventTypesRequest, ListEventTypesResponse, LoggedEvent, SubscribeRequest,
     SubscribeResponse, TraceRequest, TraceResponse,
 };
-use outcry_events::topic::topic_matches;
+use outcry_events::catalog::{CatalogEntry, catalog};
 use outcry_mesh::{User, refusal, user};
 use outcry_service::GroupSpec;
 use tokio_stream::Stream;
@@ -38,12 +37,11 @@ impl Consumers {
         known.dedup_by_key(|group| group.name);
     }
 
-    fn of(&self, topic: &str) -> Vec<String> {
+    fn of(&self, event: &CatalogEntry) -> Vec<String> {
         let known = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let takes = |group: &&GroupSpec| group.topics.iter().any(|one| topic_matches(one, topic));
         known
             .iter()
-            .filter(takes)
+            .filter(|group| event.is_handled_by(group.topics))
             .map(|group| group.name.to_owned())
             .collect()
     }
@@ -117,28 +115,20 @@ impl EventLogService for EventLog {
         &self,
         _: Request<ListEventTypesRequest>,
     ) -> Result<Response<ListEventTypesResponse>, Status> {
-        let mut event_types: Vec<EventType> = EVENTS
+        let event_types = catalog()
+            .events
             .iter()
             .map(|event| EventType {
                 topic: event.topic.to_owned(),
                 message: event.full_name.to_owned(),
                 owner: event.owner.to_owned(),
-                schema_version: event.schema_version,
+                schema_version: event.version,
                 extension: event.extension,
-                // Groups of ours skip copies in an older version: they have the newer one.
-                consumers: match event.successor {
-                    Some(_) => Vec::new(),
-                    None => self.consumers.of(event.topic),
-                },
-                superseded_by: event
-                    .successor
-                    .map_or_else(String::new, |next| next.topic.to_owned()),
-                published_until: event
-                    .successor
-                    .map_or_else(String::new, |next| next.published_until.to_owned()),
+                consumers: self.consumers.of(event),
+                superseded_by: event.superseded_by.unwrap_or_default().to_owned(),
+                published_until: event.published_until.unwrap_or_default().to_owned(),
             })
             .collect();
-        event_types.sort_by(|one, other| one.topic.cmp(&other.topic));
         Ok(Response::new(ListEventTypesResponse { event_types }))
     }
 }

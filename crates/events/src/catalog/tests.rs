@@ -52,6 +52,18 @@ fn every_event_is_found_by_topic_and_type() {
 }
 
 #[test]
+fn groups_handle_what_their_patterns_match_in_its_newest_version() {
+    let is_handled = |topic, patterns: &[&str]| {
+        let entry = catalog().by_topic(topic).expect("an event");
+        entry.is_handled_by(patterns)
+    };
+    assert!(is_handled("order.filled", &["trade.*", "order.*"]));
+    assert!(!is_handled("order.filled", &["trade.*"]));
+    assert!(is_handled("report.requested.v2", &["#"]));
+    assert!(!is_handled("report.requested", &["#", "report.requested"]));
+}
+
+#[test]
 fn every_event_and_method_is_described_and_keyed() {
     for entry in &catalog().events {
         assert!(
