@@ -65,6 +65,12 @@ def test_a_case_that_cannot_be_read_is_a_failure(tmp_path, case):
     assert (ok, output.lines, len(output.complaints)) == (False, [], 1)
 
 
+def test_a_file_without_cases_is_a_failure(tmp_path):
+    file = tmp_path / "parity.json"
+    file.write_text('{"cases": []}')
+    assert parity(file)[0] is False
+
+
 def test_an_event_is_compared_with_its_json(tmp_path):
     folder = tmp_path / "order.filled" / "v1"
     folder.mkdir(parents=True)

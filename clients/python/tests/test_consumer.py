@@ -14,6 +14,7 @@ from outcry_client.consumer import Consumer
 from outcry_client.contract import Contract
 from outcry_client.event import Action, Event, Reason
 from outcry_client.link import ConsumerError
+from way import Way
 
 WAIT_SECONDS = 30.0
 
@@ -194,43 +195,14 @@ def test_an_exchange_that_is_not_there_is_named(variable):
     asyncio.run(story())
 
 
-class Way:
-    """A way to the broker that can be cut."""
+def test_a_virtual_host_that_is_not_there_ends_the_run(variable):
+    async def story() -> None:
+        async with broker(variable("OUTCRY_AMQP")) as rabbit:
+            rabbit.url = rabbit.url.rpartition("/")[0] + "/python.nowhere"
+            with pytest.raises(ConsumerError, match="virtual host"):
+                await rabbit.consume(1)
 
-    def __init__(self, url: str) -> None:
-        self._to = aio_pika.connection.make_url(url)
-        self._streams: set[asyncio.StreamWriter] = set()
-
-    async def __aenter__(self) -> "Way":
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = str(self._to.with_host("127.0.0.1").with_port(port))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-
-    def cut(self) -> None:
-        for stream in self._streams:
-            stream.transport.abort()
-        self._streams.clear()
-
-    async def _carry(self, reader, writer) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self._to.host, self._to.port)
-        self._streams |= {writer, far_writer}
-        await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
-
-
-async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65_536):
-            target.write(data)
-            await target.drain()
-    except OSError:
-        pass
-    finally:
-        target.close()
+    asyncio.run(story())
 
 
 def test_what_is_no_address_of_rabbitmq_is_refused_without_showing_it():

@@ -19,8 +19,11 @@ Failed = Callable[[str], bool]
 
 def parity(file: Path, show: Show, failed: Failed) -> bool:
     """Validates each case, and tells of those whose violations are not the ones written there."""
+    cases = json.loads(file.read_text("utf-8"))["cases"]
+    if not cases:
+        return failed(f"there is no case in {file}")
     ok = True
-    for case in json.loads(file.read_text("utf-8"))["cases"]:
+    for case in cases:
         try:
             message = ParseDict(case["message"], message_class(case["type"])())
         except (KeyError, ParseError) as error:

@@ -21,9 +21,9 @@ PREFETCH = 64
 """Messages that wait here at most. With more, a slow consumer only holds back what others of the
 same queue could do; with few, each message waits for the broker."""
 
-FAILURES_MAX = 10
-"""In a row without a settled message, half a minute in all: what has not come back by then needs
-somebody to look at it."""
+FAILURES_MAX = 35
+"""In a row without a settled message, two minutes in all, longer than a restart of RabbitMQ takes:
+what has not come back by then needs somebody to look at it."""
 
 log = logging.getLogger(__name__)
 

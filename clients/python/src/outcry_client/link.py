@@ -16,6 +16,7 @@ from aio_pika.exceptions import (
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed, InvalidFrameError
 from yarl import URL
 
 ANSWER_SECONDS = 10.0
@@ -141,6 +142,14 @@ async def _asked(answer: Awaitable[Answer]) -> Answer:
         return await asyncio.wait_for(answer, ANSWER_SECONDS)
     except (AuthenticationError, ProbableAuthenticationError) as error:
         raise ConsumerError("RabbitMQ refuses user and password of the address") from error
+    except (ChannelAccessRefused, ConnectionNotAllowed) as error:
+        raise ConsumerError(f"RabbitMQ does not permit that: {error}") from error
+    except InvalidFrameError as error:
+        # It closes the connection where it should open the virtual host.
+        raise ConsumerError(
+            "RabbitMQ does not open the virtual host: look at the end of the address, and whether "
+            "the user may use it"
+        ) from error
     except ChannelPreconditionFailed as error:
         raise ConsumerError(f"the queue exists with other properties: {error}") from error
     except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
