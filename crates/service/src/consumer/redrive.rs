@@ -128,6 +128,13 @@ impl Consumer {
         };
         let correlation_id = tracing::field::display(event.correlation_id());
         tracing::Span::current().record("correlation_id", correlation_id);
+        if event.copy_of().is_some() {
+            // Parked by a release that did not know copies; skipped as one that comes now.
+            self.take_away(row, &event, tenure).await?;
+            self.metrics.copies.count();
+            info!("parked copy in an older version skipped");
+            return Ok(Next::Event);
+        }
         if self.spec.unknown != Unknown::Handle
             && let Some(reason) = unknown(&event)
         {
@@ -155,13 +162,23 @@ impl Consumer {
                 Err(Trouble::Fenced(reason)) => return Err(self.fenced(&reason)),
                 Err(Trouble::Discard(reason)) => {
                     info!(reason, "event discarded");
-                    let mut commit = Commit::default();
-                    self.finish(&mut commit, &event, Some(row.position));
-                    self.settle_row(commit, tenure).await?;
+                    self.take_away(row, &event, tenure).await?;
                     return Ok(Next::Event);
                 }
             }
         }
+    }
+
+    /// Marks an event handled that has no effect, and takes its row away with that.
+    async fn take_away(
+        &self,
+        row: &Parked,
+        event: &SealedEvent,
+        tenure: &Tenure,
+    ) -> Result<(), Stopped> {
+        let mut commit = Commit::default();
+        self.finish(&mut commit, event, Some(row.position));
+        self.settle_row(commit, tenure).await
     }
 
     /// Keeps a row whose event failed again; its key stops here.

@@ -10,10 +10,12 @@ use outcry_contracts::reports::v1::{ReportCompletedEvent, ReportFormat, ReportTy
 use outcry_contracts::reports::v2::report_period::End;
 use outcry_contracts::reports::v2::{ReportPeriod, ReportRequestedEvent};
 use outcry_contracts::{Event, EventFacts};
-use outcry_events::{SealedEvent, Stamp, seal};
+use outcry_events::{SealedEvent, Stamp, downcast, seal};
 use outcry_service::testing::{FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Fault, GroupSpec, Reaction, Service, Unknown};
-use outcry_store::{Append, Commit};
+use outcry_store::{
+    Append, Asked, Commit, ParkWrite, ParkedEvent, ParkedFilter, RedriveRequest, RedriveScope,
+};
 use tokio::time::timeout;
 
 use crate::toys::{id, root};
@@ -58,9 +60,8 @@ async fn next(partition: &mut Partition) -> SealedEvent {
     event
 }
 
-/// Commits that a report was asked for and made.
-async fn report(ctx: &Context, clock: &FakeClock, number: u128) {
-    let requested = ReportRequestedEvent {
+fn requested(clock: &FakeClock, number: u128) -> ReportRequestedEvent {
+    ReportRequestedEvent {
         report_id: id(number),
         user_id: id(1),
         r#type: ReportType::Activity.into(),
@@ -69,7 +70,12 @@ async fn report(ctx: &Context, clock: &FakeClock, number: u128) {
             from: None,
             end: Some(End::AsOf(clock.now().into())),
         }),
-    };
+    }
+}
+
+/// Commits that a report was asked for and made.
+async fn report(ctx: &Context, clock: &FakeClock, number: u128) {
+    let requested = requested(clock, number);
     let completed = ReportCompletedEvent {
         report_id: id(number),
         user_id: id(1),
@@ -95,6 +101,29 @@ async fn report(ctx: &Context, clock: &FakeClock, number: u128) {
     };
     let commit = Commit {
         appends: vec![append],
+        ..Commit::default()
+    };
+    ctx.store.commit(commit).await.unwrap();
+}
+
+/// An event as an older release parked it.
+fn parcel(event: &SealedEvent, clock: &FakeClock) -> ParkedEvent {
+    ParkedEvent {
+        group: "everything".into(),
+        key: event.partition_key().into(),
+        event_id: event.id(),
+        topic: event.topic().into(),
+        bytes: event.bytes().clone(),
+        headers: Vec::new(),
+        reason: "not yet".into(),
+        attempts: 1,
+        parked_at: clock.now(),
+    }
+}
+
+async fn write(ctx: &Context, parked: Vec<ParkWrite>) {
+    let commit = Commit {
+        parked,
         ..Commit::default()
     };
     ctx.store.commit(commit).await.unwrap();
@@ -156,5 +185,62 @@ async fn a_copy_leaves_behind_its_fact_until_its_last_day_and_is_handled_by_nobo
     eventually("all is sent", async || relay.published.get() == 4).await;
     assert_eq!(relay.copies.get(), 1);
     drop(messages);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_parked_goes_without_being_handled_when_its_key_is_redriven() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::at(over() - Duration::from_secs(1)));
+    let mut platform = Platform::open_at(folder.path(), clock.clone()).await;
+    let ctx = platform.context("everything").await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let everything = Everything {
+        seen: Arc::clone(&seen),
+    };
+    let service = Service::new("everything").reacts(everything);
+    platform.start([(ctx.clone(), service)]).await;
+
+    let cause = root();
+    let stamp = Stamp {
+        event_id: clock.new_id(),
+        sequence: 1,
+        occurred_at: clock.now(),
+        recorded_at: clock.now(),
+        cause: &cause,
+    };
+    let fact = seal(&requested(&clock, 7), stamp).unwrap();
+    let copies = downcast::registry().copies(&fact, clock.now()).unwrap();
+    let [copy] = copies.as_slice() else {
+        panic!("{copies:?}");
+    };
+    write(&ctx, vec![ParkWrite::Park(parcel(copy, &clock))]).await;
+    write(&ctx, vec![ParkWrite::ParkBehind(parcel(&fact, &clock))]).await;
+    let request = RedriveRequest {
+        group: "everything".into(),
+        scope: RedriveScope::Key(id(7)),
+        per_second: 0,
+        asked: Asked {
+            by: "user:admin".into(),
+            why: "the group knows copies now".into(),
+            at: clock.now(),
+        },
+    };
+    write(&ctx, vec![ParkWrite::RequestRedrive(request)]).await;
+
+    let rows = ParkedFilter {
+        limit: 10,
+        ..ParkedFilter::default()
+    };
+    eventually("nothing is parked", async || {
+        ctx.store.parked(&rows).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(*seen.lock().unwrap(), [ReportRequestedEvent::TOPIC]);
+    let counts = ctx.metrics().group("everything");
+    eventually("each is counted", async || {
+        (counts.copies.get(), counts.redriven.get()) == (1, 1)
+    })
+    .await;
     platform.stop().await;
 }
