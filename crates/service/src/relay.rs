@@ -231,7 +231,7 @@ impl Relay {
     }
 
     /// The copies of a fact in older versions. Without them the fact leaves alone: what cannot be
-    /// copied now never can, and would hold its key for ever.
+    /// copied now cannot be by this release, and would hold its key until another one comes.
     fn copies(&self, fact: &SealedEvent, now: SystemTime) -> Vec<SealedEvent> {
         downcast::registry()
             .copies(fact, now)
