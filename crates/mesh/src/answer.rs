@@ -24,12 +24,14 @@ pub(crate) fn received(
     let (mut head, body) = response.into_parts();
     head.headers.remove(NOT_BEGUN);
     let mut inner = Some(body);
+    let concluded = head.headers.contains_key(Status::GRPC_STATUS);
     if head.status != StatusCode::OK {
         inner = None;
         head = not_grpc(head.status).into_http::<()>().into_parts().0;
     }
     let body = ReceivedBody {
         inner,
+        concluded,
         _place: place,
     };
     Response::from_parts(head, body)
@@ -37,8 +39,10 @@ pub(crate) fn received(
 
 /// The body of a peer's response: a lost connection ends it with a status, like everything else.
 pub(crate) struct ReceivedBody {
-    /// `None` once it broke off, or if it is not worth reading.
+    /// `None` once it ended or broke off, or if it is not worth reading.
     inner: Option<RecvStream>,
+    /// Its head says already how the call ended.
+    concluded: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -55,7 +59,18 @@ impl HttpBody for ReceivedBody {
             return Poll::Ready(None);
         };
         let frame = match ready!(next(inner, cx)) {
-            Ok(frame) => frame,
+            Ok(frame) => {
+                // Nothing comes after the trailers but, perhaps, word to stop sending.
+                if frame.as_ref().is_none_or(Frame::is_trailers) {
+                    this.inner = None;
+                }
+                frame
+            }
+            // Told to stop sending by a peer that has answered: that answer counts.
+            Err(error) if this.concluded && error.reason() == Some(Reason::NO_ERROR) => {
+                this.inner = None;
+                None
+            }
             Err(error) => {
                 tracing::debug!(%error, "a response broke off");
                 this.inner = None;
@@ -90,11 +105,7 @@ fn next(
         Some(Err(error)) => Err(error),
         None => ready!(stream.poll_trailers(cx)),
     };
-    Poll::Ready(match ended {
-        // Told to stop sending by a peer that has answered: that answer counts.
-        Err(error) if error.reason() == Some(Reason::NO_ERROR) => Ok(None),
-        ended => ended.map(|trailers| trailers.map(Frame::trailers)),
-    })
+    Poll::Ready(ended.map(|trailers| trailers.map(Frame::trailers)))
 }
 
 pub(crate) fn unreachable(target: &str) -> Status {
@@ -152,4 +163,98 @@ fn not_grpc(status: StatusCode) -> Status {
         "NOT_A_PEER",
         format!("something between the services answered with HTTP status {status}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use h2::server::SendResponse;
+    use http::{HeaderMap, Request};
+    use http_body_util::BodyExt;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// What a caller reads of an answer that a peer gives as it likes, while the request goes on.
+    async fn read<F: Future<Output = ()>>(
+        answer: impl FnOnce(SendResponse<Bytes>) -> F,
+    ) -> Vec<Frame<Bytes>> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let shaken = tokio::join!(
+            h2::client::handshake::<_>(near),
+            h2::server::handshake::<_>(far)
+        );
+        let ((sender, client), mut server) = (shaken.0.unwrap(), shaken.1.unwrap());
+        tokio::spawn(client);
+        let mut sender = sender.ready().await.unwrap();
+        let (response, _unfinished) = sender.send_request(Request::new(()), false).unwrap();
+        let (_request, respond) = server.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { while server.accept().await.is_some() {} });
+        let read = async {
+            let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+            let mut body = received(response.await.unwrap(), place).into_body();
+            let mut frames = Vec::new();
+            while let Some(frame) = body.frame().await {
+                frames.push(frame.unwrap());
+            }
+            frames
+        };
+        tokio::join!(read, answer(respond)).0
+    }
+
+    /// What the last of a body's frames says, if it is trailers.
+    fn status(frames: Vec<Frame<Bytes>>) -> Option<Status> {
+        let trailers = frames.into_iter().next_back()?.into_trailers().ok()?;
+        Status::from_header_map(&trailers)
+    }
+
+    fn head(status: Option<&str>) -> Response<()> {
+        let mut head = Response::new(());
+        if let Some(status) = status {
+            let status = status.parse().unwrap();
+            head.headers_mut().insert(Status::GRPC_STATUS, status);
+        }
+        head
+    }
+
+    /// Until the head is on its way: a reset would overtake it.
+    async fn head_sent() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_cut_off_before_its_status_is_none_however_politely() {
+        let frames = read(async |mut respond| {
+            let mut stream = respond.send_response(head(None), false).unwrap();
+            head_sent().await;
+            stream.send_reset(Reason::NO_ERROR);
+        });
+        let cut_off = status(frames.await).expect("a status");
+        assert_eq!(cut_off.code(), Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_said_how_the_call_ended_may_stop_its_request() {
+        let frames = read(async |mut respond| {
+            let mut stream = respond.send_response(head(Some("5")), false).unwrap();
+            head_sent().await;
+            stream.send_reset(Reason::NO_ERROR);
+        });
+        assert!(frames.await.is_empty());
+        let frames = read(async |mut respond| {
+            let mut stream = respond.send_response(head(None), false).unwrap();
+            stream
+                .send_data(Bytes::from_static(b"answer"), false)
+                .unwrap();
+            let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, "0".parse().unwrap())]);
+            // The rest of the request is not waited for.
+            stream.send_trailers(trailers).unwrap();
+        });
+        let frames = frames.await;
+        assert_eq!(frames.len(), 2);
+        assert_eq!(status(frames).expect("a status").code(), Code::Ok);
+    }
 }

@@ -1,6 +1,5 @@
 //! One peer process: its connection, made when it is first needed and again when it is lost.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::conduct::Conduct;
+use crate::count::Count;
 use crate::credentials::Membership;
 use crate::gate::Passage;
 use crate::metrics::MeshMetrics;
@@ -193,7 +193,7 @@ impl Endpoint {
         let connecting = {
             let mut link = self.link();
             match &*link {
-                Link::Up(wire) if !wire.is_closed() => return Ok((wire.clone(), true)),
+                Link::Up(wire) if !wire.proof_has_ended() => return Ok((wire.clone(), true)),
                 Link::Failed { until, .. } if Instant::now() < *until => {
                     return Err(Failure::NoConnection);
                 }
@@ -216,7 +216,7 @@ impl Endpoint {
         let task = tokio::spawn(async move {
             // Weak: an endpoint nobody knows any more takes its connection with it.
             let owner = Arc::downgrade(&endpoint);
-            let count = Arc::new(Count::new(&endpoint));
+            let count = Arc::new(Count::new(&endpoint.target, &endpoint.metrics));
             let counted = Arc::clone(&count);
             let ended = move |token: &Token| {
                 count.ended();
@@ -327,46 +327,11 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Counts one connection's beginning and end, in this order, whichever is known first.
-struct Count {
-    target: Arc<str>,
-    metrics: MeshMetrics,
-    stage: AtomicU8,
-}
-
-impl Count {
-    const NEW: u8 = 0;
-    const CONNECTED: u8 = 1;
-    const ENDED: u8 = 2;
-
-    fn new(endpoint: &Endpoint) -> Count {
-        Count {
-            target: Arc::clone(&endpoint.target),
-            metrics: endpoint.metrics.clone(),
-            stage: AtomicU8::new(Count::NEW),
-        }
-    }
-
-    fn connected(&self) {
-        let endpoints = self.metrics.endpoints();
-        endpoints.connected(&self.target);
-        if self.stage.swap(Count::CONNECTED, Ordering::AcqRel) == Count::ENDED {
-            endpoints.disconnected(&self.target);
-        }
-    }
-
-    /// One that ended before it was one is no connection that ended.
-    fn ended(&self) {
-        if self.stage.swap(Count::ENDED, Ordering::AcqRel) == Count::CONNECTED {
-            self.metrics.endpoints().disconnected(&self.target);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -378,34 +343,36 @@ mod tests {
         assert!(passed_over(1, 1.0) >= PASSED_OVER / 2);
     }
 
-    #[test]
-    fn open_connections_are_counted_right_whichever_end_is_known_first() {
-        let metrics = MeshMetrics::default();
-        let address = "http://10.0.0.1:7070".parse().unwrap();
-        let endpoint = Endpoint::new(
-            address,
+    /// Answers the first request, and hangs up once it has read the head of any other.
+    async fn hang_up_after_one(peers: TcpListener, read: Arc<AtomicUsize>) {
+        while let Ok((stream, _)) = peers.accept().await {
+            let mut peer = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_request, mut respond))) = peer.accept().await {
+                if read.fetch_add(1, Ordering::Relaxed) > 0 {
+                    break;
+                }
+                respond.send_response(Response::new(()), true).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_a_peer_has_read_before_it_hangs_up_is_lost_and_not_repeated() {
+        let peers = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", peers.local_addr().unwrap());
+        let endpoint = Arc::new(Endpoint::new(
+            address.parse().unwrap(),
             "funds".into(),
             Membership::default(),
-            metrics.clone(),
-        );
-        let (ordinary, early, never) = (
-            Count::new(&endpoint),
-            Count::new(&endpoint),
-            Count::new(&endpoint),
-        );
-        ordinary.connected();
-        early.ended();
-        early.connected();
-        never.ended();
-        let mut registry = Registry::default();
-        metrics.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        for line in [
-            "grpc_subchannel_open_connections{grpc_target=\"funds\"} 1",
-            "grpc_subchannel_disconnections_total{grpc_target=\"funds\"} 1",
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
+            MeshMetrics::default(),
+        ));
+        let read = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(hang_up_after_one(peers, Arc::clone(&read)));
+        let mut call = Replayable::new("question".into());
+        *call.uri_mut() = "/service/method".parse().unwrap();
+        assert!(endpoint.send(&call).await.is_ok());
+        // The connection is one in use now: on it, a call not begun would be sent once more.
+        assert_eq!(endpoint.send(&call).await.err(), Some(Failure::Lost));
+        assert_eq!(read.load(Ordering::Relaxed), 2);
     }
 }

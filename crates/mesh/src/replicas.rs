@@ -149,6 +149,8 @@ fn is_due(asked: Option<(Instant, Instant)>, after_failure: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Handle;
+
     use super::*;
 
     fn replicas(source: &str) -> Arc<Replicas> {
@@ -182,6 +184,35 @@ mod tests {
         nobody.resolve_now().await;
         nobody.resolve_now().await;
         assert!(nobody.all().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_addresses_that_are_known_and_old_are_looked_up_in_the_background() {
+        let in_the_background = || Handle::current().metrics().num_alive_tasks();
+        let named = replicas("dns:///localhost:7070");
+        named.refresh(false);
+        assert_eq!(
+            in_the_background(),
+            0,
+            "calls wait as long as none is known"
+        );
+        named.resolve_now().await;
+        let first = named.known().asked;
+        named.refresh(false);
+        named.refresh(true);
+        assert_eq!(in_the_background(), 0, "what is known is young");
+        tokio::time::advance(RESOLVE_AT_MOST_EVERY).await;
+        named.refresh(false);
+        assert_eq!(in_the_background(), 0, "nothing failed");
+        named.refresh(true);
+        assert_eq!(in_the_background(), 1);
+        let looked_up = async {
+            while named.known().asked == first {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let within = Duration::from_secs(60);
+        tokio::time::timeout(within, looked_up).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

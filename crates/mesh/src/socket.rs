@@ -17,13 +17,13 @@ use crate::stream::Stream;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A socket in the hands of the protocol.
-pub(crate) struct Socket {
+pub(crate) struct Socket<S = Stream> {
     /// Always there until it is dropped.
-    stream: Option<Stream>,
+    stream: Option<S>,
     waiting: Option<oneshot::Sender<io::Result<()>>>,
     line: Arc<Line>,
     /// Of a connection accepted here.
-    visit: Option<Visit>,
+    visit: Option<Visit<S>>,
 }
 
 /// What is known from outside of a socket in the hands of the protocol.
@@ -44,15 +44,26 @@ impl Line {
         self.heard.swap(false, Ordering::Relaxed)
     }
 
-    /// Bytes that were sent, or are about to be.
+    /// Bytes that were sent, or are about to be, or may have been: as long as it stays the same, none were.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
+
+    /// So many bytes were written.
+    fn went(&self, count: usize) {
+        self.written.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Some bytes may have been written, although that ended in an error: TLS takes bytes, sends some of them,
+    /// and says nothing of those when the rest fails.
+    fn may_have_gone(&self) {
+        self.went(1);
+    }
 }
 
-struct Visit {
+struct Visit<S> {
     traffic: Traffic,
-    ended: oneshot::Sender<Ended>,
+    ended: oneshot::Sender<Ended<S>>,
 }
 
 /// Resolves once the peer has said something, which in HTTP/2 it does unasked; fails when the
@@ -61,16 +72,16 @@ struct Visit {
 pub(crate) type Greeting = oneshot::Receiver<io::Result<()>>;
 
 /// Gives the socket back when the protocol has done with it.
-pub(crate) struct Parting(oneshot::Receiver<Ended>);
+pub(crate) struct Parting<S = Stream>(oneshot::Receiver<Ended<S>>);
 
-struct Ended {
-    stream: Stream,
+struct Ended<S> {
+    stream: S,
     last_words: Vec<u8>,
 }
 
-impl Socket {
+impl<S> Socket<S> {
     /// The socket of a connection made here.
-    pub(crate) fn to(stream: Stream) -> (Socket, Greeting, Arc<Line>) {
+    pub(crate) fn to(stream: S) -> (Socket<S>, Greeting, Arc<Line>) {
         let (waiting, greeting) = oneshot::channel();
         let line = Arc::default();
         let socket = Socket {
@@ -83,7 +94,7 @@ impl Socket {
     }
 
     /// The socket of a connection accepted here.
-    pub(crate) fn from(stream: Stream, traffic: Traffic) -> (Socket, Parting) {
+    pub(crate) fn from(stream: S, traffic: Traffic) -> (Socket<S>, Parting<S>) {
         let (ended, parting) = oneshot::channel();
         let socket = Socket {
             stream: Some(stream),
@@ -96,8 +107,11 @@ impl Socket {
 
     fn poll<T>(
         &mut self,
-        operation: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        operation: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>>
+    where
+        S: Unpin,
+    {
         match &mut self.stream {
             Some(stream) => operation(Pin::new(stream)),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -105,19 +119,20 @@ impl Socket {
     }
 
     fn went(&mut self, slices: &[IoSlice<'_>], polled: &Poll<io::Result<usize>>) {
-        let Poll::Ready(Ok(count)) = polled else {
-            return;
-        };
-        self.line
-            .written
-            .fetch_add(*count as u64, Ordering::Relaxed);
-        if let Some(visit) = &mut self.visit {
-            visit.traffic.went(slices, *count);
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                self.line.went(*count);
+                if let Some(visit) = &mut self.visit {
+                    visit.traffic.went(slices, *count);
+                }
+            }
+            Poll::Ready(Err(_)) => self.line.may_have_gone(),
+            Poll::Pending => {}
         }
     }
 }
 
-impl Drop for Socket {
+impl<S> Drop for Socket<S> {
     fn drop(&mut self) {
         if let (Some(stream), Some(visit)) = (self.stream.take(), self.visit.take()) {
             let last_words = visit.traffic.last_words();
@@ -127,7 +142,7 @@ impl Drop for Socket {
     }
 }
 
-impl Parting {
+impl<S: AsyncRead + AsyncWrite + Unpin> Parting<S> {
     /// Says what is left to say, and reads on until the peer closes its side too, for a while.
     /// Closing with something unread would reset the connection, and the peer might lose the last
     /// words: which calls were not begun.
@@ -152,7 +167,7 @@ impl Parting {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -179,7 +194,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -209,7 +224,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll(|stream| stream.poll_flush(cx))
+        let this = self.get_mut();
+        let polled = this.poll(|stream| stream.poll_flush(cx));
+        if let Poll::Ready(Err(_)) = &polled {
+            this.line.may_have_gone();
+        }
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -248,6 +268,50 @@ mod tests {
         assert!(socket.read_u8().await.is_err());
         drop(socket);
         assert!(greeting.await.is_err());
+    }
+
+    /// Takes one write, and fails at the next.
+    struct TakesOne(usize);
+
+    impl AsyncWrite for TakesOne {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            this.0 += 1;
+            Poll::Ready(match this.0 {
+                1 => Ok(bytes.len()),
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
+            })
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(match self.0 {
+                0 | 1 => Ok(()),
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
+            })
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_or_flush_that_fails_may_have_sent_something() {
+        let (mut socket, _, line) = Socket::to(TakesOne(0));
+        socket.flush().await.unwrap();
+        assert_eq!(line.written(), 0);
+        socket.write_all(b"taken").await.unwrap();
+        socket.flush().await.unwrap();
+        assert_eq!(line.written(), 5);
+        assert!(socket.write_all(b"not").await.is_err());
+        let after_write = line.written();
+        assert!(after_write > 5);
+        assert!(socket.flush().await.is_err());
+        assert!(line.written() > after_write);
     }
 
     #[tokio::test]

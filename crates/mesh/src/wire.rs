@@ -1,4 +1,4 @@
-//! One connection to a peer process: how it is made, and what a call lost on it means.
+//! One connection to a peer process: how it is made, how it sends requests and when it is given up.
 //!
 //! It speaks HTTP/2 without a client library in between: a request goes to the connection from the task that
 //! makes the call, and its answer wakes that task. Each task more on this way costs a call as much as
@@ -10,14 +10,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong, RecvStream};
+use h2::client::{Builder, SendRequest};
+use h2::{Ping, PingPong};
+use http::Request;
 use http::uri::Scheme;
-use http::{Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::address::Address;
 use crate::credentials::{Credentials, Membership};
+use crate::sent::{Broken, Sent};
 use crate::socket::{Line, Socket};
 use crate::stream::Stream;
 
@@ -32,9 +34,10 @@ const PING_ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
 
 /// Bytes of responses that may be on their way before somebody reads them, of one call and of all of them: as
-/// much as peers on one network send while word comes back that they may go on.
-const CALL_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+/// much as peers on one network send while word comes back that they may go on. What nobody reads of one call
+/// counts against all: twenty streams must be left unread before the other answers of a peer wait for them.
+const CALL_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 20 * CALL_WINDOW;
 
 /// A request that can be sent again.
 pub(crate) type Replayable = Request<Bytes>;
@@ -49,17 +52,6 @@ pub(crate) struct Wire {
     token: Token,
     /// When the first of both sides' certificates ends; `None` without certificates.
     proven_until: Option<SystemTime>,
-}
-
-/// Why a request sent on a connection has no response.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    /// The peer provably did not begin with the call.
-    pub(crate) not_begun: bool,
-    /// The connection takes no more calls.
-    pub(crate) closing: bool,
-    /// What happened, for the log.
-    pub(crate) error: h2::Error,
 }
 
 impl Wire {
@@ -87,11 +79,15 @@ impl Wire {
         made
     }
 
-    async fn over(
-        stream: Stream,
+    /// Speaks over a connection's bytes, as [`Wire::connect`] does.
+    pub(crate) async fn over<S>(
+        stream: S,
         proven_until: Option<SystemTime>,
         ended: impl FnOnce(&Token) + Send + 'static,
-    ) -> io::Result<Wire> {
+    ) -> io::Result<Wire>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (socket, greeting, token) = Socket::to(stream);
         let (sender, mut connection) = Builder::new()
             .initial_window_size(CALL_WINDOW)
@@ -123,8 +119,9 @@ impl Wire {
         Ok(wire)
     }
 
-    /// Whether nothing new should be sent on it: a proof that has ended is none.
-    pub(crate) fn is_closed(&self) -> bool {
+    /// Whether a side's proof of who it is has ended: then nothing new should be sent. Whether the connection
+    /// itself has ended is not asked here.
+    pub(crate) fn proof_has_ended(&self) -> bool {
         let unproven = |until| until <= SystemTime::now();
         self.proven_until.is_some_and(unproven)
     }
@@ -164,40 +161,6 @@ impl Wire {
             response,
             written,
             line: self.token,
-        })
-    }
-}
-
-/// A request on its way, whose response is to come.
-pub(crate) struct Sent {
-    response: ResponseFuture,
-    /// Bytes that went over the connection before.
-    written: u64,
-    line: Token,
-}
-
-impl Sent {
-    /// The response.
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub(crate) async fn response(self) -> Result<Response<RecvStream>, Broken> {
-        let error = match self.response.await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        };
-        // The connection ended with the request still in hand, as one does whose peer died before.
-        let unsent = error.is_io() && self.line.written() == self.written;
-        // A GOAWAY fails only the streams beyond the last one it names, which the peer never saw;
-        // streams it did see end by a broken pipe when the connection breaks.
-        let gone = error.is_go_away() && error.is_remote();
-        let refused = error.is_reset()
-            && error.is_remote()
-            && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        Err(Broken {
-            not_begun: unsent || gone || refused,
-            closing: unsent || gone,
-            error,
         })
     }
 }
