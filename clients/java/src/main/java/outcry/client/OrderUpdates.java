@@ -46,6 +46,9 @@ public final class OrderUpdates implements AutoCloseable {
       try {
         open();
         StreamOrderUpdatesResponse update = stream.read(left, TimeUnit.NANOSECONDS);
+        if (update != null && update.getSequence() <= last) {
+          continue;
+        }
         if (update != null) {
           failed = 0;
           last = update.getSequence();
@@ -54,7 +57,8 @@ public final class OrderUpdates implements AutoCloseable {
         pause(Status.OK.withDescription("the stream ended").asException(), end);
       } catch (TimeoutException e) {
         return Optional.empty();
-      } catch (StatusException | StatusRuntimeException e) {
+      } catch (StatusException | StatusRuntimeException | OutcryException e) {
+        // The last when the token could not be traded: what passes is waited for, too.
         pause(e, end);
       }
     }

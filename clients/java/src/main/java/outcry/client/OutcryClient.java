@@ -50,6 +50,9 @@ public final class OutcryClient implements AutoCloseable {
   /** After this silence the server is asked whether it is there, if a call or stream is open. */
   private static final Duration KEEP_ALIVE = Duration.ofSeconds(30);
 
+  /** For a call with all its attempts: whoever called wants to know by then. */
+  public static final Duration ALL_WITHIN = Duration.ofSeconds(30);
+
   private static final Duration CLOSE_WITHIN = Duration.ofSeconds(5);
 
   private static final Metadata.Key<String> AUTHORIZATION =
@@ -145,13 +148,15 @@ public final class OutcryClient implements AutoCloseable {
   public <Q, R> R call(MethodDescriptor<Q, R> method, Q request) throws InterruptedException {
     boolean repeatable = Retry.isRepeatable(method);
     Channel authorized = authorized();
+    long end = System.nanoTime() + ALL_WITHIN.toNanos();
     for (int attempts = 1; ; attempts++) {
       try {
-        return ClientCalls.blockingUnaryCall(authorized, method, options(), request);
+        Duration left = Duration.ofNanos(end - System.nanoTime());
+        return ClientCalls.blockingUnaryCall(authorized, method, options(left), request);
       } catch (StatusRuntimeException e) {
         OutcryException failure = OutcryException.of(e);
         Optional<Duration> pause = retry.pause(failure, attempts, repeatable);
-        if (pause.isEmpty()) {
+        if (pause.isEmpty() || end - System.nanoTime() <= pause.get().toNanos()) {
           throw failure;
         }
         Thread.sleep(pause.get().toMillis());
@@ -190,14 +195,15 @@ public final class OutcryClient implements AutoCloseable {
         RefreshRequest.newBuilder().setRefreshToken(old.getRefreshToken()).build();
     try {
       return ClientCalls.blockingUnaryCall(
-              channel, UserServiceGrpc.getRefreshMethod(), options(), request)
+              channel, UserServiceGrpc.getRefreshMethod(), options(CALL_WITHIN), request)
           .getTokens();
     } catch (StatusRuntimeException e) {
       throw OutcryException.of(e);
     }
   }
 
-  private static CallOptions options() {
-    return CallOptions.DEFAULT.withDeadlineAfter(CALL_WITHIN);
+  private static CallOptions options(Duration left) {
+    return CallOptions.DEFAULT.withDeadlineAfter(
+        left.compareTo(CALL_WITHIN) < 0 ? left : CALL_WITHIN);
   }
 }

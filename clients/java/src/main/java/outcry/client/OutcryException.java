@@ -39,6 +39,9 @@ public final class OutcryException extends RuntimeException {
 
   /** Reads the details that the platform sends with every status. */
   static OutcryException of(Throwable failure) {
+    if (failure instanceof OutcryException already) {
+      return already;
+    }
     Status status = Status.fromThrowable(failure);
     com.google.rpc.Status told = StatusProto.fromThrowable(failure);
     String reason = "";

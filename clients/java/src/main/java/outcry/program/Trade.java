@@ -102,7 +102,7 @@ final class Trade {
         throw e;
       }
       // The platform does not tell which of the two is wrong; registering does.
-      client.register(email, password, email.substring(0, email.indexOf('@')));
+      client.register(email, password, email.split("@", 2)[0]);
       client.signIn(email, password);
     }
   }

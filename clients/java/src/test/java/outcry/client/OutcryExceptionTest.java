@@ -1,6 +1,7 @@
 package outcry.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.util.Durations;
@@ -47,6 +48,12 @@ class OutcryExceptionTest {
             new Violation("terms.quantity", "INT64_GTE_LTE")),
         read.violations());
     assertEquals(Optional.of(Duration.ofMillis(1_500)), read.retryAfter());
+  }
+
+  @Test
+  void whatWasReadAlreadyStaysAsItIs() {
+    OutcryException read = OutcryException.of(Status.UNAVAILABLE.asException());
+    assertSame(read, OutcryException.of(read));
   }
 
   @Test
