@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use lapin::protocol::AMQPErrorKind;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Channel, Connection, ConnectionProperties, Event};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::fault::Fault;
 use super::groups::Groups;
@@ -212,6 +213,15 @@ impl Link {
     }
 }
 
+/// Whether an error ended a channel and left the connection as it is: looking for a queue that is not there
+/// does.
+fn is_of_a_channel(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(_)),
+        _ => false,
+    }
+}
+
 /// Logs what the server says about the connection until it is gone.
 async fn watch(connection: String, events: impl futures::Stream<Item = Event>) {
     let mut events = std::pin::pin!(events);
@@ -221,6 +231,10 @@ async fn watch(connection: String, events: impl futures::Stream<Item = Event>) {
                 warn!(connection, reason, "the broker takes nothing at the moment");
             }
             Event::ConnectionUnblocked => info!(connection, "the broker takes messages again"),
+            // One channel's business: whoever used it is told.
+            Event::Error(error) if is_of_a_channel(&error) => {
+                debug!(connection, error = %error, "the broker refused something");
+            }
             Event::Error(error) => {
                 warn!(connection, error = %error, "the connection to the broker broke");
                 return;
