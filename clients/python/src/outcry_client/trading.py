@@ -14,6 +14,7 @@ from outcry.orders.v1.types_pb2 import (
     OrderStatus,
     OrderTerms,
     OrderType,
+    RejectReason,
     Side,
     TimeInForce,
 )
@@ -47,6 +48,15 @@ _FINAL = {
 
 _OF_ORDERS = "order."
 
+_NOT_READY = "ACCOUNT_NOT_READY"
+"""Why a new user's balance cannot be told yet."""
+
+_TOO_EARLY = {
+    RejectReason.REJECT_REASON_ACCOUNT_NOT_READY,
+    RejectReason.REJECT_REASON_PORTFOLIO_NOT_OPEN,
+}
+"""Why a new user's order is turned down when the account is still being opened."""
+
 
 async def trade(
     address: str, who: tuple[str, str], symbol: str, quantity: int, limit: str | None
@@ -56,7 +66,8 @@ async def trade(
         await _sign_in(client, *who)
         async with asyncio.timeout(WAIT_SECONDS):
             await _fund(client)
-        placed = await client.place(_buy(symbol, quantity, limit))
+        async with asyncio.timeout(WAIT_SECONDS):
+            placed = await _place(client, _buy(symbol, quantity, limit))
         async with asyncio.timeout(WAIT_SECONDS), aclosing(client.order_updates()) as updates:
             topics, order = await _follow(updates, placed.order_id)
         if order.status != OrderStatus.ORDER_STATUS_FILLED:
@@ -88,10 +99,30 @@ async def _sign_in(client: Client, email: str, password: str) -> None:
 
 
 async def _fund(client: Client) -> None:
-    if await client.available() >= DEPOSIT:
+    if await _available(client) >= DEPOSIT:
         return
     await client.deposit(DEPOSIT)
     while await client.available() < DEPOSIT:  # noqa: ASYNC110 (nothing here could tell)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _available(client: Client) -> Decimal:
+    """The cash that is available, once the account of a new user is open."""
+    while True:
+        try:
+            return await client.available()
+        except CallError as error:
+            if error.reason != _NOT_READY:
+                raise
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _place(client: Client, terms: OrderTerms) -> orders.Order:
+    """Places an order, anew as long as the account of a new user is being opened."""
+    while True:
+        order = await client.place(terms)
+        if order.reject_reason not in _TOO_EARLY:
+            return order
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -18,6 +18,7 @@ import outcry.orders.v1.OrderServiceOuterClass.StreamOrderUpdatesResponse;
 import outcry.orders.v1.Types.OrderStatus;
 import outcry.orders.v1.Types.OrderTerms;
 import outcry.orders.v1.Types.OrderType;
+import outcry.orders.v1.Types.RejectReason;
 import outcry.orders.v1.Types.Side;
 import outcry.orders.v1.Types.TimeInForce;
 import outcry.trades.v1.TradeServiceGrpc;
@@ -50,6 +51,15 @@ final class Trade {
           OrderStatus.ORDER_STATUS_REJECTED,
           OrderStatus.ORDER_STATUS_EXPIRED);
 
+  /** Why the balance of a new user cannot be told yet. */
+  private static final String NOT_READY = "ACCOUNT_NOT_READY";
+
+  /** Why an order is turned down while the account is still being opened. */
+  private static final Set<RejectReason> TOO_EARLY =
+      EnumSet.of(
+          RejectReason.REJECT_REASON_ACCOUNT_NOT_READY,
+          RejectReason.REJECT_REASON_PORTFOLIO_NOT_OPEN);
+
   private final OutcryClient client;
   private final String symbol;
 
@@ -76,7 +86,7 @@ final class Trade {
     signIn(email, password);
     fund();
     try (OrderUpdates updates = client.orderUpdates(0)) {
-      Order placed = client.place(buy(quantity, limit));
+      Order placed = placed(buy(quantity, limit));
       JsonArray topics = new JsonArray();
       Order order = followed(updates, placed.getOrderId(), topics);
       if (order.getStatus() != OrderStatus.ORDER_STATUS_FILLED) {
@@ -108,14 +118,40 @@ final class Trade {
   }
 
   private void fund() throws ProgramException, InterruptedException {
-    if (client.availableCash().compareTo(DEPOSIT) >= 0) {
+    long end = System.nanoTime() + WITHIN.toNanos();
+    if (openedCash(end).compareTo(DEPOSIT) >= 0) {
       return;
     }
     client.deposit(Amounts.usd(DEPOSIT));
-    long end = System.nanoTime() + WITHIN.toNanos();
     while (client.availableCash().compareTo(DEPOSIT) < 0) {
       if (System.nanoTime() > end) {
         throw new ProgramException("the deposit does not arrive");
+      }
+      Thread.sleep(LOOK_MILLIS);
+    }
+  }
+
+  /** The cash that is available, once the account of a new user is open. */
+  private BigDecimal openedCash(long end) throws InterruptedException {
+    while (true) {
+      try {
+        return client.availableCash();
+      } catch (OutcryException e) {
+        if (!e.reason().equals(NOT_READY) || System.nanoTime() > end) {
+          throw e;
+        }
+      }
+      Thread.sleep(LOOK_MILLIS);
+    }
+  }
+
+  /** Places an order, anew as long as the account of a new user is being opened. */
+  private Order placed(OrderTerms terms) throws InterruptedException {
+    long end = System.nanoTime() + WITHIN.toNanos();
+    while (true) {
+      Order order = client.place(terms);
+      if (!TOO_EARLY.contains(order.getRejectReason()) || System.nanoTime() > end) {
+        return order;
       }
       Thread.sleep(LOOK_MILLIS);
     }
