@@ -9,6 +9,7 @@ use outcry_contracts::orders::v1::{
 };
 use outcry_contracts::types::v1::Shares;
 use outcry_servers::RabbitMq;
+use serde_json::Value;
 
 use super::outcry::Outcry;
 use super::person::{Person, arrives, connect, fresh, money};
@@ -59,12 +60,29 @@ impl Market {
         }
     }
 
-    /// Ends the platform, whose books must add up whatever strangers have published.
+    /// Ends the platform, whose books must add up.
     pub fn close(mut self) {
         tokio::task::block_in_place(|| {
             self.outcry.stop();
             self.outcry.audit();
         });
+    }
+
+    /// The same after strangers have published events: those it must name, and nothing else.
+    pub fn close_after(mut self, strangers: &[String]) {
+        let audit = tokio::task::block_in_place(|| {
+            self.outcry.stop();
+            self.outcry.verb(&["audit", "--json"])
+        });
+        let report: Value = serde_json::from_slice(&audit.stdout).unwrap();
+        let breaches = report["breaches"].as_array().unwrap();
+        assert!(!breaches.is_empty(), "{report:#}");
+        for breach in breaches {
+            assert_eq!(breach["what"], "archived, but in no store", "{breach:#}");
+            let named = breach["subject"].as_str().unwrap();
+            assert!(strangers.iter().any(|one| one == named), "{breach:#}");
+        }
+        assert_eq!(audit.status.code(), Some(1));
     }
 
     /// What a client's program is told, as somebody of its own.

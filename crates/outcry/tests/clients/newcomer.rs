@@ -10,6 +10,9 @@ use super::market::Market;
 /// Marks the blocks of the document that are for every language.
 const EVERY: &str = "every";
 
+/// Tells a terminal to go back to its own colours.
+const PLAIN: &str = "\u{1b}[0m";
+
 /// The document's commands that are marked with a word, in their order.
 fn commands(document: &str, mark: &str) -> String {
     let mut found = String::new();
@@ -50,6 +53,8 @@ async fn follow(language: &Language, document: &str, market: &Market) {
     let printed = succeeds(shell, &format!("the way of a newcomer in {name}")).await;
     let told: String = printed
         .lines()
+        // Maven takes colours back that it did not set, without a line of its own.
+        .map(|line| line.trim_start_matches(PLAIN))
         .filter(|line| line.starts_with('{'))
         .fold(String::new(), |told, line| told + line + "\n");
     let told = lines(&told);

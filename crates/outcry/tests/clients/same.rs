@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use outcry_contracts::events::v1::EventEnvelope;
 use outcry_events::json::{self, Personal};
+use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -181,7 +183,12 @@ async fn every_client_trades_and_all_see_the_same_events() {
             Some((other, same)) => assert_eq!(&lines, same, "{name} and {other} differ"),
         }
     }
-    market.close();
+    let strangers: Vec<String> = fixtures
+        .iter()
+        .filter_map(|one| EventEnvelope::decode(one.body.as_slice()).ok())
+        .map(|envelope| envelope.event_id)
+        .collect();
+    market.close_after(&strangers);
     println!(
         "{} clients and Rust saw the same {fills} fills and put the same {} of {strange} messages aside",
         languages.len(),
