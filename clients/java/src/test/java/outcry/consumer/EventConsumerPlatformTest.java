@@ -150,7 +150,9 @@ class EventConsumerPlatformTest {
         assertEquals(Action.HANDLED, next().action());
         relay.cut();
         send(Samples.envelope().build().toByteArray());
-        assertEquals(Action.HANDLED, next().action());
+        // The acknowledgement of the first may have been cut off: then the server sends it again.
+        Action after = next().action();
+        assertEquals(Action.HANDLED, after == Action.DUPLICATE ? next().action() : after);
       }
     }
   }
