@@ -9,6 +9,7 @@ import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.protobuf.StatusProto;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -66,7 +67,13 @@ public final class OutcryException extends RuntimeException {
     if (status.getCause() != null) {
       message += ": " + status.getCause().getMessage();
     }
-    return new OutcryException(status.getCode(), reason, message, violations, retryAfter, failure);
+    Code code = isLost(status) ? Code.UNAVAILABLE : status.getCode();
+    return new OutcryException(code, reason, message, violations, retryAfter, failure);
+  }
+
+  /** gRPC names no code when a connection ends while a request is being written to it. */
+  private static boolean isLost(Status status) {
+    return status.getCode() == Code.UNKNOWN && status.getCause() instanceof IOException;
   }
 
   public Code code() {

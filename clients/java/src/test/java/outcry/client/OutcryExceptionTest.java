@@ -12,6 +12,7 @@ import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.protobuf.StatusProto;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -48,6 +49,14 @@ class OutcryExceptionTest {
             new Violation("terms.quantity", "INT64_GTE_LTE")),
         read.violations());
     assertEquals(Optional.of(Duration.ofMillis(1_500)), read.retryAfter());
+  }
+
+  @Test
+  void aConnectionThatEndsUnderARequestMakesThePlatformUnavailable() {
+    Status closed = Status.UNKNOWN.withCause(new ClosedChannelException());
+    assertEquals(Code.UNAVAILABLE, OutcryException.of(closed.asRuntimeException()).code());
+    Status own = Status.UNKNOWN.withDescription("a handler's own");
+    assertEquals(Code.UNKNOWN, OutcryException.of(own.asRuntimeException()).code());
   }
 
   @Test
