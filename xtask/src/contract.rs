@@ -9,6 +9,8 @@ use crate::{run, tools};
 
 /// Tells the tests where buf is, so that they can say what it finds.
 pub(crate) const BUF: &str = "OUTCRY_BUF";
+/// Tells the tests where the lock of the base revision is, which they compare the contract with.
+pub(crate) const LOCK_BEFORE: &str = "OUTCRY_LOCK_BEFORE";
 /// The lock, from the project's folder.
 const LOCK: &str = "contracts/lock.json";
 /// The golden events.
@@ -28,15 +30,22 @@ pub(crate) enum Contract {
 /// Writes one of the files.
 pub(crate) fn write(task: Contract) -> Result<(), String> {
     match task {
-        Contract::Lock => example("contract lock", &["lock"]),
-        Contract::Golden => example("golden events", &["golden"]),
-        Contract::Parity => example("parity cases", &["parity"]),
+        Contract::Lock => example("contract lock", "lock"),
+        Contract::Golden => example("golden events", "golden"),
+        Contract::Parity => example("parity cases", "parity"),
     }
 }
 
-/// Lints the contract and compares it and its files with those of the base revision. Returns buf, if
-/// it can be had.
-pub(crate) fn check() -> Result<Option<PathBuf>, String> {
+/// What the tests of the contract are told.
+pub(crate) struct Checked {
+    /// buf, if it can be had.
+    pub(crate) buf: Option<PathBuf>,
+    /// The lock of the base revision, if that has one.
+    pub(crate) lock_before: Option<PathBuf>,
+}
+
+/// Lints the contract and compares it and its files with those of the base revision.
+pub(crate) fn check() -> Result<Checked, String> {
     let base = run::base_revision()?;
     let buf = tools::buf()?;
     match &buf {
@@ -55,20 +64,20 @@ pub(crate) fn check() -> Result<Option<PathBuf>, String> {
             eprintln!("xtask: buf lint and buf breaking are NOT run: they need python3, go or npm");
         }
     }
+    let mut lock_before = None;
     if let Some(revision) = &base {
-        lock_since(revision)?;
+        lock_before = lock_of(revision)?;
         golden_since(revision)?;
     }
-    Ok(buf)
+    Ok(Checked { buf, lock_before })
 }
 
-/// A lock that is written in the same change, or removed, hides nothing: the contract is compared
-/// with the one before.
-fn lock_since(revision: &str) -> Result<(), String> {
+/// The lock of a revision, as a file; `None` if it has none.
+fn lock_of(revision: &str) -> Result<Option<PathBuf>, String> {
     let before = format!("{revision}:{LOCK}");
     if !run::succeeds("git", &["cat-file", "-e", &before]) {
         println!("xtask: {revision} has no {LOCK}: nothing to compare the contract with");
-        return Ok(());
+        return Ok(None);
     }
     let lock = run::git(&["show", &before])?
         .ok_or_else(|| format!("cannot read {before}; run it alone with: git show {before}"))?;
@@ -76,7 +85,7 @@ fn lock_since(revision: &str) -> Result<(), String> {
     let problem = |error| format!("cannot write {}: {error}", old.display());
     fs::create_dir_all(run::root().join("target")).map_err(problem)?;
     fs::write(&old, lock).map_err(problem)?;
-    example("contract lock", &["against", &old.to_string_lossy()])
+    Ok(Some(old))
 }
 
 /// Golden events are only added.
@@ -105,12 +114,10 @@ fn golden_untouched(changed: &str) -> Result<(), String> {
     ))
 }
 
-fn example(step: &str, arguments: &[&str]) -> Result<(), String> {
+fn example(step: &str, file: &str) -> Result<(), String> {
     let package = ["run", "--quiet", "--package", "outcry-schema"];
-    let mut all = package.to_vec();
-    all.extend(["--example", "contract", "--"]);
-    all.extend(arguments);
-    run::cargo(step, &all)
+    let program = ["--example", "contract", "--", file];
+    run::cargo(step, &[package, program].concat())
 }
 
 #[cfg(test)]

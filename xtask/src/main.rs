@@ -63,7 +63,7 @@ fn simulate(arguments: &[String]) -> Result<(), String> {
 /// Quick checks first, so that a slip is reported before the long ones start.
 fn test() -> Result<(), String> {
     run::cargo("formatting", &["fmt", "--all", "--check"])?;
-    let buf = contract::check()?;
+    let checked = contract::check()?;
     run::cargo(
         "lints",
         &[
@@ -81,8 +81,13 @@ fn test() -> Result<(), String> {
     if missing.is_some() {
         variables.push((servers::WITHOUT_SERVERS, "1"));
     }
-    if let Some(buf) = buf.as_deref().and_then(Path::to_str) {
-        variables.push((contract::BUF, buf));
+    for (name, path) in [
+        (contract::BUF, &checked.buf),
+        (contract::LOCK_BEFORE, &checked.lock_before),
+    ] {
+        if let Some(path) = path.as_deref().and_then(Path::to_str) {
+            variables.push((name, path));
+        }
     }
     run::cargo_with("tests", &["test", "--workspace"], &variables)?;
     dependencies()?;

@@ -1,8 +1,7 @@
-//! Writes and checks the files of `contracts/`, for `cargo xtask contract`.
+//! Writes the files of `contracts/`, for `cargo xtask contract`.
 //!
-//! `lock` writes the lock, unless that hides a breaking change; `against FILE` compares an older lock
-//! with the contract; `golden` adds the golden events that are missing and touches none that are
-//! there; `parity` writes the parity cases.
+//! `lock` writes the lock, unless that hides a breaking change; `golden` adds the golden events that are
+//! missing and touches none that are there; `parity` writes the parity cases.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -22,10 +21,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["lock"] => write_lock(),
-        ["against", file] => check_against(Path::new(file)),
         ["golden"] => write_golden(),
         ["parity"] => write_parity(),
-        _ => Err("usage: contract lock|against FILE|golden|parity".to_owned()),
+        _ => Err("usage: contract lock|golden|parity".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,16 +60,6 @@ fn write_lock() -> Result<(), String> {
         shape.messages.len(),
         shape.enums.len(),
         shape.services.len()
-    );
-    Ok(())
-}
-
-fn check_against(path: &Path) -> Result<(), String> {
-    let changes = changes_since(path, &Shape::of(descriptors::pool()))?;
-    report(&changes)?;
-    println!(
-        "{} changes of the contract, none of them breaking",
-        changes.len()
     );
     Ok(())
 }

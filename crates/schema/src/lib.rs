@@ -6,6 +6,7 @@
 //! Rooms, in reading order:
 //! - [`export`] – every file that is exported, by name
 //! - [`consumers`] – who gets which events
+//! - `option` – options as they were written
 //! - [`rules`] – the rules of a field as values
 //! - [`example`] – a valid example of each event
 //! - [`json_schema`] – JSON Schemas of events
@@ -22,6 +23,8 @@
 pub mod export;
 
 pub mod consumers;
+
+mod option;
 
 pub mod rules;
 

@@ -1,14 +1,10 @@
 //! Validation rules as text, one line per rule: to tell a tightened one from a loosened one, and to
 //! know which violations a message can have at all.
 
-use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, OneofDescriptor, ReflectMessage as _, Value,
-};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, OneofDescriptor, Value};
 
-/// Field option that holds the rules.
-const FIELD: &str = "buf.validate.field";
-/// Oneof option that holds the rules.
-const ONEOF: &str = "buf.validate.oneof";
+use crate::option;
+
 /// What the name of a rule of each item begins with.
 const ITEMS: &str = "repeated.items.";
 
@@ -24,34 +20,20 @@ pub struct Rule {
 /// The rules of a field, sorted by name.
 #[must_use]
 pub fn of_field(field: &FieldDescriptor) -> Vec<Rule> {
-    let options = field.options();
-    let mut rules = match option(&options, FIELD) {
-        Some(option) => flatten(&option, ""),
-        None => Vec::new(),
-    };
-    rules.sort();
-    rules
+    of_option(&field.options(), option::FIELD_RULES)
 }
 
 /// The rules of a oneof, sorted by name.
 #[must_use]
 pub fn of_oneof(oneof: &OneofDescriptor) -> Vec<Rule> {
-    let options = oneof.options();
-    let mut rules = match option(&options, ONEOF) {
-        Some(option) => flatten(&option, ""),
-        None => Vec::new(),
-    };
-    rules.sort();
-    rules
+    of_option(&oneof.options(), option::ONEOF_RULES)
 }
 
-/// Any other option that is a message of rules, for example of a message.
+/// Any option that is a message of rules, for example of a message, sorted by name.
 #[must_use]
 pub fn of_option(options: &DynamicMessage, name: &str) -> Vec<Rule> {
-    let mut rules = match option(options, name) {
-        Some(option) => flatten(&option, ""),
-        None => Vec::new(),
-    };
+    let rules = option::message(options, name);
+    let mut rules = rules.map_or_else(Vec::new, |rules| flatten(&rules, ""));
     rules.sort();
     rules
 }
@@ -123,18 +105,6 @@ fn of_one(rules: &[&Rule]) -> Vec<String> {
         (None, None) => {}
     }
     ids
-}
-
-/// An option that is a message, if it is set.
-pub(crate) fn option(options: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
-    let extension = options
-        .descriptor()
-        .parent_pool()
-        .get_extension_by_name(name)?;
-    if !options.has_extension(&extension) {
-        return None;
-    }
-    options.get_extension(&extension).as_message().cloned()
 }
 
 /// Every set field of a message of rules, nested ones by their path.

@@ -2,10 +2,8 @@
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, OneofDescriptor, Value};
 
-/// Field option that holds the rules.
-const FIELD: &str = "buf.validate.field";
-/// Oneof option that holds the rules.
-const ONEOF: &str = "buf.validate.oneof";
+use crate::option;
+
 /// `IGNORE_IF_ZERO_VALUE`: the rules are left out for an empty value.
 const IF_ZERO: i32 = 1;
 /// `IGNORE_ALWAYS`.
@@ -28,11 +26,7 @@ impl Rules {
     /// Of a field.
     #[must_use]
     pub fn of(field: &FieldDescriptor) -> Rules {
-        let option = field.parent_pool().get_extension_by_name(FIELD);
-        let rules = option.and_then(|option| {
-            let options = field.options();
-            options.get_extension(&option).as_message().cloned()
-        });
+        let rules = option::message(&field.options(), option::FIELD_RULES);
         rules.map_or_else(Rules::default, |rules| Rules::read(&rules))
     }
 
@@ -116,12 +110,9 @@ impl Rules {
 /// Whether one member of a oneof must be set.
 #[must_use]
 pub fn one_is_required(oneof: &OneofDescriptor) -> bool {
-    let option = oneof.parent_pool().get_extension_by_name(ONEOF);
-    option.is_some_and(|option| {
-        let options = oneof.options();
-        let rules = options.get_extension(&option);
-        let rules = rules.as_message();
-        let required = rules.and_then(|rules| rules.get_field_by_name("required"));
+    let rules = option::message(&oneof.options(), option::ONEOF_RULES);
+    rules.is_some_and(|rules| {
+        let required = rules.get_field_by_name("required");
         required.and_then(|value| value.as_bool()) == Some(true)
     })
 }

@@ -117,6 +117,18 @@ fn shown(value: &AMQPValue) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn plain() -> Message {
+        Message {
+            topic: "order.created".to_owned(),
+            partition_key: "account-1".to_owned(),
+            event_id: "id".to_owned(),
+            correlation_id: "flow".to_owned(),
+            source: "/orders".to_owned(),
+            headers: Vec::new(),
+            body: Bytes::from_static(b"body"),
+        }
+    }
+
     fn delivered(properties: BasicProperties, body: &[u8]) -> Message {
         let (exchange, key) = ("outcry.events".into(), "order.created".into());
         let mut delivery = Delivery::mock(1, exchange, key, false, body.to_vec());
@@ -126,15 +138,7 @@ mod tests {
 
     #[test]
     fn a_message_is_the_same_again() {
-        let plain = Message {
-            topic: "order.created".to_owned(),
-            partition_key: "account-1".to_owned(),
-            event_id: "id".to_owned(),
-            correlation_id: "flow".to_owned(),
-            source: "/orders".to_owned(),
-            headers: Vec::new(),
-            body: Bytes::from_static(b"body"),
-        };
+        let plain = plain();
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         for headers in [
             vec![],
@@ -157,12 +161,7 @@ mod tests {
         let sent = |topic: &str| {
             let message = Message {
                 topic: topic.to_owned(),
-                partition_key: "account-1".to_owned(),
-                event_id: "id".to_owned(),
-                correlation_id: "flow".to_owned(),
-                source: "/orders".to_owned(),
-                headers: Vec::new(),
-                body: Bytes::from_static(b"body"),
+                ..plain()
             };
             let headers = properties(&message).headers().clone();
             headers.and_then(|all| all.inner().get(SCHEMA).and_then(shown))

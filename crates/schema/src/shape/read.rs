@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    MethodDescriptor, ReflectMessage as _, ServiceDescriptor, Value,
+    MethodDescriptor, ServiceDescriptor, Value,
 };
 
 use super::{
     Access, Cardinality, Enum, EnumValue, Field, Idempotency, Message, Method, PACKAGE, Service,
     Shape,
 };
+use crate::option;
 use crate::rule_text::{self, Rule};
 use crate::specimen::real_oneof;
 
@@ -80,7 +81,7 @@ fn read_message(message: &MessageDescriptor) -> Message {
 
 /// The event option, every set field as text.
 fn event(options: &DynamicMessage) -> BTreeMap<String, String> {
-    let Some(event) = rule_text::option(options, EVENT) else {
+    let Some(event) = option::message(options, EVENT) else {
         return BTreeMap::new();
     };
     event
@@ -115,7 +116,7 @@ fn read_field(field: &FieldDescriptor) -> Field {
         cardinality,
         presence: field.supports_presence(),
         oneof: real_oneof(field).map(|oneof| oneof.name().to_owned()),
-        personal: extension(&field.options(), PERSONAL)
+        personal: option::set(&field.options(), PERSONAL)
             .is_some_and(|(value, _)| value.as_bool() == Some(true)),
         rules: by_name(rule_text::of_field(field)),
     }
@@ -156,7 +157,7 @@ fn read_method(method: &MethodDescriptor) -> Method {
     let idempotency = options
         .get_field_by_name("idempotency_level")
         .and_then(|level| level.as_enum_number());
-    let access = rule_text::option(&options, ACCESS);
+    let access = option::message(&options, ACCESS);
     let texts = |name: &str| match access.as_ref().and_then(|access| set_field(access, name)) {
         Some((field, Value::List(items))) => items
             .iter()
@@ -182,7 +183,7 @@ fn read_method(method: &MethodDescriptor) -> Method {
             roles: texts("roles"),
             callers: texts("callers"),
         },
-        criticality: extension(&options, CRITICALITY)
+        criticality: option::set(&options, CRITICALITY)
             .map(|(value, kind)| rule_text::text(&value, &kind)),
     }
 }
@@ -193,20 +194,6 @@ fn set_field(message: &DynamicMessage, name: &str) -> Option<(FieldDescriptor, V
         .fields()
         .find(|(field, _)| field.name() == name)
         .map(|(field, value)| (field, value.clone()))
-}
-
-/// An option that is set, with its type.
-fn extension(options: &DynamicMessage, name: &str) -> Option<(Value, Kind)> {
-    let extension = options
-        .descriptor()
-        .parent_pool()
-        .get_extension_by_name(name)?;
-    options.has_extension(&extension).then(|| {
-        (
-            options.get_extension(&extension).into_owned(),
-            extension.kind(),
-        )
-    })
 }
 
 fn name_of(kind: &Kind) -> String {
