@@ -1,0 +1,109 @@
+{{/* Names and labels. */}}
+
+{{- define "outcry.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 40 characters: `-notifications-mesh` and more comes behind it, and 63 is the end. */}}
+{{- define "outcry.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "outcry.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "outcry.selector" -}}
+app.kubernetes.io/name: {{ include "outcry.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Of every object. `part-of` names the job in Prometheus, so it never changes. */}}
+{{- define "outcry.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "outcry.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: outcry
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "outcry.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{- printf "%s@%s" .repository .digest -}}
+{{- else -}}
+{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The contract, as a list of services. */}}
+{{- define "outcry.contract" -}}
+{{- .Files.Get "files/contract.yaml" -}}
+{{- end -}}
+
+{{/* A service's values: what holds for all, and over it what is its own. Call with (list $ "orders"). */}}
+{{- define "outcry.service" -}}
+{{- $root := index . 0 -}}
+{{- $own := index $root.Values.services (index . 1) | default dict -}}
+{{- mergeOverwrite (deepCopy $root.Values.serviceDefaults) (deepCopy $own) | toJson -}}
+{{- end -}}
+
+{{/* Replicas a service may have at once. Call with its values. */}}
+{{- define "outcry.replicasMax" -}}
+{{- if .hpa.enabled -}}{{ .hpa.maxReplicas }}{{- else if .keda.enabled -}}{{ .keda.maxReplicas }}{{- else -}}{{ .replicas }}{{- end -}}
+{{- end -}}
+
+{{/* The name of a service inside the cluster that stands for all of its replicas. Call with (list $ "orders"). */}}
+{{- define "outcry.meshHost" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s-%s-mesh.%s.svc.%s" (include "outcry.fullname" $root) (index . 1) $root.Release.Namespace $root.Values.clusterDomain -}}
+{{- end -}}
+
+{{- define "outcry.rabbitmq" -}}
+{{- printf "%s-rabbitmq" (include "outcry.fullname" .) -}}
+{{- end -}}
+
+{{- define "outcry.postgresql" -}}
+{{- printf "%s-postgresql" (include "outcry.fullname" .) -}}
+{{- end -}}
+
+{{- define "outcry.publicTlsSecret" -}}
+{{- if eq .Values.publicPort.tls.source "certManager" -}}
+{{- printf "%s-public-tls" (include "outcry.fullname" .) -}}
+{{- else -}}
+{{- .Values.publicPort.tls.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret with a service's certificate. Call with (list $ "orders"). */}}
+{{- define "outcry.meshTlsSecret" -}}
+{{- $root := index . 0 -}}
+{{- if eq $root.Values.mesh.identity "certManager" -}}
+{{- printf "%s-%s-mesh-tls" (include "outcry.fullname" $root) (index . 1) -}}
+{{- else -}}
+{{- printf $root.Values.mesh.existingSecrets.nameFormat (index . 1) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* https or http: what the public port speaks. */}}
+{{- define "outcry.publicScheme" -}}
+{{- if eq .Values.publicPort.tls.source "none" -}}http{{- else -}}https{{- end -}}
+{{- end -}}
+
+{{/* http or https: what processes speak with each other. */}}
+{{- define "outcry.meshScheme" -}}
+{{- if eq .Values.mesh.identity "key" -}}http{{- else -}}https{{- end -}}
+{{- end -}}
+
+{{- define "outcry.anyAddress" -}}
+{{- if eq .Values.ipFamily "IPv6" -}}[::]{{- else -}}0.0.0.0{{- end -}}
+{{- end -}}
