@@ -79,6 +79,9 @@
 {{- if or $values.serviceDefaults.hpa.enabled $values.serviceDefaults.keda.enabled (ne (int $values.serviceDefaults.replicas) 1) -}}
 {{- fail "mode is single: one process writes to its volume; more replicas need mode distributed" -}}
 {{- end -}}
+{{- if $values.serviceDefaults.database.existingSecret -}}
+{{- fail "mode is single: the one process has one database; name it in database.existing.secret" -}}
+{{- end -}}
 {{- range $name, $own := $values.services -}}
 {{- if $own -}}
 {{- fail (printf "mode is single: services.%s has no effect; use serviceDefaults for the one process, or mode distributed" $name) -}}
