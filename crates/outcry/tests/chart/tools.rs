@@ -1,0 +1,87 @@
+//! What is needed to try the chart, in Go: built once below `.tools`, in the versions that
+//! `helm/tools/go.sum` fixes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+/// How long one build may take: an API server of Kubernetes is large, and machines are small.
+const BUILD_MAX: Duration = Duration::from_secs(1_800);
+
+/// A program that `go build` makes in `helm/tools`.
+#[derive(Debug, Clone, Copy)]
+pub enum Tool {
+    Helm,
+    /// YAML, as Kubernetes reads it, as JSON.
+    Manifests,
+}
+
+impl Tool {
+    /// Its package.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Helm => "helm.sh/helm/v3/cmd/helm",
+            Self::Manifests => "./manifests",
+        }
+    }
+}
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    folder.canonicalize().unwrap()
+}
+
+/// Whether tests of the chart shall be run: where there is no Go they are left out, except in
+/// continuous integration.
+pub async fn present() -> bool {
+    let there = Command::new("go")
+        .arg("version")
+        .stdout(Stdio::null())
+        .status()
+        .await
+        .is_ok_and(|status| status.success());
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "there is no go");
+        println!("the chart is not tried: there is no go");
+    }
+    there
+}
+
+/// The tool, built if it is not there.
+pub async fn tool(tool: Tool) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let package = tool.package();
+    let name = package.rsplit('/').next().unwrap();
+    let folder = root().join(".tools/chart");
+    let program = folder.join(name);
+    let _turn = ONE_AT_A_TIME.lock().await;
+    // `go build` knows what has changed, and says so at once when nothing has.
+    let mut build = Command::new("go");
+    build
+        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .arg(&program)
+        .arg(package)
+        .current_dir(root().join("helm/tools"));
+    prints(build, BUILD_MAX, &format!("building {name}")).await;
+    program
+}
+
+/// What a command prints, which must succeed.
+pub async fn prints(mut command: Command, within: Duration, what: &str) -> String {
+    command.kill_on_drop(true).stdin(Stdio::null());
+    let output = tokio::time::timeout(within, command.output())
+        .await
+        .unwrap_or_else(|_| panic!("{what} took too long"))
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(
+        output.status.success(),
+        "{what}:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
