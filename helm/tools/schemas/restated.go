@@ -9,9 +9,9 @@ import (
 	strict "sigs.k8s.io/yaml"
 )
 
-// RabbitMQ's operators and CloudNativePG publish no module of Go that can be had, so what they say
-// of the fields that the chart writes is said here again, by their documentation. It is stricter
-// than theirs: a field that the chart does not write is not in it.
+// The modules of RabbitMQ's operators and of CloudNativePG were refused by the module proxy when this
+// was written, so what they say of the fields that the chart writes is said here again, by their
+// documentation. It is stricter than theirs: a field that the chart does not write is not in it.
 //
 //go:embed restated/*.yaml
 var restated embed.FS

@@ -22,8 +22,8 @@ var kubernetes = []source{
 	{"k8s.io/kubernetes", "v1.36.3", "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o=", "api/openapi-spec"},
 }
 
-// Operators whose definitions their modules hold. Those of RabbitMQ and of CloudNativePG are not
-// Go modules that can be had: see restated.go.
+// Operators whose definitions are taken from their modules. For those of RabbitMQ and CloudNativePG
+// see restated.go.
 var operators = []source{
 	{"github.com/cert-manager/cert-manager", "v1.21.2", "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=", "deploy/crds"},
 	{"github.com/prometheus-operator/prometheus-operator", "v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=", "example/prometheus-operator-crd"},

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use super::schemas::schemas;
-use super::tools::{Tool, tool};
+use super::schemas::{newest, schemas};
+use super::tools::{Tool, root, tool};
 
 /// How long it may take to be ready, with others busy on a small machine.
 const READY_MAX: Duration = Duration::from_secs(180);
@@ -60,6 +60,7 @@ impl Cluster {
             configuration,
         };
         cluster.ready().await;
+        cluster.is_the_newest().await;
         cluster.define().await;
         cluster
     }
@@ -75,6 +76,16 @@ impl Cluster {
             assert!(Instant::now() < deadline, "not ready: {said:?}");
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// It is what it says it is, and what the newest schemas were made for.
+    async fn is_the_newest(&self) {
+        let said = self.json(&["get", "--raw", "/version"]).await;
+        let version = format!("v{}", newest().await);
+        assert_eq!(said["gitVersion"], version);
+        let modules = std::fs::read_to_string(root().join("helm/tools/go.mod")).unwrap();
+        let module = format!("k8s.io/kubernetes {version} ");
+        assert!(modules.contains(&module), "helm/tools/go.mod: {module}");
     }
 
     /// The operators' kinds, as their installation would leave them.
@@ -121,13 +132,23 @@ impl Cluster {
         successful(self.kubectl(arguments).await, arguments)
     }
 
+    /// The same as JSON.
+    pub async fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.succeeds(arguments).await).unwrap()
+    }
+
     async fn kubectl(&self, arguments: &[&str]) -> Output {
         self.run(&self.kubectl, arguments).await
     }
 
     /// What `helm` prints, which must succeed.
     pub async fn helm(&self, arguments: &[&str]) -> String {
-        successful(self.run(&self.helm, arguments).await, arguments)
+        successful(self.try_helm(arguments).await, arguments)
+    }
+
+    /// What `helm` does with it, and says.
+    pub async fn try_helm(&self, arguments: &[&str]) -> Output {
+        self.run(&self.helm, arguments).await
     }
 
     async fn run(&self, program: &Path, arguments: &[&str]) -> Output {

@@ -8,11 +8,14 @@ use tokio::sync::OnceCell;
 use super::apiserver::{Cluster, POD_SECURITY, cluster, path, written};
 use super::kubeconform::renderings;
 use super::render::{NAMESPACE, chart, objects, values_files};
-use super::schemas::versions;
+use super::schemas::newest;
 use super::tools::present;
 
 /// Kinds of which controllers make pods.
 const WORKLOADS: [&str; 3] = ["Deployment", "StatefulSet", "Job"];
+
+/// What makes the specification of a pod ask for more than the chart's do.
+type Loosen = fn(&mut Value);
 
 /// Where pods are tried: their accounts are really there, and in the chart's own namespace is nothing.
 const PODS: &str = "pods";
@@ -32,7 +35,7 @@ async fn prepared() -> &'static Cluster {
 
 /// What is rendered for the newest version, which is the server's.
 async fn rendered(values: &std::path::Path) -> Vec<Vec<Value>> {
-    let version = versions().await.pop().unwrap();
+    let version = newest().await;
     let mut sets = Vec::new();
     for text in renderings(values, &version).await {
         sets.push(objects(&text).await);
@@ -168,7 +171,7 @@ async fn pod_security_refuses_any_pod_of_the_chart_that_is_less_restricted() {
     if !present().await {
         return;
     }
-    let loosened: [(&str, fn(&mut Value)); 4] = [
+    let loosened: [(&str, Loosen); 4] = [
         ("runAsNonRoot", |spec| {
             without(spec, &["runAsNonRoot", "runAsUser"]);
         }),

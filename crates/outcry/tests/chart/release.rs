@@ -78,8 +78,27 @@ async fn uninstalling_leaves_what_holds_data_or_events() {
     assert_eq!(kinds, BTreeSet::from(kept));
 }
 
+#[tokio::test]
+async fn an_upgrade_cannot_make_the_volume_larger() {
+    if !present().await {
+        return;
+    }
+    let install = Install {
+        namespace: "volume",
+        values: ["single", "single"],
+    };
+    let cluster = cluster().await;
+    cluster.create_namespace(install.namespace).await;
+    install.helm(cluster, "install", "single", &[]).await;
+    let larger = ["--set", "persistence.size=60Gi"];
+    let said = install.attempt(cluster, "upgrade", "single", &larger).await;
+    // docs/kubernetes.md says what to do instead.
+    assert!(said.contains("updates to statefulset spec"), "{said}");
+}
+
 impl Install {
-    /// Installs, upgrades and uninstalls; returns what is then left.
+    /// Installs, upgrades and uninstalls, and returns what is then left: over which it can be
+    /// installed again.
     async fn played(&self) -> BTreeSet<String> {
         let cluster = cluster().await;
         cluster.create_namespace(self.namespace).await;
@@ -105,16 +124,28 @@ impl Install {
         let left = self.there(cluster, &[first, second].concat()).await;
         let kept = kept.iter().map(name).collect::<BTreeSet<_>>();
         assert_eq!(left.len(), kept.len(), "{left:?}");
+        self.helm(cluster, "install", self.values[1], &[]).await;
         left
     }
 
     /// Without hooks: a Job would never end, as nothing runs it.
     async fn helm(&self, cluster: &Cluster, verb: &str, values: &str, more: &[&str]) {
+        let said = self.attempt(cluster, verb, values, more).await;
+        assert_eq!(said, "", "{verb} {values}");
+    }
+
+    /// The same, and what helm says against it.
+    async fn attempt(&self, cluster: &Cluster, verb: &str, values: &str, more: &[&str]) -> String {
         let chart = chart();
         let values = chart.join(format!("ci/{values}-values.yaml"));
         let begin = [verb, RELEASE, path(&chart), "--namespace", self.namespace];
         let end = ["--no-hooks", "--values", path(&values)];
-        cluster.helm(&[&begin[..], &end[..], more].concat()).await;
+        let output = cluster
+            .try_helm(&[&begin[..], &end[..], more].concat())
+            .await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.is_empty(), output.status.success(), "{said}");
+        said
     }
 
     /// What the release says it consists of, all of which is there.
@@ -142,10 +173,7 @@ impl Install {
             "--namespace",
             self.namespace,
         ];
-        let workloads = cluster
-            .succeeds(&[&get[..], &["-o", "json"]].concat())
-            .await;
-        let workloads: Value = serde_json::from_str(&workloads).unwrap();
+        let workloads = cluster.json(&[&get[..], &["-o", "json"]].concat()).await;
         let workloads = workloads["items"].as_array().unwrap();
         let rendered =
             of_kind(manifest, "Deployment").len() + of_kind(manifest, "StatefulSet").len();

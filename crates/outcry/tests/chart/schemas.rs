@@ -33,3 +33,8 @@ pub async fn versions() -> Vec<String> {
     assert_eq!(versions.len(), 3, "{versions:?}");
     versions
 }
+
+/// The newest of them, which the API server is.
+pub async fn newest() -> String {
+    versions().await.pop().expect("there are three")
+}

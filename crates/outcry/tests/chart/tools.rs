@@ -1,6 +1,7 @@
 //! What is needed to try the chart, in Go: built once below `.tools`, in the versions that
 //! `helm/tools/go.sum` fixes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -75,13 +76,17 @@ pub async fn present() -> bool {
 
 /// The tool, built if it is not there.
 pub async fn tool(tool: Tool) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    static BUILT: Mutex<BTreeSet<&str>> = Mutex::const_new(BTreeSet::new());
     let package = tool.package();
     let name = package.rsplit('/').next().unwrap();
     let folder = root().join(".tools/chart");
     let program = folder.join(name);
-    let _turn = ONE_AT_A_TIME.lock().await;
-    // `go build` knows what has changed, and says so at once when nothing has.
+    // One at a time.
+    let mut built = BUILT.lock().await;
+    if built.contains(name) {
+        return program;
+    }
+    // `go build` knows what has changed since the last time, and says so at once when nothing has.
     let mut build = Command::new("go");
     build
         .args(["build", "-trimpath", "-ldflags", LINKED, "-o"])
@@ -89,6 +94,7 @@ pub async fn tool(tool: Tool) -> PathBuf {
         .arg(package)
         .current_dir(root().join("helm/tools"));
     prints(build, BUILD_MAX, &format!("building {name}")).await;
+    built.insert(name);
     program
 }
 
