@@ -4,6 +4,7 @@
 //! - [`tools`] – helm and what else is needed, built once
 //! - [`render`] – the chart with some values, as objects
 //! - [`lint`] – what helm itself says
+//! - [`promtool`], [`rules`] – what Prometheus says about alerts and dashboards
 
 #![expect(
     clippy::unwrap_used,
@@ -12,5 +13,7 @@
 )]
 
 mod lint;
+mod promtool;
 mod render;
+mod rules;
 mod tools;
