@@ -4,6 +4,12 @@
 //! - [`tools`] – helm and what else is needed, built once
 //! - [`render`] – the chart with some values, as objects
 //! - [`lint`] – what helm itself says
+//! - [`contract`] – nothing is derived from anything but the contract, and everything from it
+//! - [`edges`] – policies and names are those of the contract
+//! - [`topology`] – RabbitMQ gets what the binary would declare
+//! - [`keys`] – every value is described, checked and written about as it is
+//! - [`draw`], [`values`] – random values render, or are refused with a clear message
+//! - [`unittest`] – each template's own tests
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +17,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod contract;
+mod draw;
+mod edges;
+mod keys;
 mod lint;
 mod render;
 mod tools;
+mod topology;
+mod unittest;
+mod values;
