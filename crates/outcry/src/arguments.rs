@@ -149,6 +149,8 @@ pub enum Topology {
     /// Make what is missing, and remove what is not needed any more and empty; exit 1 when something that is
     /// needed is not as it must be.
     Apply(TopologyApply),
+    /// Print what all services need, without asking a broker: for those who declare it by other means.
+    Show(TopologyShow),
 }
 
 /// `outcry topology plan`
@@ -176,6 +178,14 @@ pub struct TopologyApply {
     pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// `outcry topology show`
+#[derive(Debug, Args)]
+pub struct TopologyShow {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `outcry replay`
@@ -396,6 +406,8 @@ pub enum Schema {
         #[arg(long)]
         json: bool,
     },
+    /// Print who calls each service, what it publishes and what it consumes, as YAML: what manifests are made from.
+    Services,
     /// Write the contract into a folder: its files, compiled and as they are, and the catalog.
     Export {
         /// Folder to write to; made when it is not there.

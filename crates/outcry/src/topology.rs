@@ -1,5 +1,7 @@
 //! `outcry topology`: what the services need on RabbitMQ, compared with what is there.
 
+mod show;
+
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -8,7 +10,7 @@ use outcry_broker::topology::{ServiceSpec, Topology};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::arguments::{self, TopologyApply, TopologyPlan};
+use crate::arguments::{self, TopologyApply, TopologyPlan, TopologyShow};
 use crate::brokers;
 use crate::config::{Config, without_password};
 use crate::services::{NAMES, groups};
@@ -25,6 +27,7 @@ pub async fn run(topology: arguments::Topology) -> anyhow::Result<ExitCode> {
     match topology {
         arguments::Topology::Plan(asked) => plan(asked).await,
         arguments::Topology::Apply(asked) => apply(asked).await,
+        arguments::Topology::Show(asked) => show(&asked),
     }
 }
 
@@ -34,7 +37,7 @@ async fn plan(asked: TopologyPlan) -> anyhow::Result<ExitCode> {
     let plan = compared(&management(&config)?, &desired).await?;
     let drifts: Vec<String> = plan.drifts.iter().map(ToString::to_string).collect();
     if asked.json {
-        text::print_json(&json!({ "drifts": drifts, "permissions": permissions(&desired) }))?;
+        text::print_json(&json!({ "drifts": drifts, "permissions": show::permissions(&desired) }))?;
     } else if drifts.is_empty() {
         println!("as it should be: {} groups", groups().len());
     } else {
@@ -96,6 +99,18 @@ fn told(done: &Done) -> String {
     }
 }
 
+fn show(asked: &TopologyShow) -> anyhow::Result<ExitCode> {
+    let everything = of_all_services();
+    if asked.json {
+        text::print_json(&show::json(&everything))?;
+    } else {
+        for line in show::lines(&everything) {
+            println!("{line}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn code(is_as_it_should_be: bool) -> ExitCode {
     if is_as_it_should_be {
         ExitCode::SUCCESS
@@ -112,6 +127,15 @@ async fn compared(management: &Management, desired: &Topology) -> anyhow::Result
 
 /// What all services need; users of their own only where passwords for them are configured.
 fn desired(config: &Config) -> Topology {
+    let mut desired = of_all_services();
+    desired
+        .accesses
+        .retain(|access| config.broker.passwords.contains_key(&access.user));
+    desired
+}
+
+/// What all services need, each with a user of its own.
+fn of_all_services() -> Topology {
     let services: Vec<ServiceSpec> = NAMES
         .into_iter()
         .map(|name| ServiceSpec {
@@ -127,28 +151,7 @@ fn desired(config: &Config) -> Topology {
                 .collect(),
         })
         .collect();
-    let mut desired = Topology::desired(&services);
-    desired
-        .accesses
-        .retain(|access| config.broker.passwords.contains_key(&access.user));
-    desired
-}
-
-/// Permissions of the services' users, for those who make the users themselves.
-fn permissions(desired: &Topology) -> Vec<Value> {
-    let accesses = desired.accesses.iter();
-    accesses
-        .map(|access| {
-            json!({
-                "user": access.user,
-                "configure": access.configure,
-                "write": access.write,
-                "read": access.read,
-                "topicsWritten": access.topics_written,
-                "topicsRead": access.topics_read,
-            })
-        })
-        .collect()
+    Topology::desired(&services)
 }
 
 fn management(config: &Config) -> anyhow::Result<Management> {
