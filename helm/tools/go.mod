@@ -40,6 +40,9 @@ replace (
 	k8s.io/streaming => k8s.io/streaming v0.36.3
 )
 
+// helm-unittest replaces it so in its own go.mod, which counts there only.
+replace github.com/vmware-labs/yaml-jsonpath v0.3.2 => github.com/helm-unittest/yaml-jsonpath v0.4.0
+
 tool (
 	github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 	github.com/yannh/kubeconform/cmd/kubeconform

@@ -5,6 +5,7 @@
 //! `.tools`, servers as packages of the system.
 
 mod browser;
+mod chart;
 mod contract;
 mod run;
 mod servers;
@@ -29,6 +30,8 @@ enum Task {
     /// Writes the files of the contract below `contracts`.
     #[command(subcommand)]
     Contract(contract::Contract),
+    /// Writes what the chart reads of the contract.
+    Chart,
     /// Runs the platform against a simulated store, broker, network and clock. What follows goes to
     /// the simulation: `--seeds 2000`, `--seed 17`, `--bugs`, `--help`.
     Simulate {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test(),
         Task::Contract(task) => contract::write(task),
+        Task::Chart => chart::write(),
         Task::Simulate { arguments } => simulate(&arguments),
     };
     match outcome {

@@ -4,10 +4,17 @@
 //! - [`tools`] – helm and what else is needed, built once
 //! - [`render`] – the chart with some values, as objects
 //! - [`lint`] – what helm itself says
+//! - [`promtool`], [`rules`] – what Prometheus says about alerts and dashboards
 //! - [`schemas`], [`kubeconform`] – what several versions of Kubernetes and the operators say
 //! - [`apiserver`] – a real API server, without anything that acts on what is in it
 //! - [`dry_run`] – what it says of every object, and of the pods that would be made
 //! - [`release`] – installed in it, upgraded and uninstalled
+//! - [`contract`] – nothing is derived from anything but the contract, and everything from it
+//! - [`edges`] – policies and names are those of the contract
+//! - [`topology`] – RabbitMQ gets what the binary would declare
+//! - [`keys`] – every value is described, checked and written about as it is
+//! - [`draw`], [`values`] – random values render, or are refused with a clear message
+//! - [`unittest`] – each template's own tests
 
 #![expect(
     clippy::unwrap_used,
@@ -16,10 +23,19 @@
 )]
 
 mod apiserver;
+mod contract;
+mod draw;
 mod dry_run;
+mod edges;
+mod keys;
 mod kubeconform;
 mod lint;
+mod promtool;
 mod release;
 mod render;
+mod rules;
 mod schemas;
 mod tools;
+mod topology;
+mod unittest;
+mod values;

@@ -1,7 +1,6 @@
 //! What is needed to try the chart, in Go: built once below `.tools`, in the versions that
 //! `helm/tools/go.sum` fixes.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,6 +26,8 @@ const LINKED: &str = "-s -w \
 #[derive(Debug, Clone, Copy)]
 pub enum Tool {
     Helm,
+    /// Tests of templates.
+    HelmUnittest,
     /// YAML, as Kubernetes reads it, as JSON.
     Manifests,
     /// What Kubernetes and the operators say of their objects, as files.
@@ -42,6 +43,7 @@ impl Tool {
     fn package(self) -> &'static str {
         match self {
             Self::Helm => "helm.sh/helm/v3/cmd/helm",
+            Self::HelmUnittest => "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
             Self::Manifests => "./manifests",
             Self::Schemas => "./schemas",
             Self::Kubeconform => "github.com/yannh/kubeconform/cmd/kubeconform",
@@ -76,17 +78,17 @@ pub async fn present() -> bool {
 
 /// The tool, built if it is not there.
 pub async fn tool(tool: Tool) -> PathBuf {
-    static BUILT: Mutex<BTreeSet<&str>> = Mutex::const_new(BTreeSet::new());
+    /// Those that were built in this run: `go build` takes its time even where nothing changes.
+    static BUILT: Mutex<Vec<&str>> = Mutex::const_new(Vec::new());
     let package = tool.package();
     let name = package.rsplit('/').next().unwrap();
     let folder = root().join(".tools/chart");
     let program = folder.join(name);
-    // One at a time.
     let mut built = BUILT.lock().await;
-    if built.contains(name) {
+    if built.contains(&name) {
         return program;
     }
-    // `go build` knows what has changed since the last time, and says so at once when nothing has.
+    // `go build` knows what has changed, and says so at once when nothing has.
     let mut build = Command::new("go");
     build
         .args(["build", "-trimpath", "-ldflags", LINKED, "-o"])
@@ -94,7 +96,7 @@ pub async fn tool(tool: Tool) -> PathBuf {
         .arg(package)
         .current_dir(root().join("helm/tools"));
     prints(build, BUILD_MAX, &format!("building {name}")).await;
-    built.insert(name);
+    built.push(name);
     program
 }
 
