@@ -14,7 +14,22 @@ pub struct Metrics {
     /// Of the slots it shares with other replicas.
     pub leases: LeaseMetrics,
     groups: Mutex<BTreeMap<&'static str, Arc<GroupMetrics>>>,
+    own: Mutex<BTreeMap<&'static Family, Numbers>>,
 }
+
+/// Numbers of a service's own that mean the same.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family {
+    /// Its name, as Prometheus has it.
+    pub name: &'static str,
+    /// What the numbers say.
+    pub help: &'static str,
+    /// The label that tells them apart.
+    pub label: &'static str,
+}
+
+/// The numbers of a family, by the value of its label.
+pub type Numbers = BTreeMap<String, f64>;
 
 /// The counters of the relay, which takes events from the store to the broker.
 #[derive(Debug, Default)]
@@ -99,6 +114,24 @@ impl Metrics {
         groups
             .iter()
             .map(|(name, group)| (*name, Arc::clone(group)))
+            .collect()
+    }
+
+    /// Shows these numbers from now on in place of those before; with none, the family is not shown any more.
+    pub fn show(&self, family: &'static Family, numbers: Numbers) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if numbers.is_empty() {
+            own.remove(family);
+        } else {
+            own.insert(family, numbers);
+        }
+    }
+
+    /// The service's own numbers, as last shown.
+    pub fn own(&self) -> Vec<(&'static Family, Numbers)> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.iter()
+            .map(|(family, numbers)| (*family, numbers.clone()))
             .collect()
     }
 }

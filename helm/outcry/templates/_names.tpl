@@ -116,3 +116,30 @@ app.kubernetes.io/part-of: outcry
 {{- define "outcry.anyAddress" -}}
 {{- if eq .Values.ipFamily "IPv6" -}}[::]{{- else -}}0.0.0.0{{- end -}}
 {{- end -}}
+
+{{/* Whether a Job migrates, and services do not. The one process of mode single always does it itself. */}}
+{{- define "outcry.migrations" -}}
+{{- and (eq .Values.mode "distributed") .Values.migrations.enabled -}}
+{{- end -}}
+
+{{/* Whether that Job is a hook: unless said otherwise, where the database is there before the release. */}}
+{{- define "outcry.migrationsHook" -}}
+{{- if kindIs "invalid" .Values.migrations.useHelmHooks -}}
+{{- eq .Values.database.kind "existing" -}}
+{{- else -}}
+{{- .Values.migrations.useHelmHooks -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether some service has a database of its own, which is there already. */}}
+{{- define "outcry.databasesApart" -}}
+{{- $apart := false -}}
+{{- if eq .Values.mode "distributed" -}}
+{{- range (include "outcry.contract" . | fromYaml).services -}}
+{{- if (include "outcry.service" (list $ .name) | fromJson).database.existingSecret -}}
+{{- $apart = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $apart -}}
+{{- end -}}

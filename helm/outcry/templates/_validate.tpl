@@ -47,6 +47,10 @@
 {{- fail "database.kind is existing: name the Secret with PostgreSQL's URL in database.existing.secret" -}}
 {{- end -}}
 
+{{- if and (eq (include "outcry.migrations" .) "true") (eq $values.database.kind "operator") (eq (include "outcry.migrationsHook" .) "true") -}}
+{{- fail "migrations.useHelmHooks runs the Job before the release's objects are there, and the cluster of database.kind operator is one of them: set migrations.useHelmHooks to false" -}}
+{{- end -}}
+
 {{- if $distributed -}}
 {{- if or (eq $values.broker.kind "embedded") (eq $values.database.kind "embedded") -}}
 {{- fail "mode is distributed: services of several processes meet in RabbitMQ and PostgreSQL; set broker.kind and database.kind to existing or operator" -}}

@@ -4,6 +4,7 @@
 //! - [`tools`] – helm and what else is needed, built once
 //! - [`render`] – the chart with some values, as objects
 //! - [`lint`] – what helm itself says
+//! - [`promtool`], [`rules`] – what Prometheus says about alerts and dashboards
 //! - [`contract`] – nothing is derived from anything but the contract, and everything from it
 //! - [`edges`] – policies and names are those of the contract
 //! - [`topology`] – RabbitMQ gets what the binary would declare
@@ -22,7 +23,9 @@ mod draw;
 mod edges;
 mod keys;
 mod lint;
+mod promtool;
 mod render;
+mod rules;
 mod tools;
 mod topology;
 mod unittest;
