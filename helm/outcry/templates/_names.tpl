@@ -23,14 +23,23 @@ app.kubernetes.io/name: {{ include "outcry.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Of every object. `part-of` names the job in Prometheus, so it never changes. */}}
+{{/* Of every object. */}}
 {{- define "outcry.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "outcry.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- include "outcry.labelsAnd" (list . dict) -}}
+{{- end -}}
+
+{{/*
+The same, and some besides that go before commonLabels. Call with (list $ <labels>). The schema refuses names that are
+the chart's own, so that none is there twice. `part-of` names the job in Prometheus, so it never changes.
+*/}}
+{{- define "outcry.labelsAnd" -}}
+{{- $root := index . 0 -}}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{ include "outcry.selector" $root }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 app.kubernetes.io/part-of: outcry
-{{- with .Values.commonLabels }}
+{{- with mergeOverwrite (deepCopy $root.Values.commonLabels) (index . 1) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

@@ -187,11 +187,8 @@ Where PostgreSQL is, for whoever may have a database of its own. Call with (list
 {{- $distributed := ne $name "" -}}
 metadata:
   labels:
-    {{- include "outcry.labels" $root | nindent 4 }}
+    {{- include "outcry.labelsAnd" (list $root (mergeOverwrite (deepCopy $values.podLabels) $own.podLabels)) | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
-    {{- with mergeOverwrite (deepCopy $values.podLabels) $own.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   annotations:
     # Secrets are not among what restarts a pod: certificates are taken anew while it runs.
     checksum/config: {{ include "outcry.config" $root | sha256sum }}

@@ -15,7 +15,7 @@ const SPREADS: [i64; 3] = [3, 50, 100_000];
 const OPTIONAL: f64 = 0.35;
 
 /// Text for every pattern of the schema. A pattern that is not here fails the test, to be added.
-const TEXTS: [(&str, &[&str]); 14] = [
+const TEXTS: [(&str, &[&str]); 15] = [
     (
         "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
         &["", "my-secret", "a.b"],
@@ -35,7 +35,17 @@ const TEXTS: [(&str, &[&str]); 14] = [
     ("^[0-2][0-9]:[0-5][0-9]:[0-5][0-9]$", &["09:30:00"]),
     ("^[A-Z]{3}$", &["USD"]),
     ("^(smtp://.+)?$", &["", "smtp://mail.example"]),
+    (
+        "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+        &["", "Text_1.a", "true"],
+    ),
     ("^(http://.+)?$", &["", "http://collector:4317"]),
+];
+
+/// Keys of objects that take any, by what the schema says of their names.
+const KEYS: [(&str, &[&str]); 2] = [
+    ("^[0-9]{4}-", &["2026-12-25", "2027-01-01"]),
+    ("", &["example.com/a", "b", "cpu", "memory"]),
 ];
 
 /// A digest as images have it.
@@ -172,11 +182,9 @@ impl<'schema> Draw<'schema> {
                 }
             }
         } else if schema["additionalProperties"].is_object() {
-            let keys: &[&str] = if schema.get("propertyNames").is_some() {
-                &["2026-12-25", "2027-01-01"]
-            } else {
-                &["example.com/a", "b", "cpu", "memory"]
-            };
+            let names = schema["propertyNames"]["pattern"].as_str();
+            let known = |(begin, _): &&(&str, _)| names.unwrap_or_default().starts_with(begin);
+            let (_, keys) = KEYS.iter().find(known).unwrap();
             let key = (*self.one(keys)).to_owned();
             object.insert(key, self.value(&schema["additionalProperties"]));
         } else {
