@@ -28,7 +28,7 @@ fn read(path: &Path) -> String {
 async fn document(file: &str) -> Value {
     let mut found = objects(&read(&chart().join(file))).await;
     assert_eq!(found.len(), 1, "{file}");
-    found.remove(0)
+    found.pop().expect("one document")
 }
 
 /// The rules of all groups.
