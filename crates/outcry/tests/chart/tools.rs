@@ -11,6 +11,13 @@ use tokio::sync::Mutex;
 /// How long one build may take: an API server of Kubernetes is large, and machines are small.
 const BUILD_MAX: Duration = Duration::from_secs(1_800);
 
+/// What the linker leaves out, and the Kubernetes that helm renders for when it is not asked about one: it takes
+/// a very old one unless its own build says otherwise.
+const LINKED: &str = "-s -w -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
+                      -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36 \
+                      -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 \
+                      -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=36";
+
 /// A program that `go build` makes in `helm/tools`.
 #[derive(Debug, Clone, Copy)]
 pub enum Tool {
@@ -62,7 +69,7 @@ pub async fn tool(tool: Tool) -> PathBuf {
     // `go build` knows what has changed, and says so at once when nothing has.
     let mut build = Command::new("go");
     build
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .args(["build", "-trimpath", "-ldflags", LINKED, "-o"])
         .arg(&program)
         .arg(package)
         .current_dir(root().join("helm/tools"));
