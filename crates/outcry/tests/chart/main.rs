@@ -8,7 +8,7 @@
 //! - [`network`], [`names`] – the cluster's network and DNS
 //! - [`environment`], [`volume`], [`container`], [`pod`] – a pod, as the kubelet makes it
 //! - [`cluster`] – pods that are kept running, and who leads to them
-//! - [`scrape`] – their metrics
+//! - [`connections`], [`scrape`] – whom they talk to, and their metrics
 //! - [`run`] – the rendered processes, until an order is filled
 
 #![expect(
@@ -18,6 +18,7 @@
 )]
 
 mod cluster;
+mod connections;
 mod container;
 mod environment;
 mod lint;

@@ -29,19 +29,19 @@ pub const SERVICES: [&str; 10] = [
 ];
 
 /// The administrator's, in whose name the round trip is made.
-const PASSWORD: &str = "Tr4de-and-be-merry";
+pub const ADMINISTRATOR: (&str, &str) = ("admin@example.com", "Tr4de-and-be-merry");
 
 /// Secrets of every way to run it: the administrator, the payment provider, mail, the public port.
 pub async fn secrets(cluster: &mut Cluster) {
-    let email = "admin@example.com";
-    let file = format!("email = \"{email}\"\npassword = \"{PASSWORD}\"\n");
+    let (email, password) = ADMINISTRATOR;
+    let file = format!("email = \"{email}\"\npassword = \"{password}\"\n");
     let release = &mut cluster.release;
     release.secret(
         "outcry-administrator",
         &[
             ("administrator.toml", &file),
             ("email", email),
-            ("password", PASSWORD),
+            ("password", password),
         ],
     );
     release.secret(

@@ -8,12 +8,13 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::cluster::Cluster;
+use super::connections::allowed;
 use super::network::permitted;
 use super::operator;
 use super::pod::Pod;
 use super::release::{hooks, ordinary};
-use super::render::{chart, objects, template};
-use super::scrape::{asked_for, scrape};
+use super::render::{NAMESPACE, chart, objects, template};
+use super::scrape::{Metrics, asked_for, scrape};
 use super::tools::present;
 
 /// The round trip is asked for with these.
@@ -83,6 +84,17 @@ async fn audit(cluster: &Cluster, component: &str) -> Value {
     report
 }
 
+/// How many events of each topic an audit counted.
+fn topics(report: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let topics = report["topics"].as_array().unwrap().iter();
+    topics.map(|row| {
+        (
+            row["topic"].as_str().unwrap(),
+            row["events"].as_u64().unwrap(),
+        )
+    })
+}
+
 /// Every process has just what its container was promised.
 fn nobody_can_do_more_than_rendered(cluster: &Cluster) {
     for pod in &cluster.pods {
@@ -112,6 +124,60 @@ fn nobody_can_do_more_than_rendered(cluster: &Cluster) {
     }
 }
 
+/// The platform's own log of orders that were filled, from its beginning, asked for beside the gateway.
+async fn orders_filled(cluster: &Cluster) -> String {
+    let host = format!("https://outcry-gateway.{NAMESPACE}.svc.cluster.local:7400");
+    let (email, password) = operator::ADMINISTRATOR;
+    let asked = [
+        "events",
+        "tail",
+        "order.filled",
+        "--from",
+        "0",
+        "--limit",
+        "1",
+        "--json",
+    ];
+    let whom = ["--address", &host, "--email", email, "--password", password];
+    let authority = ["--ca", "/etc/outcry/mesh/ca.crt"];
+    let command = [&asked[..], &whom, &authority].concat();
+    cluster.exec(cluster.pod("gateway"), &command).await
+}
+
+/// Every metric is there by its name. Some are only from the first time that it happens, and nothing of the kind
+/// happens here: no call is repeated or refused for overload, and no replica is passed over for its failures.
+/// Those are at least names that the binary has.
+fn alerts_and_dashboards_ask_for_what_is_there(metrics: &Metrics) {
+    let mut asked = asked_for();
+    assert!(asked.len() > 20, "{asked:?}");
+    // Prometheus' own: whether it was answered.
+    assert!(asked.remove("up"));
+    let binary = fs::read(env!("CARGO_BIN_EXE_outcry")).unwrap();
+    for (name, registered) in [
+        ("grpc_client_call_retries_sum", "grpc_client_call_retries"),
+        (
+            "grpc_lb_outlier_detection_ejections_enforced_total",
+            "grpc_lb_outlier_detection_ejections_enforced",
+        ),
+        (
+            "outcry_server_calls_refused_total",
+            "outcry_server_calls_refused",
+        ),
+    ] {
+        let known = holds(&binary, registered.as_bytes());
+        assert!(asked.remove(name) && known, "{name}");
+    }
+    let missing: Vec<_> = asked.difference(&metrics.declared).collect();
+    assert!(missing.is_empty(), "no pod has {missing:?}");
+    let silent: Vec<_> = asked.difference(&metrics.measured).collect();
+    println!("declared, and nothing has happened yet: {silent:?}");
+}
+
+/// Whether some bytes are among others.
+fn holds(all: &[u8], wanted: &[u8]) -> bool {
+    all.windows(wanted.len()).any(|found| found == wanted)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rendered_processes_of_all_services_fill_an_order_on_real_servers() {
     if !present().await || !outcry_servers::present() || !permitted() {
@@ -129,15 +195,14 @@ async fn rendered_processes_of_all_services_fill_an_order_on_real_servers() {
     nobody_can_do_more_than_rendered(&cluster);
     round_trip(&mut cluster, &objects).await;
 
+    let filled = orders_filled(&cluster).await;
+    assert!(filled.contains("order.filled"), "{filled}");
+    let edges = allowed(&cluster);
+    assert!(edges.len() > 5, "{edges:?}");
+
     let metrics = scrape(&cluster).await;
     assert_eq!(metrics.pods, cluster.pods.len());
-    let asked = asked_for();
-    assert!(asked.len() > 20, "{asked:?}");
-    let missing: Vec<_> = asked.difference(&metrics.declared).collect();
-    assert!(missing.is_empty(), "no pod has {missing:?}");
-    let silent: Vec<_> = asked.difference(&metrics.measured).collect();
-    println!("declared and without a value yet: {silent:?}");
-
+    alerts_and_dashboards_ask_for_what_is_there(&metrics);
     cluster.stop().await;
 }
 
@@ -180,7 +245,13 @@ async fn the_rendered_process_of_mode_single_fills_an_order_and_goes_on_from_its
     cluster.kill_and_start_again().await;
     cluster.until_ready().await;
     let after = audit(&cluster, "platform").await;
-    println!("{before:#} {after:#}");
+    for (before, after) in topics(&before).zip(topics(&after)) {
+        assert!(
+            before.0 == after.0 && before.1 <= after.1,
+            "{before:?} {after:?}"
+        );
+    }
+    assert!(topics(&after).any(|(topic, events)| topic == "order.filled" && events > 0));
     round_trip(&mut cluster, &objects).await;
     assert_eq!(scrape(&cluster).await.pods, 1);
     cluster.stop().await;
@@ -217,8 +288,16 @@ async fn what_is_misspelt_in_a_rendered_object_is_refused_by_its_name() {
     let _turn = turn().await;
     let objects = rendered("existing-secrets-values.yaml", &[]).await;
     for (text, other, named) in [
-        ("drain_delay_ms", "drain_delay_mss", "drain_delay_mss"),
-        ("OUTCRY_MESH__ADDRESS", "OUTCRY_MESH__ADRESS", "adress"),
+        (
+            "drain_delay_ms",
+            "drain_delay_mss",
+            "field `drain_delay_mss`",
+        ),
+        (
+            "OUTCRY_MESH__ADDRESS",
+            "OUTCRY_MESH__ADRESS",
+            "field `adress`",
+        ),
         // Variables of Services would be taken for settings.
         (
             "\"enableServiceLinks\":false",
@@ -234,6 +313,5 @@ async fn what_is_misspelt_in_a_rendered_object_is_refused_by_its_name() {
     ] {
         let said = refusal(&replaced(&objects, text, other)).await;
         assert!(said.contains(named), "{other}: {said}");
-        println!("{other}: {}", said.trim());
     }
 }
