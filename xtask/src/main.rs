@@ -7,6 +7,7 @@
 mod browser;
 mod chart;
 mod contract;
+mod namespaces;
 mod run;
 mod servers;
 mod tools;
@@ -81,6 +82,7 @@ fn test() -> Result<(), String> {
     )?;
     let missing = servers::ensure()?;
     let no_browser = browser::ensure()?;
+    let no_namespaces = namespaces::ensure()?;
     let mut variables = Vec::new();
     if missing.is_some() {
         variables.push((servers::WITHOUT_SERVERS, "1"));
@@ -100,6 +102,9 @@ fn test() -> Result<(), String> {
     }
     if let Some(why) = no_browser {
         eprintln!("xtask: tests with a browser were NOT run: {why}");
+    }
+    if let Some(why) = no_namespaces {
+        eprintln!("xtask: the chart's processes were NOT run: {why}");
     }
     Ok(())
 }

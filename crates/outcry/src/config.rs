@@ -202,10 +202,11 @@ impl Config {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .with_context(|| format!("reading the configuration {}", path.display()))?;
-                Self::read(&text, std::env::vars())
-                    .with_context(|| format!("in the configuration {}", path.display()))?
+                Self::read(&text, std::env::vars()).with_context(|| {
+                    format!("in {}, with OUTCRY_… variables over it", path.display())
+                })?
             }
-            None => Self::read("", std::env::vars())?,
+            None => Self::read("", std::env::vars()).context("in OUTCRY_… variables")?,
         };
         if let Some(data) = &given.data {
             config.data.clone_from(data);

@@ -15,6 +15,12 @@
 //! - [`keys`] – every value is described, checked and written about as it is
 //! - [`draw`], [`values`] – random values render, or are refused with a clear message
 //! - [`unittest`] – each template's own tests
+//! - [`namespace`], [`operator`] – the objects in the namespace, the chart's and those made before
+//! - [`network`], [`names`] – the cluster's network and DNS
+//! - [`environment`], [`volume`], [`container`], [`pod`] – a pod, as the kubelet makes it
+//! - [`cluster`] – pods that are kept running, and who leads to them
+//! - [`connections`], [`scrape`] – whom they talk to, and their metrics
+//! - [`run`] – the rendered processes, until an order is filled
 
 #![expect(
     clippy::unwrap_used,
@@ -23,19 +29,31 @@
 )]
 
 mod apiserver;
+mod cluster;
+mod connections;
+mod container;
 mod contract;
 mod draw;
 mod dry_run;
 mod edges;
+mod environment;
 mod keys;
 mod kubeconform;
 mod lint;
+mod names;
+mod namespace;
+mod network;
+mod operator;
+mod pod;
 mod promtool;
 mod release;
 mod render;
 mod rules;
+mod run;
 mod schemas;
+mod scrape;
 mod tools;
 mod topology;
 mod unittest;
 mod values;
+mod volume;
