@@ -76,7 +76,7 @@ fn what_an_old_version_still_consumes_stops_no_upgrade(outcry: &Outcry, backbone
         prefetch: 8,
     };
     let consumer = backbone.block_on(async {
-        let options = RabbitOptions::new(&backbone.rabbit.url(), "fraud");
+        let options = RabbitOptions::new(backbone.rabbit.url(), "fraud");
         let broker = RabbitMq::connect(options).await.unwrap();
         broker.declare(&old).await.unwrap();
         let subscription = broker.subscribe(&old, 0).await.unwrap();
