@@ -6,6 +6,9 @@
 {{- $distributed := eq $values.mode "distributed" -}}
 {{- $publicOpen := and (eq $values.publicPort.tls.source "none") (not $values.publicPort.tls.encryptedElsewhere) -}}
 
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "outcry.fullname" .)) -}}
+{{- fail (printf "%s cannot begin the name of a Service: set fullnameOverride to small letters, digits and hyphens that begin with a letter" (include "outcry.fullname" .)) -}}
+{{- end -}}
 {{- if and $production $publicOpen -}}
 {{- fail "environment is production, and the public port does not encrypt: set publicPort.tls.source, or publicPort.tls.encryptedElsewhere where something in front of it does" -}}
 {{- end -}}

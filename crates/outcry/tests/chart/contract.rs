@@ -96,6 +96,7 @@ const CHANGES: [Change; 6] = [
             "ConfigMap",
             "Deployment",
             "Exchange",
+            "Job",
             "NetworkPolicy",
             "Permission",
             "Queue",

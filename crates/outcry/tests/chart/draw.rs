@@ -15,11 +15,12 @@ const SPREADS: [i64; 3] = [3, 50, 100_000];
 const OPTIONAL: f64 = 0.35;
 
 /// Text for every pattern of the schema. A pattern that is not here fails the test, to be added.
-const TEXTS: [(&str, &[&str]); 15] = [
+const TEXTS: [(&str, &[&str]); 16] = [
     (
         "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
         &["", "my-secret", "a.b"],
     ),
+    ("^([a-z]([-a-z0-9]*[a-z0-9])?)?$", &["", "b2", LONG]),
     ("^[-._a-zA-Z0-9]+$", &["key.txt", "url"]),
     ("^([0-9]+(h|m|s))+$", &["1h30m", "30s"]),
     (
@@ -47,6 +48,9 @@ const KEYS: [(&str, &[&str]); 2] = [
     ("^[0-9]{4}-", &["2026-12-25", "2027-01-01"]),
     ("", &["example.com/a", "b", "cpu", "memory"]),
 ];
+
+/// A name as long as a host's may be.
+pub const LONG: &str = "a-name-of-sixty-three-characters-which-is-all-that-a-host-has-x";
 
 /// A digest as images have it.
 const DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";

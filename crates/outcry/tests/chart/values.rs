@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 
-use super::draw::{Draw, merge};
+use super::draw::{Draw, LONG, merge};
 use super::render::{attempt, chart, name_of, objects, of_kind, values_files};
 use super::tools::present;
 
@@ -121,6 +121,21 @@ async fn random_values_render_or_are_refused_in_words() {
     );
 }
 
+#[tokio::test]
+async fn the_longest_name_leaves_room_for_what_comes_behind_it() {
+    if !present().await {
+        return;
+    }
+    for file in values_files() {
+        let yaml = std::fs::read_to_string(&file).unwrap();
+        let mut values = objects(&yaml).await.remove(0);
+        values["extraObjects"] = json!([]);
+        values["fullnameOverride"] = json!(LONG);
+        let outcome = tried(&values, &[]).await;
+        assert_eq!(outcome, Ok("rendered".to_owned()), "{}", file.display());
+    }
+}
+
 /// Some blocks of random values over one of the files.
 fn drawn(seed: u64, schema: &Value, bases: &[Value]) -> Value {
     let mut draw = Draw::new(seed, &schema["definitions"]);
@@ -186,6 +201,9 @@ fn fit(objects: &[Value]) -> Result<(), String> {
         if name.len() > NAME_MAX {
             return Err(format!("{kind} {name}: the name is too long"));
         }
+        if kind == "Service" && !is_host(name) {
+            return Err(format!("{kind} {name}: no host can be called so"));
+        }
         if !names.insert((kind, name)) {
             return Err(format!("{kind} {name} is there twice"));
         }
@@ -208,6 +226,14 @@ fn fit(objects: &[Value]) -> Result<(), String> {
         Some(both) => Err(format!("{both} is scaled twice")),
         None => Ok(()),
     }
+}
+
+/// Whether Kubernetes lets a Service have the name.
+fn is_host(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(plain)
 }
 
 /// The binary reads the configuration.
@@ -255,6 +281,7 @@ fn what_is_wrong_with_objects_is_seen() {
     assert!(problem(&[scaler.clone(), scaler.clone()]).contains("twice"));
     assert!(problem(&[scaler, object("ScaledObject", "a")]).contains("scaled twice"));
     assert!(problem(&[object("Queue", &"x".repeat(64))]).contains("too long"));
+    assert!(problem(&[object("Service", "a.b")]).contains("no host"));
     let mut bare = object("Queue", "a");
     bare["metadata"]["labels"] = json!({});
     assert!(problem(&[bare]).contains("no label"));
