@@ -217,6 +217,25 @@ impl Collector for Exposition {
                 ConstGauge::new(value(group).get()).encode(encoder)
             })?;
         }
+        let mut family = encoder.encode_descriptor(
+            "outcry_consumer_partition_lag_events",
+            "Events waiting at the broker for a partition, as last seen",
+            None,
+            MetricType::Gauge,
+        )?;
+        for ctx in &self.contexts {
+            for (name, group) in ctx.metrics().groups() {
+                for (partition, lag) in group.partition_lag().into_iter().enumerate() {
+                    let partition = partition.to_string();
+                    let labels = [
+                        ("service", ctx.service),
+                        ("group", name),
+                        ("partition", &partition),
+                    ];
+                    ConstGauge::new(lag).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
         let family = encoder.encode_descriptor(
             "outcry_relay_unsent_events",
             "Events waiting to be published, as last seen",

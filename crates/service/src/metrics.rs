@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The counters of one service.
 #[derive(Debug, Default)]
@@ -93,6 +93,7 @@ pub struct GroupMetrics {
     pub lag: Value,
     /// Keys with parked events, as last seen.
     pub parked_keys: Value,
+    partition_lag: Mutex<Vec<u64>>,
 }
 
 /// One number, counted up or set.
@@ -133,6 +134,27 @@ impl Metrics {
         own.iter()
             .map(|(family, numbers)| (*family, numbers.clone()))
             .collect()
+    }
+}
+
+// === impl GroupMetrics ===
+
+impl GroupMetrics {
+    /// Events waiting at the broker for each partition, as last seen; empty before that.
+    pub fn partition_lag(&self) -> Vec<u64> {
+        self.lags().clone()
+    }
+
+    /// Says how many events wait for each partition.
+    pub(crate) fn set_lag(&self, partitions: &[u64]) {
+        self.lag.set(partitions.iter().sum());
+        *self.lags() = partitions.to_vec();
+    }
+
+    fn lags(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.partition_lag
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
