@@ -6,7 +6,7 @@
 //! - [`services`] – the ten services, made and listed
 //! - [`stores`], [`brokers`] – what they stand on
 //! - [`telemetry`] – the log, and traces for a collector
-//! - [`platform`] – services running in this process
+//! - [`platform`], [`stop_signal`] – services running in this process, until somebody asks it to stop
 //! - [`up`], [`demo`], [`serve`] – the whole platform, or some services of it
 //! - [`migrate`], [`topology`] – what the database and the broker must have
 //! - [`audit`] – the invariants, recomputed
@@ -43,6 +43,7 @@ mod services;
 mod session;
 mod settings;
 mod site;
+mod stop_signal;
 mod stores;
 mod successors;
 mod telemetry;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
 use crate::services::{Ground, Made, consumers, groups};
+use crate::stop_signal::StopSignal;
 use crate::successors;
 use crate::telemetry::Telemetry;
 
@@ -207,9 +208,9 @@ impl Platform {
     ///
     /// # Errors
     /// A part ended.
-    pub async fn until_asked_to_stop(&mut self) -> anyhow::Result<()> {
+    pub async fn until_asked_to_stop(&mut self, signal: &mut StopSignal) -> anyhow::Result<()> {
         tokio::select! {
-            signal = stop_signal() => signal,
+            () = signal.received() => Ok(()),
             Some(ended) = self.services.join_next() => {
                 let (name, outcome) = ended.context("a service broke")?;
                 outcome.with_context(|| format!("running {name}"))?;
@@ -269,21 +270,4 @@ async fn first_administrator(
         .await
         .context("making the administrator")?;
     Ok(())
-}
-
-#[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for signals"),
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c()
-        .await
-        .context("listening for signals")
 }

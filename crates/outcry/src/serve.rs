@@ -15,6 +15,7 @@ use crate::folder::Folder;
 use crate::identity;
 use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
+use crate::stop_signal::StopSignal;
 use crate::stores::Stores;
 
 /// The service with the public edge.
@@ -25,6 +26,7 @@ const GATEWAY: &str = "gateway";
 /// # Errors
 /// The services cannot start or one of them fails; the message says what to do.
 pub async fn run(serve: Serve) -> anyhow::Result<()> {
+    let mut signal = StopSignal::listen()?;
     let config = Config::load(&serve.settings)?;
     let telemetry = prepare(&config)?;
     let faults = environment::faults(&config)?;
@@ -87,13 +89,17 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         private: Some((private, credentials)),
         operators,
     };
-    let mut platform = Platform::start(ground, &names, broker, doors).await?;
+    let start = Platform::start(ground, &names, broker, doors);
+    let Some(mut platform) = signal.unless_received(start).await? else {
+        println!("stopped before it was there");
+        return Ok(());
+    };
     println!("{} running, reached at {address}", names.join(", "));
     if let Some(edge) = &edge {
         folder.set_address(edge)?;
         println!("the public edge is at {edge}");
     }
-    let outcome = platform.until_asked_to_stop().await;
+    let outcome = platform.until_asked_to_stop(&mut signal).await;
     println!("draining …");
     if edge.is_some() {
         folder.clear_address();

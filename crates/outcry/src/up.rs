@@ -15,6 +15,7 @@ use crate::folder::Folder;
 use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
 use crate::site::Site;
+use crate::stop_signal::StopSignal;
 use crate::stores::Stores;
 
 /// `outcry up`
@@ -22,6 +23,7 @@ use crate::stores::Stores;
 /// # Errors
 /// The platform cannot start or a part of it fails; the message says what to do.
 pub async fn run_platform(up: Up) -> anyhow::Result<()> {
+    let mut signal = StopSignal::listen()?;
     let config = Config::load(&up.settings)?;
     let telemetry = prepare(&config)?;
     environment::check_edge(&config)?;
@@ -49,7 +51,11 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
         private: None,
         operators,
     };
-    let mut platform = Platform::start(ground, &NAMES, broker, doors).await?;
+    let start = Platform::start(ground, &NAMES, broker, doors);
+    let Some(mut platform) = signal.unless_received(start).await? else {
+        println!("stopped before it was there");
+        return Ok(());
+    };
     folder.set_address(&address)?;
     println!(
         "outcry is running at {address}, data in {}",
@@ -58,13 +64,16 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let outcome = async {
         let market = if up.demo {
             let site = Site::new(&address, &authorities(&up, &config))?;
-            let market = demo::open(&site, &folder, &config).await?;
+            let opening = demo::open(&site, &folder, &config);
+            let Some(market) = signal.unless_received(opening).await? else {
+                return Ok(());
+            };
             print!("{}", demo::hints(&address, &up, &config));
             Some(market)
         } else {
             None
         };
-        let outcome = platform.until_asked_to_stop().await;
+        let outcome = platform.until_asked_to_stop(&mut signal).await;
         if let Some(market) = market {
             market.close().await;
         }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -97,6 +97,45 @@ fn a_process_that_is_not_to_migrate_waits_for_the_command_that_does() {
     for row in again["services"].as_array().unwrap() {
         assert_eq!(step(row, "from"), step(row, "to"), "{row}");
     }
+}
+
+#[test]
+fn a_process_that_is_asked_to_stop_while_it_starts_stops() {
+    let _turn = turn();
+    let Some(backbone) = Backbone::start() else {
+        return;
+    };
+    let mut variables = backbone.variables();
+    variables.push(("OUTCRY_DATABASE__MIGRATE".to_owned(), "never".to_owned()));
+    let outcry = Outcry::with(variables);
+    let log = outcry.folder().join("log");
+    let process = outcry
+        .command(&["up", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut process = Waiting(process);
+    let end = Instant::now() + PATIENCE;
+    // It would wait for tables that nobody makes.
+    while !std::fs::read_to_string(&log)
+        .unwrap()
+        .contains("`outcry migrate`")
+    {
+        assert!(Instant::now() < end, "it did not begin to wait");
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let asked = Command::new("kill")
+        .args(["-TERM", &process.0.id().to_string()])
+        .status();
+    assert!(asked.unwrap().success());
+    let ended = process.0.wait().unwrap();
+    assert!(
+        ended.success(),
+        "{ended}: {}",
+        std::fs::read_to_string(&log).unwrap()
+    );
+    assert!(!outcry.data().join("address").exists());
 }
 
 #[test]
