@@ -89,7 +89,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         private: Some((private, credentials)),
         operators,
     };
-    let start = Platform::start(ground, &names, broker, doors);
+    let start = Box::pin(Platform::start(ground, &names, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
         println!("stopped before it was there");
         return Ok(());

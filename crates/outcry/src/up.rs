@@ -51,7 +51,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
         private: None,
         operators,
     };
-    let start = Platform::start(ground, &NAMES, broker, doors);
+    let start = Box::pin(Platform::start(ground, &NAMES, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
         println!("stopped before it was there");
         return Ok(());
@@ -64,7 +64,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let outcome = async {
         let market = if up.demo {
             let site = Site::new(&address, &authorities(&up, &config))?;
-            let opening = demo::open(&site, &folder, &config);
+            let opening = Box::pin(demo::open(&site, &folder, &config));
             let Some(market) = signal.unless_received(opening).await? else {
                 return Ok(());
             };
