@@ -3,7 +3,7 @@
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
 use outcry_store::{Commit, CommitError, Conflict};
-use tracing::{Instrument, debug, error_span, info, warn};
+use tracing::{Instrument, debug, error_span, info, trace, warn};
 
 use super::attempt::Effect;
 use super::parking::Behind;
@@ -119,7 +119,10 @@ impl Consumer {
                 return self.park(parcel, tenure).await;
             }
             match self.handle(message, &event, tenure).await? {
-                Settled::Yes => return Ok(()),
+                Settled::Yes => {
+                    trace!("event settled");
+                    return Ok(());
+                }
                 Settled::KeyParked(first) => parked = Some(first),
             }
         }
