@@ -18,6 +18,10 @@ const LOOK_MAX: Duration = Duration::from_secs(120);
 /// Debian's package that has it.
 const PACKAGE: &str = "prometheus";
 
+/// Downloads a package, after fetching the list of packages if it cannot be had by the one that is there.
+const GET: &str =
+    "apt-get download \"$1\" || { apt-get update --quiet && apt-get download \"$1\"; }";
+
 /// `promtool`, ready to be given arguments; none where there is none and no Debian to get it from, except in
 /// continuous integration.
 pub async fn promtool() -> Option<Command> {
@@ -65,8 +69,10 @@ async fn get() {
     let folder = root().join(".tools");
     std::fs::create_dir_all(&folder).unwrap();
     let download = tempfile::tempdir_in(&folder).unwrap();
-    let mut get = Command::new("apt-get");
-    get.args(["download", PACKAGE]).current_dir(download.path());
+    // The list of packages may not be there, or name one that has been replaced.
+    let mut get = Command::new("sh");
+    get.args(["-c", GET, "get", PACKAGE])
+        .current_dir(download.path());
     prints(get, GET_MAX, "getting promtool").await;
     let mut files = std::fs::read_dir(download.path()).unwrap();
     let package = files.next().unwrap().unwrap().path();
