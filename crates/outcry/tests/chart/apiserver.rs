@@ -26,7 +26,7 @@ pub const POD_SECURITY: &str = "restricted";
 
 /// The server, and how it is talked to.
 #[derive(Debug)]
-pub struct Cluster {
+pub struct ApiServer {
     server: Kubernetes,
     kubectl: PathBuf,
     helm: PathBuf,
@@ -34,12 +34,12 @@ pub struct Cluster {
 }
 
 /// The one of all tests. It ends with their process.
-pub async fn cluster() -> &'static Cluster {
-    static SHARED: OnceCell<Cluster> = OnceCell::const_new();
-    SHARED.get_or_init(Cluster::start).await
+pub async fn api_server() -> &'static ApiServer {
+    static SHARED: OnceCell<ApiServer> = OnceCell::const_new();
+    SHARED.get_or_init(ApiServer::start).await
 }
 
-impl Cluster {
+impl ApiServer {
     async fn start() -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let key = SigningKey {

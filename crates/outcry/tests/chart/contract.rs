@@ -32,6 +32,15 @@ pub async fn contract() -> Value {
     printed.into_iter().next().unwrap()
 }
 
+/// Names of the services.
+pub async fn services() -> BTreeSet<String> {
+    let contract = contract().await;
+    let services = contract["services"].as_array().unwrap().iter();
+    services
+        .map(|service| service["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test]
 async fn the_file_is_what_the_contract_says() {
     let file = fs::read_to_string(chart().join(FILE)).unwrap();

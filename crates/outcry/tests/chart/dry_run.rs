@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::apiserver::{Cluster, POD_SECURITY, cluster, path, written};
+use super::apiserver::{ApiServer, POD_SECURITY, api_server, path, written};
 use super::kubeconform::renderings;
 use super::render::{NAMESPACE, chart, objects, values_files};
 use super::schemas::newest;
@@ -21,9 +21,9 @@ type Loosen = fn(&mut Value);
 const PODS: &str = "pods";
 
 /// The server with the namespace that the chart is rendered for, and that of pods.
-async fn prepared() -> &'static Cluster {
+async fn prepared() -> &'static ApiServer {
     static NAMESPACE_MADE: OnceCell<()> = OnceCell::const_new();
-    let cluster = cluster().await;
+    let cluster = api_server().await;
     NAMESPACE_MADE
         .get_or_init(|| async {
             cluster.create_namespace(NAMESPACE).await;
@@ -78,7 +78,7 @@ fn pods(objects: &[Value]) -> Vec<Value> {
 }
 
 /// Makes the accounts that pods run as: a pod of one that is not there is refused.
-async fn make_accounts(cluster: &Cluster, objects: &[Value]) {
+async fn make_accounts(cluster: &ApiServer, objects: &[Value]) {
     let accounts: Vec<Value> = objects
         .iter()
         .filter(|object| object["kind"] == "ServiceAccount")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::contract::contract;
+use super::contract::services;
 use super::render::{NAMESPACE, RELEASE, name_of, of_kind, rendered, values, values_files};
 use super::tools::{present, root};
 
@@ -23,7 +23,7 @@ async fn who_may_connect_to_whom_is_who_may_call_whom() {
     if !present().await {
         return;
     }
-    let services = names().await;
+    let services = services().await;
     let wanted = edges_of_the_table(&services);
     assert!(wanted.len() > 10, "{wanted:?}");
     let objects = rendered(&values("distributed")).await;
@@ -79,7 +79,7 @@ async fn every_service_has_one_name_for_all_replicas_under_which_the_others_know
             .map(|(name, hosts)| (name.clone(), hosts[0].as_str().unwrap().to_owned()))
             .collect();
         assert_eq!(peers, headless, "{}", file.display());
-        let names = names().await;
+        let names = services().await;
         assert!(peers.keys().eq(names.iter()), "{names:?}");
         let Some(accounts) = mesh.get("tls").map(|tls| &tls["accounts"]) else {
             continue;
@@ -106,14 +106,6 @@ fn config_of(objects: &[Value]) -> toml::Table {
         .unwrap()
         .parse()
         .unwrap()
-}
-
-async fn names() -> BTreeSet<String> {
-    let contract = contract().await;
-    let services = contract["services"].as_array().unwrap().iter();
-    services
-        .map(|service| service["name"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 /// The service whose pods a selector selects.

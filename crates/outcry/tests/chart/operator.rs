@@ -2,31 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use outcry_servers::{Postgres, RabbitMq};
-use tokio::process::Command;
 
 use super::cluster::Cluster;
+use super::contract::{outcry, services};
 use super::render::NAMESPACE;
-use super::tools::prints;
-
-/// How long making certificates may take.
-const CERTIFICATES_MAX: Duration = std::time::Duration::from_secs(60);
-
-/// The services, in the order of the binary.
-pub const SERVICES: [&str; 10] = [
-    "users",
-    "orders",
-    "trades",
-    "funds",
-    "payments",
-    "ledger",
-    "portfolio",
-    "reports",
-    "notifications",
-    "gateway",
-];
 
 /// The administrator's, in whose name the round trip is made.
 pub const ADMINISTRATOR: (&str, &str) = ("admin@example.com", "Tr4de-and-be-merry");
@@ -55,18 +36,15 @@ pub async fn secrets(cluster: &mut Cluster) {
 /// An authority, a certificate for each service, and one for the public port under its name in the cluster.
 async fn certificates(cluster: &mut Cluster) {
     let folder = cluster.network.folder().join("authority");
-    let of_mesh = ["--trust-domain", "example.com", "--namespace", NAMESPACE];
-    let mut all = outcry();
-    all.args(["certs", "all"]).arg(&folder).args(of_mesh);
-    prints(all, CERTIFICATES_MAX, "certs all").await;
-    let mut public = outcry();
     let host = format!("outcry-gateway.{NAMESPACE}.svc.cluster.local");
-    public.args(["certs", "issue"]).arg(&folder).args(of_mesh);
-    public.args(["--account", "public-port", "--dns", &host]);
-    prints(public, CERTIFICATES_MAX, "certs issue").await;
+    let of_mesh = ["--trust-domain", "example.com", "--namespace", NAMESPACE];
+    let place = folder.to_str().unwrap();
+    outcry(&[&["certs", "all", place], &of_mesh[..]].concat()).await;
+    let public = ["--account", "public-port", "--dns", &host];
+    outcry(&[&["certs", "issue", place], &of_mesh[..], &public].concat()).await;
     let authority = read(&folder.join("authorities.pem"));
-    for name in SERVICES {
-        let (certificate, key) = pair(&folder.join(name));
+    for name in services().await {
+        let (certificate, key) = pair(&folder.join(&name));
         let data = [
             ("tls.crt", &*certificate),
             ("tls.key", &key),
@@ -100,7 +78,11 @@ pub async fn servers(cluster: &mut Cluster, rabbit: &RabbitMq, postgres: &Postgr
             format!("http://{account}@{host}:15672"),
         ),
     ];
-    data.extend(SERVICES.map(|name| (name.to_owned(), format!("letters4{name}"))));
+    let names = services().await.into_iter();
+    data.extend(names.map(|name| {
+        let password = format!("letters4{name}");
+        (name, password)
+    }));
     let data: Vec<(&str, &str)> = data.iter().map(|(key, text)| (&**key, &**text)).collect();
     cluster.namespace.secret("outcry-rabbitmq", &data);
 
@@ -118,12 +100,13 @@ pub async fn servers(cluster: &mut Cluster, rabbit: &RabbitMq, postgres: &Postgr
 }
 
 /// The same Secrets for processes that shall not come so far as to use them.
-pub fn nowhere(cluster: &mut Cluster) {
+pub async fn nowhere(cluster: &mut Cluster) {
     let mut data = vec![(
         "url",
         "amqp://nobody:nothing@rabbitmq.example.com:5672/outcry",
     )];
-    data.extend(SERVICES.map(|name| (name, "letters4")));
+    let names = services().await;
+    data.extend(names.iter().map(|name| (name.as_str(), "letters4")));
     cluster.namespace.secret("outcry-rabbitmq", &data);
     let data = [(
         "url",
@@ -138,12 +121,6 @@ fn account(url: &str) -> (String, u16) {
     let (account, place) = rest.split_once('@').unwrap();
     let port = place.split('/').next().unwrap().rsplit(':').next().unwrap();
     (account.to_owned(), port.parse().unwrap())
-}
-
-fn outcry() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_outcry"));
-    command.env_clear();
-    command
 }
 
 fn pair(folder: &Path) -> (String, String) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::apiserver::{Cluster, cluster, path, written};
+use super::apiserver::{ApiServer, api_server, path, written};
 use super::render::{RELEASE, chart, objects, of_kind, values_files};
 use super::tools::present;
 
@@ -23,7 +23,7 @@ async fn helm_renders_every_file_of_values_for_what_the_server_has() {
     if !present().await {
         return;
     }
-    let cluster = cluster().await;
+    let cluster = api_server().await;
     cluster.create_namespace("looked-at").await;
     for values in values_files() {
         let (chart, values) = (chart(), path(&values).to_owned());
@@ -87,7 +87,7 @@ async fn an_upgrade_cannot_make_the_volume_larger() {
         namespace: "volume",
         values: ["single", "single"],
     };
-    let cluster = cluster().await;
+    let cluster = api_server().await;
     cluster.create_namespace(install.namespace).await;
     install.helm(cluster, "install", "single", &[]).await;
     let larger = ["--set", "persistence.size=60Gi"];
@@ -100,7 +100,7 @@ impl Install {
     /// Installs, upgrades and uninstalls, and returns what is then left: over which it can be
     /// installed again.
     async fn played(&self) -> BTreeSet<String> {
-        let cluster = cluster().await;
+        let cluster = api_server().await;
         cluster.create_namespace(self.namespace).await;
         self.helm(cluster, "install", self.values[0], &[]).await;
         let first = self.manifest(cluster).await;
@@ -129,13 +129,19 @@ impl Install {
     }
 
     /// Without hooks: a Job would never end, as nothing runs it.
-    async fn helm(&self, cluster: &Cluster, verb: &str, values: &str, more: &[&str]) {
+    async fn helm(&self, cluster: &ApiServer, verb: &str, values: &str, more: &[&str]) {
         let said = self.attempt(cluster, verb, values, more).await;
         assert_eq!(said, "", "{verb} {values}");
     }
 
     /// The same, and what helm says against it.
-    async fn attempt(&self, cluster: &Cluster, verb: &str, values: &str, more: &[&str]) -> String {
+    async fn attempt(
+        &self,
+        cluster: &ApiServer,
+        verb: &str,
+        values: &str,
+        more: &[&str],
+    ) -> String {
         let chart = chart();
         let values = chart.join(format!("ci/{values}-values.yaml"));
         let begin = [verb, RELEASE, path(&chart), "--namespace", self.namespace];
@@ -149,7 +155,7 @@ impl Install {
     }
 
     /// What the release says it consists of, all of which is there.
-    async fn manifest(&self, cluster: &Cluster) -> Vec<Value> {
+    async fn manifest(&self, cluster: &ApiServer) -> Vec<Value> {
         let get = ["get", "manifest", RELEASE, "--namespace", self.namespace];
         let objects = objects(&cluster.helm(&get).await).await;
         let there = self.there(cluster, &objects).await;
@@ -158,7 +164,7 @@ impl Install {
     }
 
     /// Which of these objects are in the server.
-    async fn there(&self, cluster: &Cluster, objects: &[Value]) -> BTreeSet<String> {
+    async fn there(&self, cluster: &ApiServer, objects: &[Value]) -> BTreeSet<String> {
         let file = written(objects);
         let get = ["get", "--namespace", self.namespace, "--ignore-not-found"];
         let more = ["-o", "name", "-f", path(file.path())];
@@ -166,7 +172,7 @@ impl Install {
         names.lines().map(str::to_owned).collect()
     }
 
-    async fn runs_the_next_image(&self, cluster: &Cluster, manifest: &[Value]) {
+    async fn runs_the_next_image(&self, cluster: &ApiServer, manifest: &[Value]) {
         let get = [
             "get",
             "deployments,statefulsets",
@@ -186,7 +192,7 @@ impl Install {
     }
 
     /// An upgrade removes what is not rendered any more, but what is kept.
-    async fn lost_what_is_not_in(&self, cluster: &Cluster, first: &[Value], second: &[Value]) {
+    async fn lost_what_is_not_in(&self, cluster: &ApiServer, first: &[Value], second: &[Value]) {
         let still: BTreeSet<String> = second.iter().map(name).collect();
         let gone: Vec<Value> = first
             .iter()

@@ -261,7 +261,7 @@ async fn the_rendered_process_of_mode_single_fills_an_order_and_goes_on_from_its
 async fn refusal(objects: &[Value]) -> String {
     let mut cluster = Cluster::start().await;
     operator::secrets(&mut cluster).await;
-    operator::nowhere(&mut cluster);
+    operator::nowhere(&mut cluster).await;
     for object in ordinary(objects) {
         cluster.put(object).await;
     }

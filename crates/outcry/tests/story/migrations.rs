@@ -1,7 +1,7 @@
 //! Tables that are made by a command, before services start or while they wait.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,21 +33,41 @@ fn step(row: &Value, end: &str) -> i64 {
 }
 
 /// A process that is ended with the story.
-struct Waiting(Child);
+struct Waiting {
+    process: Child,
+    log: PathBuf,
+}
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let _killed = self.0.kill();
-        let _ended = self.0.wait();
+impl Waiting {
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Looks, by what it has said, until something is so; it must not end before.
+    fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let said = self.said();
+            if is_so(&said) {
+                return;
+            }
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended ({ended:?}): {said}");
+            assert!(Instant::now() < end, "{what}: {said}");
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 }
 
-#[test]
-fn a_process_that_is_not_to_migrate_waits_for_the_command_that_does() {
-    let _turn = turn();
-    let Some(backbone) = Backbone::start() else {
-        return;
-    };
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _killed = self.process.kill();
+        let _ended = self.process.wait();
+    }
+}
+
+/// A platform that is not to migrate, on a database without tables, as soon as it waits for them.
+fn waiting(backbone: &Backbone) -> (Outcry, Waiting) {
     let mut variables = backbone.variables();
     variables.push(("OUTCRY_DATABASE__MIGRATE".to_owned(), "never".to_owned()));
     let outcry = Outcry::with(variables);
@@ -58,21 +78,19 @@ fn a_process_that_is_not_to_migrate_waits_for_the_command_that_does() {
         .stderr(File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let mut process = Waiting(process);
-    let address = outcry.data().join("address");
-    let mut until = |what: &str, is_so: &dyn Fn() -> bool| {
-        let end = Instant::now() + PATIENCE;
-        while !is_so() {
-            let said = std::fs::read_to_string(&log).unwrap();
-            let ended = process.0.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended ({ended:?}): {said}");
-            assert!(Instant::now() < end, "{what}: {said}");
-            std::thread::sleep(LOOK_EVERY);
-        }
+    let mut waiting = Waiting { process, log };
+    waiting.until("it waits", |said| said.contains("`outcry migrate`"));
+    assert!(!outcry.data().join("address").exists());
+    (outcry, waiting)
+}
+
+#[test]
+fn a_process_that_is_not_to_migrate_waits_for_the_command_that_does() {
+    let _turn = turn();
+    let Some(backbone) = Backbone::start() else {
+        return;
     };
-    let said = || std::fs::read_to_string(&log).unwrap();
-    until("it waits", &|| said().contains("`outcry migrate`"));
-    assert!(!address.exists());
+    let (outcry, mut waiting) = waiting(&backbone);
 
     // A service alone, then all.
     let one = outcry.json(&["migrate", "users", "--json"]);
@@ -91,7 +109,8 @@ fn a_process_that_is_not_to_migrate_waits_for_the_command_that_does() {
             && told.contains(&format!("gateway: made, at step {latest}\n")),
         "{told}"
     );
-    until("it is there", &|| address.exists());
+    let address = outcry.data().join("address");
+    waiting.until("it is there", |_| address.exists());
 
     let again = outcry.json(&["migrate", "--json"]);
     for row in again["services"].as_array().unwrap() {
@@ -105,36 +124,13 @@ fn a_process_that_is_asked_to_stop_while_it_starts_stops() {
     let Some(backbone) = Backbone::start() else {
         return;
     };
-    let mut variables = backbone.variables();
-    variables.push(("OUTCRY_DATABASE__MIGRATE".to_owned(), "never".to_owned()));
-    let outcry = Outcry::with(variables);
-    let log = outcry.folder().join("log");
-    let process = outcry
-        .command(&["up", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::null())
-        .stderr(File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let mut process = Waiting(process);
-    let end = Instant::now() + PATIENCE;
-    // It would wait for tables that nobody makes.
-    while !std::fs::read_to_string(&log)
-        .unwrap()
-        .contains("`outcry migrate`")
-    {
-        assert!(Instant::now() < end, "it did not begin to wait");
-        std::thread::sleep(LOOK_EVERY);
-    }
+    let (outcry, mut waiting) = waiting(&backbone);
     let asked = Command::new("kill")
-        .args(["-TERM", &process.0.id().to_string()])
+        .args(["-TERM", &waiting.process.id().to_string()])
         .status();
     assert!(asked.unwrap().success());
-    let ended = process.0.wait().unwrap();
-    assert!(
-        ended.success(),
-        "{ended}: {}",
-        std::fs::read_to_string(&log).unwrap()
-    );
+    let ended = waiting.process.wait().unwrap();
+    assert!(ended.success(), "{ended}: {}", waiting.said());
     assert!(!outcry.data().join("address").exists());
 }
 
