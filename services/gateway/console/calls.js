@@ -18,14 +18,21 @@ const HEAD = 5;
 /** The largest frame that is read, as large as what the platform sends at most. */
 const FRAME_MAX = 8 * 1024 * 1024;
 
-/** How long a call may take that has one answer, in milliseconds. */
-const ANSWER_WITHIN = 10_000;
+/** How long a call may take that has one answer, in milliseconds: longer than an order that waits for its desk. */
+const ANSWER_WITHIN = 15_000;
+
+/** Codes of failures that pass. */
+const PASSING = new Set([
+  "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "UNKNOWN", "INTERNAL",
+]);
 
 /** A call that did not succeed. */
 export class CallError extends Error {
   constructor(code, message, { details = [], correlationId = "" } = {}) {
     super(message || code);
     this.code = code;
+    /** Whether messages had come before, of a stream. */
+    this.begun = false;
     this.details = details;
     this.correlationId = correlationId;
   }
@@ -39,18 +46,34 @@ export class CallError extends Error {
   get violations() {
     return this.details.flatMap((detail) => detail.fieldViolations ?? []);
   }
+
+  /** How long the platform asks to wait before the next attempt, in milliseconds. */
+  get retryAfter() {
+    const delay = this.details.find((detail) => detail.retryDelay)?.retryDelay;
+    return delay ? parseFloat(delay) * 1000 : 0;
+  }
+
+  /** Whether nobody knows what became of the call, or the same call may succeed later. */
+  get passes() {
+    return PASSING.has(this.code);
+  }
 }
 
 /** Makes calls to the platform that served this page. */
 export class Calls {
+  #wire;
+  #methods;
+  #session;
+
   /**
    * @param contract what `contract.json` holds
-   * @param token gives the access token, or nothing
+   * @param session gives the access token with `token()`, or nothing, and is told with `reject(token)` of
+   *   one that was not taken
    */
-  constructor(contract, token) {
-    this.wire = new Wire(contract);
-    this.methods = contract.methods;
-    this.token = token;
+  constructor(contract, session) {
+    this.#wire = new Wire(contract);
+    this.#methods = contract.methods;
+    this.#session = session;
   }
 
   /** The answer of a method such as "outcry.orders.v1.OrderService/PlaceOrder". */
@@ -61,7 +84,7 @@ export class Calls {
       for await (const answer of this.stream(method, request, limit.signal)) return answer;
       throw new CallError("INTERNAL", "an answer without a message");
     } catch (error) {
-      if (limit.signal.aborted) throw new CallError("DEADLINE_EXCEEDED", "no answer in ten seconds");
+      if (limit.signal.aborted) throw new CallError("DEADLINE_EXCEEDED", "no answer in 15 seconds");
       throw error;
     } finally {
       clearTimeout(timer);
@@ -69,16 +92,26 @@ export class Calls {
     }
   }
 
-  /** The answers of a method, as they come. Ends with an error when the stream does. */
+  /** The answers of a method, as they come, until the stream is at its end. */
   async *stream(method, request, signal) {
-    const { takes, gives } = this.methods[method];
-    const message = this.wire.encode(takes, request);
-    const body = new Uint8Array(HEAD + message.length);
-    new DataView(body.buffer).setUint32(1, message.length);
-    body.set(message, HEAD);
+    const token = await this.#session.token();
+    try {
+      yield* this.#attempt(method, request, signal, token);
+    } catch (error) {
+      if (!token || error.code !== "UNAUTHENTICATED" || signal?.aborted) throw error;
+      this.#session.reject(token);
+      // A token is judged before anything is carried out, and its end ends a stream: who was
+      // reading goes on from what they have, by themselves.
+      if (error.begun) throw error;
+      yield* this.#attempt(method, request, signal, await this.#session.token());
+    }
+  }
+
+  async *#attempt(method, request, signal, token) {
+    const { takes, gives } = this.#methods[method];
     const headers = { "content-type": "application/grpc-web+proto", "x-grpc-web": "1" };
-    const token = await this.token();
     if (token) headers.authorization = `Bearer ${token}`;
+    const body = framed(this.#wire.encode(takes, request));
     let response;
     try {
       response = await fetch(`/${method}`, { method: "POST", headers, body, signal });
@@ -86,27 +119,38 @@ export class Calls {
       if (signal?.aborted) throw error;
       throw new CallError("UNAVAILABLE", "the platform cannot be reached");
     }
+    const correlationId = response.headers.get("outcry-correlation-id") ?? "";
     // An answer that is an error from the start has its end in the headers.
-    this.#ended(response.headers);
-    if (!response.ok) throw new CallError("UNAVAILABLE", `answered with ${response.status}`);
-    for await (const [kind, frame] of frames(response.body)) {
-      if (kind & TRAILERS) {
-        this.#ended(new Headers(pairs(new TextDecoder().decode(frame))));
-        return;
-      }
-      yield this.wire.decode(gives, frame);
+    this.#ended(response.headers, correlationId);
+    if (!response.ok) {
+      throw new CallError("UNAVAILABLE", `answered with ${response.status}`, { correlationId });
     }
-    if (!signal?.aborted) throw new CallError("UNAVAILABLE", "the answer was cut off");
+    let begun = false;
+    try {
+      for await (const [kind, frame] of frames(response.body)) {
+        if (kind & TRAILERS) {
+          this.#ended(new Headers(pairs(new TextDecoder().decode(frame))), correlationId);
+          return;
+        }
+        begun = true;
+        yield this.#wire.decode(gives, frame);
+      }
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      const cut = error instanceof CallError ? error : new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
+      cut.begun = begun;
+      throw cut;
+    }
+    if (!signal?.aborted) throw new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
   }
 
   /** Throws what the end of an answer says, unless it says that all is well or nothing yet. */
-  #ended(headers) {
+  #ended(headers, correlationId) {
     const status = headers.get("grpc-status");
     if (status === null || status === "0") return;
-    const text = headers.get("grpc-message") ?? "";
-    throw new CallError(CODES[Number(status)] ?? "UNKNOWN", decodeURIComponent(text), {
+    throw new CallError(CODES[Number(status)] ?? "UNKNOWN", unescaped(headers.get("grpc-message") ?? ""), {
       details: this.#details(headers.get("grpc-status-details-bin")),
-      correlationId: headers.get("outcry-correlation-id") ?? "",
+      correlationId,
     });
   }
 
@@ -114,11 +158,28 @@ export class Calls {
     if (!text) return [];
     try {
       const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-      return this.wire.decode("google.rpc.Status", bytes).details ?? [];
+      return this.#wire.decode("google.rpc.Status", bytes).details ?? [];
     } catch {
       // An error whose details cannot be read is still that error.
       return [];
     }
+  }
+}
+
+/** A message as the one frame of a request. */
+function framed(message) {
+  const body = new Uint8Array(HEAD + message.length);
+  new DataView(body.buffer).setUint32(1, message.length);
+  body.set(message, HEAD);
+  return body;
+}
+
+/** A text without its percent signs; as it is, where they mean nothing. */
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

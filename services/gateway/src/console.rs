@@ -5,6 +5,7 @@
 
 mod contract;
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -50,8 +51,37 @@ macro_rules! files {
 /// All of them; the page itself comes first.
 static ALL: &[File] = &files! {
     "index.html": HTML,
+    "account.js": SCRIPT,
+    "book.js": SCRIPT,
+    "bytes.js": SCRIPT,
     "calls.js": SCRIPT,
+    "catalog.js": SCRIPT,
+    "chart.js": SCRIPT,
+    "element.js": SCRIPT,
+    "events.js": SCRIPT,
+    "feed.js": SCRIPT,
+    "flow.js": SCRIPT,
+    "form.js": SCRIPT,
+    "inspector.js": SCRIPT,
+    "lanes.js": SCRIPT,
+    "letters.js": SCRIPT,
+    "map.js": SCRIPT,
+    "mark.svg": SVG,
+    "market.js": SCRIPT,
+    "money.js": SCRIPT,
+    "orders.js": SCRIPT,
+    "page.js": SCRIPT,
+    "problem.js": SCRIPT,
+    "session.js": SCRIPT,
+    "sign_in.js": SCRIPT,
+    "story.js": SCRIPT,
+    "style.css": CSS,
+    "table.js": SCRIPT,
+    "theme.js": SCRIPT,
+    "ticket.js": SCRIPT,
+    "tints.js": SCRIPT,
     "wire.js": SCRIPT,
+    "words.js": SCRIPT,
 };
 
 /// What the page needs to know of the contract, made once.
@@ -100,4 +130,109 @@ fn answer(kind: &'static str, content: &'static [u8], asked: &HeaderMap) -> Resp
         return (StatusCode::NOT_MODIFIED, fixed, [(ETAG, tag)]).into_response();
     }
     (fixed, [(ETAG, tag)], content).into_response()
+}
+
+/// Names the content. Whoever serves the same binary gives it the same name.
+fn tag(content: &[u8]) -> HeaderValue {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content);
+    // Sixteen digits in quotes are always a header's value.
+    HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish()))
+        .unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What a first visit may load, in bytes.
+    const FIRST_LOAD_MAX: usize = 300_000;
+
+    fn text(file: &File) -> &'static str {
+        std::str::from_utf8(file.content).unwrap()
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_served_and_no_other() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
+        let there: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let listed: BTreeSet<String> = ALL.iter().map(|file| file.name.to_owned()).collect();
+        assert_eq!(listed, there);
+        assert_eq!(listed.len(), ALL.len(), "a file is listed twice");
+    }
+
+    #[test]
+    fn files_are_of_the_kind_that_their_names_say() {
+        for file in ALL {
+            let ending = file.name.rsplit('.').next().unwrap();
+            let kind = match ending {
+                "html" => HTML,
+                "css" => CSS,
+                "js" => SCRIPT,
+                "svg" => SVG,
+                _ => panic!("{} is of no kind that the console has", file.name),
+            };
+            assert_eq!(file.kind, kind, "{}", file.name);
+        }
+    }
+
+    #[test]
+    fn a_first_visit_is_small() {
+        let files: usize = ALL.iter().map(|file| file.content.len()).sum();
+        let all = files + CONTRACT.len();
+        assert!(all < FIRST_LOAD_MAX, "{all} bytes");
+    }
+
+    #[test]
+    fn scripts_import_only_what_is_served() {
+        for file in ALL.iter().filter(|file| file.kind == SCRIPT) {
+            for import in text(file).split(" from \"").skip(1) {
+                let name = import.split('"').next().unwrap();
+                let name = name.strip_prefix("./").unwrap_or(name);
+                assert!(
+                    ALL.iter().any(|one| one.name == name),
+                    "{} imports {name}",
+                    file.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_has_nothing_that_its_policy_forbids() {
+        for file in ALL.iter().filter(|file| file.kind == HTML || file.kind == SVG) {
+            let page = text(file);
+            for forbidden in [" style=", "<style", " onclick=", " onload=", "javascript:", "://"] {
+                let there = page.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
+                assert!(!there, "{} has {forbidden}", file.name);
+            }
+            for script in page.split("<script").skip(1) {
+                let tag = script.split('>').next().unwrap();
+                assert!(tag.contains(" src=\"/console/"), "{}: <script{tag}>", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn other_content_has_another_tag() {
+        assert_eq!(tag(b"one"), tag(b"one"));
+        assert_ne!(tag(b"one"), tag(b"other"));
+        assert_eq!(tag(b"").len(), "\"0123456789abcdef\"".len());
+    }
+
+    #[test]
+    fn only_the_console_is_the_consoles() {
+        for path in ["/", "/console/page.js", "/console/contract.json"] {
+            assert!(is_page(path), "{path}");
+        }
+        for path in ["/healthz", "/outcry.users.v1.UserService/GetMe", "/console"] {
+            assert!(!is_page(path), "{path}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 /// Messages that are no service's and no event's, but stand in the details of errors.
-fn details() -> [(&'static str, Value); 5] {
+fn details() -> [(&'static str, Value); 6] {
     [
         (
             "google.rpc.Status",
@@ -26,6 +26,10 @@ fn details() -> [(&'static str, Value); 5] {
         (
             "google.rpc.ErrorInfo.MetadataEntry",
             json!([[1, "key", "string", ""], [2, "value", "string", ""]]),
+        ),
+        (
+            "google.rpc.RetryInfo",
+            json!([[1, "retryDelay", "message:google.protobuf.Duration", ""]]),
         ),
         (
             "google.rpc.BadRequest",
@@ -58,7 +62,7 @@ pub(super) fn compact() -> Value {
     messages.extend(details().map(|(name, fields)| (name.to_owned(), fields)));
     let enums: Map<String, Value> = pool
         .all_enums()
-        .filter(|one| is_ours(one.full_name()))
+        .filter(|one| one.full_name().starts_with("outcry."))
         .map(|one| {
             let values = one
                 .values()

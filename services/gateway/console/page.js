@@ -1,0 +1,142 @@
+// The page: who is signed in, which view is shown, and what they share.
+
+import { Calls } from "./calls.js";
+import { element } from "./element.js";
+import { announce, problem } from "./problem.js";
+import { Session } from "./session.js";
+import { signInView } from "./sign_in.js";
+import { chooseTheme } from "./theme.js";
+import { marketView } from "./market.js";
+import { accountView } from "./account.js";
+import { storyView } from "./story.js";
+import { eventsView } from "./events.js";
+import { lettersView } from "./letters.js";
+import { catalogView } from "./catalog.js";
+import { mapView } from "./map.js";
+
+/** Views by the first word of the address. `who` says whose they are: anybody's unless it is there. */
+const VIEWS = {
+  market: { title: "Market", show: marketView },
+  account: { title: "Account", show: accountView, who: (session) => session.is("ROLE_USER") },
+  story: { title: "Stories", show: storyView, who: (session) => session.user !== null },
+  events: { title: "Events", show: eventsView, who: (session) => session.user !== null },
+  map: { title: "Map", show: mapView },
+  catalog: { title: "Contract", show: catalogView },
+  letters: { title: "Dead letters", show: lettersView, who: (session) => session.operates },
+  "sign-in": { title: "Sign in", show: signInView, hidden: true },
+};
+
+const FIRST = "market";
+
+const main = document.getElementById("main");
+const session = new Session();
+let context;
+let leaving = new AbortController();
+/** Where to go on once somebody has signed in. */
+let wanted = "";
+
+/** "#/story/abc" is the view "story" with "abc". */
+function address() {
+  const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  return { name: Object.hasOwn(VIEWS, name) ? name : FIRST, rest: rest.map(decodeURIComponent) };
+}
+
+function show({ moved }) {
+  const { name, rest } = address();
+  const view = VIEWS[name];
+  leaving.abort();
+  leaving = new AbortController();
+  document.title = `${view.title} · Outcry`;
+  main.className = `view-${name}`;
+  main.replaceChildren();
+  showViews(name);
+  const allowed = !view.who || view.who(session);
+  if (name !== "sign-in") wanted = location.hash;
+  try {
+    if (allowed) view.show(main, { ...context, signal: leaving.signal, rest, name, wanted });
+    else barred(view);
+  } catch (error) {
+    main.replaceChildren(problem(error, { again: () => show({ moved: false }) }));
+  }
+  if (!moved) return;
+  // Whoever moves by keyboard or hears the page starts at the new view.
+  main.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+  announce(view.title);
+}
+
+/** Says who may see a view, and how to get there. */
+function barred(view) {
+  if (!session.user) {
+    signInView(main, { ...context, signal: leaving.signal, wanted, why: `Sign in to see “${view.title}”.` });
+    return;
+  }
+  main.append(element(
+    "div.empty",
+    {},
+    element("h1", {}, view.title),
+    element("p", {}, "This is for other roles than yours."),
+    element("p", {}, element("button", { type: "button", onclick: signOut }, "Sign in as somebody else")),
+  ));
+}
+
+function showViews(current) {
+  const links = Object.entries(VIEWS)
+    .filter(([, { hidden, who }]) => !hidden && (!who || !session.user || who(session)))
+    .map(([name, { title }]) =>
+      element("a", { href: `#/${name}`, "aria-current": name === current ? "page" : false }, title));
+  document.getElementById("views").replaceChildren(...links);
+}
+
+function showWho() {
+  const { user } = session;
+  const who = document.getElementById("who");
+  if (!user) {
+    who.replaceChildren(element("a.button.primary", { href: "#/sign-in" }, "Sign in"));
+    return;
+  }
+  const roles = (user.roles ?? []).map((role) => role.replace("ROLE_", "").toLowerCase()).join(", ");
+  who.replaceChildren(
+    element("span.who", { title: user.email ?? false }, element("b", {}, user.displayName || user.email || "?"), element("span.quiet", {}, roles)),
+    element("button", { type: "button", onclick: signOut }, "Sign out"),
+  );
+}
+
+async function signOut() {
+  wanted = "";
+  try {
+    await session.signOut();
+  } catch {
+    // The token ends by itself; the page has forgotten it.
+  }
+}
+
+async function begin() {
+  chooseTheme(document.getElementById("theme"));
+  const answer = await fetch("/console/contract.json");
+  if (!answer.ok) throw new Error(`the contract could not be loaded: the platform answered with ${answer.status}`);
+  const contract = await answer.json();
+  const nobody = { token: async () => "", reject() {} };
+  session.open(new Calls(contract, nobody));
+  context = { session, contract, calls: new Calls(contract, session) };
+  showWho();
+  try {
+    await session.restore(context.calls);
+  } catch (error) {
+    announce(`You are not signed in any more: ${error.message}`);
+  }
+  session.addEventListener("change", () => {
+    showWho();
+    if (address().name === "sign-in" && session.user) location.hash = wanted || `#/${FIRST}`;
+    else show({ moved: true });
+  });
+  addEventListener("hashchange", () => {
+    // The link that skips the bar is no address of a view.
+    if (location.hash === "#main") history.replaceState(null, "", wanted || `#/${FIRST}`);
+    else show({ moved: true });
+  });
+  showWho();
+  show({ moved: false });
+}
+
+begin().catch((error) => main.replaceChildren(problem(error, { again: () => location.reload() })));
