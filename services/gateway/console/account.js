@@ -26,7 +26,8 @@ export async function accountView(main, context) {
   const positions = positionTable();
   const held = element("div");
   const deposit = element("button.small", { type: "button", onclick: () => askDeposit(calls) }, "Deposit");
-  const orders = new Orders(context);
+  const refresh = followBalances(context, cash, shares);
+  const orders = new Orders(context, refresh);
   const ticket = element("div");
   main.append(
     element("h1.unseen", {}, "Account"),
@@ -44,7 +45,6 @@ export async function accountView(main, context) {
       element("div.stack", {}, ticket),
     ),
   );
-  followBalances(context, cash, shares);
   followPositions(context, positions, held);
   try {
     const { instruments = [] } = await calls.call(`${TRADES}/ListInstruments`);
@@ -55,7 +55,7 @@ export async function accountView(main, context) {
   }
 }
 
-/** Balances are asked for again whenever an event says that something has moved. */
+/** Balances are asked for again whenever an event or an order says that something has moved. */
 function followBalances({ calls, signal }, cash, shares) {
   let timer;
   let position;
@@ -79,6 +79,7 @@ function followBalances({ calls, signal }, cash, shares) {
       moved();
     },
   });
+  return moved;
 }
 
 function showBalances(balances, cash, shares) {

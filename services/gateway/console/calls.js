@@ -81,8 +81,11 @@ export class Calls {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), ANSWER_WITHIN);
     try {
-      for await (const answer of this.stream(method, request, limit.signal)) return answer;
-      throw new CallError("INTERNAL", "an answer without a message");
+      let answer;
+      // To its very end: what it says last may still be a failure.
+      for await (const message of this.stream(method, request, limit.signal)) answer = message;
+      if (answer === undefined) throw new CallError("INTERNAL", "an answer without a message");
+      return answer;
     } catch (error) {
       if (limit.signal.aborted) throw new CallError("DEADLINE_EXCEEDED", "no answer in 15 seconds");
       throw error;
@@ -125,12 +128,13 @@ export class Calls {
     if (!response.ok) {
       throw new CallError("UNAVAILABLE", `answered with ${response.status}`, { correlationId });
     }
-    let begun = false;
+    let [begun, ended] = [false, false];
     try {
       for await (const [kind, frame] of frames(response.body)) {
         if (kind & TRAILERS) {
           this.#ended(new Headers(pairs(new TextDecoder().decode(frame))), correlationId);
-          return;
+          ended = true;
+          continue;
         }
         begun = true;
         yield this.#wire.decode(gives, frame);
@@ -141,7 +145,8 @@ export class Calls {
       cut.begun = begun;
       throw cut;
     }
-    if (!signal?.aborted) throw new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
+    if (ended || signal?.aborted) return;
+    throw new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
   }
 
   /** Throws what the end of an answer says, unless it says that all is well or nothing yet. */

@@ -13,14 +13,10 @@ const CANDLES = 90;
 /** Executions that are kept for it. */
 const EXECUTIONS_MAX = 6000;
 
-/** The drawing's own measures; the page scales them. */
-const WIDTH = 800;
-const HEIGHT = 340;
+/** Room for prices at the right, times at the foot, and the part of the height that volumes have. */
 const RIGHT = 62;
-const VOLUME = 56;
 const FOOT = 20;
-const PLOT = WIDTH - RIGHT;
-const PRICES = HEIGHT - VOLUME - FOOT;
+const VOLUME = 0.17;
 
 /** Shows the executions of one symbol. */
 export class Chart {
@@ -29,9 +25,10 @@ export class Chart {
   #candles = [];
   #from = 0;
   #at = -1;
-  #svg = drawing("svg", {
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", tabindex: "0",
-  });
+  /** The drawing's size: of the page's own pixels, so that its texts are not stretched. */
+  #width = 800;
+  #height = 340;
+  #svg = drawing("svg", { role: "img", tabindex: "0" });
   #readout = element("p.readout.small", { "aria-live": "off" });
   #choice = element("div.segments", { role: "group", "aria-label": "Length of a candle" });
   /** Asks for a drawing before the next frame. */
@@ -39,10 +36,16 @@ export class Chart {
 
   constructor() {
     this.controls = this.#choice;
-    this.node = element("div.chart", {}, this.#readout, this.#svg);
+    this.node = element("div.chart", {}, this.#readout, element("div.chart-room", {}, this.#svg));
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#width = Math.max(contentRect.width, RIGHT * 2);
+      this.#height = Math.max(contentRect.height, FOOT * 5);
+      this.#svg.setAttribute("viewBox", `0 0 ${this.#width} ${this.#height}`);
+      this.changed();
+    }).observe(this.#svg.parentNode);
     this.#svg.addEventListener("pointermove", (event) => {
       const box = this.#svg.getBoundingClientRect();
-      this.#point(Math.floor((((event.clientX - box.left) / box.width) * WIDTH) / (PLOT / CANDLES)));
+      this.#point(Math.floor((event.clientX - box.left) / (this.#plot / CANDLES)));
     });
     this.#svg.addEventListener("pointerleave", () => this.#point(-1));
     this.#svg.addEventListener("keydown", (event) => {
@@ -52,6 +55,19 @@ export class Chart {
       this.#readout.setAttribute("aria-live", "polite");
       this.#point(Math.min(Math.max((this.#at < 0 ? CANDLES : this.#at) + step, 0), CANDLES - 1));
     });
+  }
+
+  /** How wide and how high the prices are. */
+  get #plot() {
+    return this.#width - RIGHT;
+  }
+
+  get #prices() {
+    return (this.#height - FOOT) * (1 - VOLUME);
+  }
+
+  #middle(index) {
+    return (index + 0.5) * (this.#plot / CANDLES);
   }
 
   /** Begins with these executions, oldest first. */
@@ -96,7 +112,7 @@ export class Chart {
     const last = this.#executions.at(-1);
     if (!last) {
       this.#svg.replaceChildren(
-        drawing("text", { x: PLOT / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No trades yet"),
+        drawing("text", { x: this.#plot / 2, y: this.#height / 2, "text-anchor": "middle" }, "No trades yet"),
       );
       this.#svg.setAttribute("aria-label", "Price chart: no trades yet");
       return;
@@ -108,39 +124,43 @@ export class Chart {
     const high = Math.max(...shown.map((one) => toNumber(one.high)));
     const margin = Math.max((high - low) * 0.08, high * 0.0005);
     const scale = { low: low - margin, high: high + margin };
-    const y = (price) => PRICES * (1 - (price - scale.low) / (scale.high - scale.low));
-    this.#svg.replaceChildren(...this.#axes(scale, y), ...this.#bodies(y, shown), ...this.#lastPrice(last, y), ...this.#cross());
+    const y = (price) => this.#prices * (1 - (price - scale.low) / (scale.high - scale.low));
+    this.#svg.replaceChildren(...this.#axes(scale, y, y(toNumber(last.price))), ...this.#bodies(y, shown), ...this.#lastPrice(last, y), ...this.#cross());
     const words = `Price chart, ${this.#span} second candles: last ${plain(last.price)}, between ${plain(min(shown))} and ${plain(max(shown))}`;
     this.#svg.setAttribute("aria-label", `${words}. Arrow keys read single candles.`);
     this.#read();
   }
 
-  #axes(scale, y) {
-    const lines = steps(scale.low, scale.high, 5).map((price) => [
-      drawing("line.grid", { x1: 0, x2: PLOT, y1: y(price), y2: y(price) }),
-      drawing("text", { x: PLOT + 6, y: y(price) + 4 }, price.toFixed(2)),
-    ]);
+  #axes(scale, y, taken) {
+    const lines = steps(scale.low, scale.high, 7).map((price) => [
+      drawing("line.grid", { x1: 0, x2: this.#plot, y1: y(price), y2: y(price) }),
+      // Not below the last price, which is written there already.
+      Math.abs(y(price) - taken) > 16 && drawing("text", { x: this.#plot + 6, y: y(price) + 4 }, price.toFixed(2)),
+    ].filter(Boolean));
     const marks = [];
-    for (let index = 15; index < CANDLES; index += 20) {
+    const every = this.#width < 480 ? 30 : 18;
+    for (let index = 9; index < CANDLES; index += every) {
       const at = clock((this.#from + index) * this.#span * 1000);
-      marks.push(drawing("text", { x: middle(index), y: HEIGHT - 5, "text-anchor": "middle" }, at));
+      marks.push(drawing("text", { x: this.#middle(index), y: this.#height - 5, "text-anchor": "middle" }, at));
     }
     return [...lines.flat(), ...marks];
   }
 
   #bodies(y, shown) {
     const most = Math.max(...shown.map((one) => one.quantity), 1);
-    const half = PLOT / CANDLES / 2 - 1;
+    const half = Math.max(this.#plot / CANDLES / 2 - 1, 0.8);
+    const foot = this.#height - FOOT;
+    const room = foot - this.#prices - 6;
     const paths = { up: "", down: "" };
     this.#candles.forEach((one, index) => {
       if (!one) return;
       const [open, close] = [y(toNumber(one.open)), y(toNumber(one.close))];
-      const x = middle(index);
+      const x = this.#middle(index);
       const [top, bottom] = [Math.min(open, close), Math.max(open, close, Math.min(open, close) + 1.2)];
-      const tall = (one.quantity / most) * (VOLUME - 6);
+      const tall = (one.quantity / most) * room;
       const path = `M${x} ${y(toNumber(one.high))}V${y(toNumber(one.low))}`
         + box(x - half, top, half * 2, bottom - top)
-        + box(x - half, HEIGHT - FOOT - tall, half * 2, tall);
+        + box(x - half, foot - tall, half * 2, tall);
       paths[one.close < one.open ? "down" : "up"] += path;
     });
     return [drawing("path.up", { d: paths.up }), drawing("path.down", { d: paths.down })];
@@ -149,15 +169,15 @@ export class Chart {
   #lastPrice(last, y) {
     const at = y(toNumber(last.price));
     return [
-      drawing("line.last", { x1: 0, x2: PLOT, y1: at, y2: at }),
-      drawing("rect.last-box", { x: PLOT + 1, y: at - 9, width: RIGHT - 2, height: 18, rx: 3 }),
-      drawing("text.last-text", { x: PLOT + 6, y: at + 4 }, toNumber(last.price).toFixed(2)),
+      drawing("line.last", { x1: 0, x2: this.#plot, y1: at, y2: at }),
+      drawing("rect.last-box", { x: this.#plot + 1, y: at - 9, width: RIGHT - 2, height: 18, rx: 3 }),
+      drawing("text.last-text", { x: this.#plot + 6, y: at + 4 }, toNumber(last.price).toFixed(2)),
     ];
   }
 
   #cross() {
     if (this.#at < 0) return [];
-    return [drawing("line.cross", { x1: middle(this.#at), x2: middle(this.#at), y1: 0, y2: HEIGHT - FOOT })];
+    return [drawing("line.cross", { x1: this.#middle(this.#at), x2: this.#middle(this.#at), y1: 0, y2: this.#height - FOOT })];
   }
 
   #point(index) {
@@ -177,7 +197,6 @@ export class Chart {
   }
 }
 
-const middle = (index) => (index + 0.5) * (PLOT / CANDLES);
 const box = (x, y, width, height) => `M${x} ${y}h${width}v${height}h${-width}z`;
 const min = (shown) => shown.reduce((low, one) => (one.low < low ? one.low : low), shown[0].low);
 const max = (shown) => shown.reduce((high, one) => (one.high > high ? one.high : high), shown[0].high);
@@ -208,7 +227,7 @@ function candles(executions, from, span) {
 function steps(low, high, wanted) {
   const raw = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= raw) ?? raw;
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((one) => one >= raw) ?? raw;
   const found = [];
   for (let at = Math.ceil(low / step) * step; at < high; at += step) found.push(at);
   return found;

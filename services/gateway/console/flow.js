@@ -24,11 +24,13 @@ export function steps(logged) {
   const add = (one, depth, parent) => {
     const at = microseconds(one.event.occurredAt) - first;
     const place = found.length;
-    found.push({ ...one, service: one.event.source.slice(1), depth: Math.min(depth, DEPTH_MAX), parent, at, took: parent < 0 ? at : at - found[parent].at });
+    const service = one.event.source.slice(1);
+    found.push({ ...one, service, depth: Math.min(depth, DEPTH_MAX), parent, at, took: at - found[parent].at });
     return place;
   };
   // By hand and not by calls: a flow may be thousands of steps deep.
-  const open = (effects.get("") ?? []).toReversed().map((one) => ({ one, depth: 0, parent: -1 }));
+  if (logged.length > 0) found.push(command(logged[0].event));
+  const open = (effects.get("") ?? []).toReversed().map((one) => ({ one, depth: 1, parent: 0 }));
   while (open.length > 0) {
     const { one, depth, parent } = open.pop();
     const place = add(one, depth, parent);
@@ -39,10 +41,22 @@ export function steps(logged) {
   return found;
 }
 
-/** Services in the order in which they come into the flow. */
+/** The command that began a flow: no event, so that only its effects tell of it. */
+function command({ actor = "", correlationId, occurredAt }) {
+  const [kind, name = ""] = actor.split(":");
+  const event = { eventType: "command", actor, correlationId, occurredAt };
+  return { command: true, position: "0", event, service: kind === "user" || !kind ? "caller" : name, depth: 0, parent: -1, at: 0, took: 0 };
+}
+
+/** Places of the steps in the order they were archived. */
+export function archived(found) {
+  const places = found.map((_, place) => place);
+  return places.sort((a, b) => Number(BigInt(found[a].position) - BigInt(found[b].position)));
+}
+
+/** Who takes part, in the order in which they come into the flow. */
 export function cast(found) {
-  const byTime = found.toSorted((a, b) => Number(BigInt(a.position) - BigInt(b.position)));
-  return [...new Set(byTime.map(({ service }) => service))];
+  return [...new Set(archived(found).map((place) => found[place].service))];
 }
 
 /** Names of services that consume an event, without the one that wrote it. */

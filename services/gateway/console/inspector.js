@@ -33,8 +33,8 @@ export function inspected(event, position) {
     "div.inspected",
     {},
     element("h3", {}, event.eventType, position && element("span.quiet.small", {}, ` at ${position}`)),
-    payload(event.payload),
-    element("details", {}, element("summary", {}, "Envelope"), element("dl.facts.tall", {}, facts)),
+    event.payload && payload(event.payload),
+    element("details", { open: !event.payload }, element("summary", {}, "Envelope"), element("dl.facts.tall", {}, facts)),
   );
 }
 

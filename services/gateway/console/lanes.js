@@ -1,7 +1,7 @@
 // A flow as a drawing: a lane for each service, events on them, and lines from cause to effect.
 
 import { drawing, element } from "./element.js";
-import { cast } from "./flow.js";
+import { archived, cast } from "./flow.js";
 import { tint } from "./tints.js";
 import { span } from "./words.js";
 
@@ -17,10 +17,7 @@ export const DRAWN_MAX = 200;
 export function lanes(found, picked) {
   const services = cast(found);
   // From left to right in the order they were archived, so that lines never go backwards.
-  const order = found
-    .map((step, place) => ({ step, place }))
-    .sort((a, b) => Number(BigInt(a.step.position) - BigInt(b.step.position)))
-    .slice(0, DRAWN_MAX);
+  const order = archived(found).slice(0, DRAWN_MAX).map((place) => ({ step: found[place], place }));
   const x = new Map(order.map(({ place }, index) => [place, LEFT + STEP * (index + 0.5)]));
   const y = (service) => TOP + LANE * (services.indexOf(service) + 0.5);
   const width = LEFT + STEP * order.length + 20;
@@ -34,7 +31,10 @@ export function lanes(found, picked) {
     .map(({ step, place }) => line(x.get(step.parent), y(found[step.parent].service), x.get(place), y(step.service)));
   const dots = order.map(({ step, place }) => {
     const pick = () => picked(place);
-    const words = `${step.event.eventType} by ${step.service}, ${span(step.at)} after the first`;
+    const words = step.command
+      ? `The command, by ${step.event.actor || "nobody named"}`
+      : `${step.event.eventType} by ${step.service}, ${span(step.at)} after the first`;
+    const [cx, cy] = [x.get(place), y(step.service)];
     return drawing(
       `g.dot.${tint(step.service)}`,
       {
@@ -42,9 +42,11 @@ export function lanes(found, picked) {
         onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), pick()),
       },
       drawing("title", {}, words),
-      drawing("circle.reach", { cx: x.get(place), cy: y(step.service), r: 14 }),
-      drawing("circle", { cx: x.get(place), cy: y(step.service), r: 7 }),
-      drawing("text.took", { x: x.get(place), y: y(step.service) - 12, "text-anchor": "middle" }, place === 0 ? "start" : `+${span(step.took)}`),
+      drawing("circle.reach", { cx, cy, r: 12 }),
+      step.command
+        ? drawing("rect.mark", { x: cx - 6.5, y: cy - 6.5, width: 13, height: 13, rx: 3 })
+        : drawing("circle.mark", { cx, cy, r: 7 }),
+      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command ? "command" : `+${span(step.took)}`),
     );
   });
   const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Events by service, causes joined to effects" }, rows, lines, dots);

@@ -18,6 +18,9 @@ const TAPE_MAX = 60;
 /** Matches that the chart begins with: as many as one call gives. */
 const PAST = 1000;
 
+/** The symbol that was looked at last, for those who come back. */
+let lastSeen = "";
+
 /** Shows the market with one symbol, the first one unless the address has another. */
 export async function marketView(main, context) {
   const { calls, rest, session, signal } = context;
@@ -30,11 +33,14 @@ export async function marketView(main, context) {
     return;
   }
   if (signal.aborted) return;
-  const instrument = instruments.find(({ symbol }) => symbol === rest[0]) ?? instruments[0];
+  const instrument = instruments.find(({ symbol }) => symbol === (rest[0] ?? lastSeen))
+    ?? instruments.find(({ referencePrice }) => referencePrice)
+    ?? instruments[0];
   if (!instrument) {
     main.append(element("p.empty", {}, "Nothing is traded here yet."));
     return;
   }
+  lastSeen = instrument.symbol;
   document.title = `${instrument.symbol} · Outcry`;
   const ticket = session.is("ROLE_USER") && new Ticket(context, instruments, instrument.symbol);
   const badge = element("span.live");
@@ -55,9 +61,12 @@ export async function marketView(main, context) {
       panel("Tape", { id: "tape" }, tape.node),
     ),
   ));
-  list.node.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   followBook(context, instrument.symbol, bookView, badge);
-  await followTape(context, instrument.symbol, tape, chart);
+  const traded = (price) => {
+    instruments = instruments.map((one) => (one.symbol === instrument.symbol ? { ...one, referencePrice: price } : one));
+    list.show(instruments);
+  };
+  await followTape(context, instrument.symbol, tape, chart, traded);
 }
 
 function followBook({ calls, signal }, symbol, view, badge) {
@@ -75,7 +84,7 @@ function followBook({ calls, signal }, symbol, view, badge) {
   });
 }
 
-async function followTape({ calls, signal }, symbol, tape, chart) {
+async function followTape({ calls, signal }, symbol, tape, chart, traded) {
   let past = [];
   try {
     const request = { symbol, size: PAST, latest: true };
@@ -87,7 +96,10 @@ async function followTape({ calls, signal }, symbol, tape, chart) {
   if (signal.aborted) return;
   let rows = past.slice(0, TAPE_MAX);
   let sequence = past[0]?.venueSequence ?? "0";
-  const draw = perFrame(() => tape.show(rows));
+  const draw = perFrame(() => {
+    tape.show(rows);
+    if (rows[0]) traded(rows[0].price);
+  });
   chart.begin(past.toReversed());
   draw();
   new Feed(calls, `${TRADES}/StreamTape`, {
@@ -109,6 +121,7 @@ function watchList(instruments, current) {
     columns: [
       {
         title: "Symbol",
+        mark: ({ symbol }) => symbol,
         cell: ({ symbol, name }) => element(
           "a.two-lines",
           { href: `#/market/${symbol}`, "aria-current": symbol === current ? "true" : false },

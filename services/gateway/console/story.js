@@ -80,7 +80,7 @@ function tell(main, { calls, signal }, id, events, types) {
   const pick = (place) => {
     const step = found[place];
     chosen = step.position;
-    inspector.replaceChildren(inspected(step.event, step.position));
+    inspector.replaceChildren(step.command ? inspected(step.event) : inspected(step.event, step.position));
     showChosen();
   };
   const showChosen = () => {
@@ -122,16 +122,24 @@ function tell(main, { calls, signal }, id, events, types) {
 
 function summarised(found) {
   if (found.length === 0) return ["Nothing of this flow is archived yet, or it is not about you. New events appear here."];
-  const services = cast(found);
+  const events = found.slice(1);
+  const services = cast(events);
   const length = Math.max(...found.map(({ at }) => at));
   const first = found[0].event;
   return [
-    element("b", {}, amount(found.length, "event")),
+    element("b", {}, amount(events.length, "event")),
     ` from ${amount(services.length, "service")} in `,
     element("b", {}, span(length)),
-    `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${first.actor ? first.actor.split(":")[0] : "nobody named"}. `,
+    `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${who(first.actor)}. `,
     ...services.map((service) => element(`span.pill.service.${tint(service)}`, {}, service)),
   ];
+}
+
+/** "user:<id>" as people say it. */
+function who(actor) {
+  const [kind, name = ""] = (actor ?? "").split(":");
+  if (!kind) return "nobody named";
+  return kind === "user" ? `user ${shortId(name)}` : `${kind} ${name}`;
 }
 
 function stepTable(types, picked) {
@@ -152,9 +160,9 @@ function stepTable(types, picked) {
         },
       },
       { title: "Written by", mark: ({ service }) => service, cell: ({ service }) => element(`span.pill.service.${tint(service)}`, {}, service) },
-      { title: "Since start", kind: "number", cell: ({ at }) => span(at) },
-      { title: "Since cause", kind: "number", cell: ({ took, parent }) => (parent < 0 ? "–" : span(took)) },
-      { title: "Consumed by", kind: "quiet wide", cell: ({ event, service }) => readers(types.get(event.eventType), service).join(", ") || "–" },
+      { title: "Since start", kind: "number", cell: ({ at, command }) => (command ? "–" : span(at)) },
+      { title: "Since cause", kind: "number", cell: ({ took, parent }) => (parent < 1 ? "–" : span(took)) },
+      { title: "Consumed by", kind: "quiet wide", cell: ({ event, service }) => readers(types.get(event.eventType), service).join(", ") },
     ],
   });
 }

@@ -78,7 +78,7 @@ export class Ticket {
   #postOnly = element("input", { type: "checkbox", id: "post-only" });
   #value = element("p.quiet.small", { role: "status" });
   #result = element("div.result", { role: "status" });
-  #send = element("button.primary.wide", { type: "submit" });
+  #send = element("button.primary.whole", { type: "submit" });
   #sides;
 
   constructor(context, instruments, symbol) {
