@@ -7,6 +7,9 @@ import { choice, count } from "./words.js";
 /** Levels of each side that are asked for and shown. */
 export const DEPTH = 12;
 
+/** How often a book is drawn, in milliseconds. */
+const DRAWN_EVERY = 60;
+
 /** A book as it stands, from a snapshot and the changes after it. */
 export class Book {
   bids = new Map();
@@ -52,7 +55,7 @@ export class BookView {
   #bids = ladder("Bids", "bids");
   #middle = element("div.middle");
   /** Asks for a drawing before the next frame. */
-  changed = perFrame(() => this.#draw());
+  changed = perFrame(() => this.#draw(), DRAWN_EVERY);
 
   /** @param picked is given the price and the side of a level that somebody picks */
   constructor(picked) {

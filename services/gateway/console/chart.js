@@ -10,6 +10,9 @@ const SPANS = [1, 5, 15, 60, 300, 900, 3600];
 /** Candles that are shown at most: more would be thinner than their gaps. */
 const CANDLES = 90;
 
+/** How often it is drawn, in milliseconds: often enough for a pointer that moves over it. */
+const DRAWN_EVERY = 40;
+
 /** Executions that are kept for it. */
 const EXECUTIONS_MAX = 6000;
 
@@ -32,7 +35,7 @@ export class Chart {
   #readout = element("p.readout.small", { "aria-live": "off" });
   #choice = element("div.segments", { role: "group", "aria-label": "Length of a candle" });
   /** Asks for a drawing before the next frame. */
-  changed = perFrame(() => this.#draw());
+  changed = perFrame(() => this.#draw(), DRAWN_EVERY);
 
   constructor() {
     this.controls = this.#choice;

@@ -41,15 +41,24 @@ export function panel(title, { id = "", aside = [], level = "h2" } = {}, ...chil
   );
 }
 
-/** Calls `draw` before the page is next drawn, however often it is asked for until then. */
-export function perFrame(draw) {
+/**
+ * Calls `draw` before the page is next drawn, however often it is asked for until then.
+ *
+ * @param every milliseconds between two drawings at least
+ */
+export function perFrame(draw, every = 0) {
   let asked = false;
+  let drawn = -Infinity;
+  const next = () => requestAnimationFrame((now) => {
+    asked = false;
+    drawn = now;
+    draw();
+  });
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      draw();
-    });
+    const rest = drawn + every - performance.now();
+    if (rest > 0) setTimeout(next, rest);
+    else next();
   };
 }

@@ -11,7 +11,10 @@ const SUBSCRIBE = "outcry.eventlog.v1.EventLogService/Subscribe";
 
 /** Events that are kept until the oldest are let go, and those that are shown. */
 const KEPT_MAX = 1000;
-const SHOWN_MAX = 150;
+const SHOWN_MAX = 100;
+
+/** How often the list is drawn, in milliseconds: nobody reads faster, and drawing costs more than reading. */
+const DRAWN_EVERY = 150;
 
 /** How many patterns a subscription may have. */
 const PATTERNS_MAX = 64;
@@ -55,7 +58,7 @@ export function eventsView(main, context) {
     // What came meanwhile is told, and shown afterwards.
     pause.textContent = frozen ? `Go on (${count(all - frozen.all)} new)` : "Pause";
     table.show(frozen?.events ?? newest(events));
-  });
+  }, DRAWN_EVERY);
   pause.addEventListener("click", () => {
     frozen = frozen ? null : { events: newest(events), all };
     pause.setAttribute("aria-pressed", String(frozen !== null));

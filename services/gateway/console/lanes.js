@@ -46,7 +46,7 @@ export function lanes(found, picked) {
       step.command
         ? drawing("rect.mark", { x: cx - 6.5, y: cy - 6.5, width: 13, height: 13, rx: 3 })
         : drawing("circle.mark", { cx, cy, r: 7 }),
-      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command ? "command" : `+${span(step.took)}`),
+      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command ? "command" : step.at === 0 ? "" : `+${span(step.took)}`),
     );
   });
   const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Events by service, causes joined to effects" }, rows, lines, dots);

@@ -17,10 +17,13 @@ const COLUMNS = [0, 390, WIDTH - BOX];
 const TOPIC = 190;
 
 /** Dots that are on their way at once: more would only be a blur. */
-const DOTS_MAX = 80;
+const DOTS_MAX = 60;
 
 /** How long a dot is on its way, in milliseconds. */
 const FLIGHT = 900;
+
+/** How often the counts are drawn, in milliseconds. */
+const COUNTED_EVERY = 200;
 
 /** How often rates are told, in milliseconds. */
 const RATE_EVERY = 1000;
@@ -65,7 +68,7 @@ class Drawn {
   #dots = 0;
   #layer = drawing("g");
   #still = matchMedia("(prefers-reduced-motion: reduce)");
-  #changed = perFrame(() => this.#tell());
+  #changed = perFrame(() => this.#tell(), COUNTED_EVERY);
 
   constructor(types) {
     const sorted = types.toSorted((a, b) => (a.owner === b.owner ? (a.topic < b.topic ? -1 : 1) : a.owner < b.owner ? -1 : 1));

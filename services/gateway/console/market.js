@@ -15,6 +15,9 @@ const TRADES = "outcry.trades.v1.TradeService";
 /** Matches that the tape shows. */
 const TAPE_MAX = 60;
 
+/** How often the tape is drawn, in milliseconds. */
+const DRAWN_EVERY = 100;
+
 /** Matches that the chart begins with: as many as one call gives. */
 const PAST = 1000;
 
@@ -99,7 +102,7 @@ async function followTape({ calls, signal }, symbol, tape, chart, traded) {
   const draw = perFrame(() => {
     tape.show(rows);
     if (rows[0]) traded(rows[0].price);
-  });
+  }, DRAWN_EVERY);
   chart.begin(past.toReversed());
   draw();
   new Feed(calls, `${TRADES}/StreamTape`, {

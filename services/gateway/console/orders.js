@@ -6,7 +6,7 @@ import { ask, field, Unfit } from "./form.js";
 import { money, parseMoney, parts, plain, toMoney } from "./money.js";
 import { announce, confirmDone, problem } from "./problem.js";
 import { Table } from "./table.js";
-import { choice, clock, count, date, randomId } from "./words.js";
+import { choice, clock, count, date, microseconds, randomId } from "./words.js";
 
 const ORDERS = "outcry.orders.v1.OrderService";
 
@@ -15,6 +15,9 @@ const ORDERS_MAX = 1000;
 
 /** Orders that are shown at once. */
 const SHOWN_MAX = 200;
+
+/** How often the list is drawn, in milliseconds. */
+const DRAWN_EVERY = 100;
 
 /** The first page is there before all updates are. */
 const PAGE = 100;
@@ -30,9 +33,9 @@ export class Orders {
   #context;
   #orders = new Map();
   #sequence = "0";
-  #openOnly = true;
+  #openOnly = false;
   #table;
-  #changed = perFrame(() => this.#draw());
+  #changed = perFrame(() => this.#draw(), DRAWN_EVERY);
   #tabs;
   badge = element("span.live");
 
@@ -40,7 +43,7 @@ export class Orders {
   constructor(context, updated = () => {}) {
     this.#context = context;
     this.#table = orderTable({ cancel: (order) => this.#cancel(order), replace: (order) => this.#replace(order) });
-    this.#tabs = [[true, "Open"], [false, "All"]].map(([openOnly, text]) =>
+    this.#tabs = [[false, "All"], [true, "Open"]].map(([openOnly, text]) =>
       element("button", { type: "button", onclick: () => this.#filter(openOnly) }, text));
     this.controls = [
       element("div.segments", { role: "group", "aria-label": "Which orders" }, this.#tabs),
@@ -48,7 +51,7 @@ export class Orders {
       this.badge,
     ];
     this.node = this.#table.node;
-    this.#filter(true);
+    this.#filter(false);
     this.#follow(updated);
   }
 
@@ -76,29 +79,31 @@ export class Orders {
 
   #take(order) {
     const known = this.#orders.get(order.orderId);
+    const updated = microseconds(order.updatedAt);
     // The stream begins with updates that are older than the listing.
-    if (known && known.updatedAt > order.updatedAt) return;
-    this.#orders.set(order.orderId, order);
+    if (known && known.updated > updated) return;
+    const created = known?.created ?? microseconds(order.createdAt);
+    this.#orders.set(order.orderId, { order, created, updated });
     if (this.#orders.size > ORDERS_MAX) this.#shed();
     this.#changed();
   }
 
   /** Lets the oldest go, final ones first. */
   #shed() {
-    const oldest = [...this.#orders.values()].sort((a, b) => isOpen(a) - isOpen(b) || (a.createdAt < b.createdAt ? -1 : 1));
-    for (const { orderId } of oldest.slice(0, ORDERS_MAX / 10)) this.#orders.delete(orderId);
+    const oldest = [...this.#orders.values()].sort((a, b) => isOpen(a.order) - isOpen(b.order) || a.created - b.created);
+    for (const { order: { orderId } } of oldest.slice(0, ORDERS_MAX / 10)) this.#orders.delete(orderId);
   }
 
   #filter(openOnly) {
     this.#openOnly = openOnly;
-    this.#tabs.forEach((tab, index) => tab.setAttribute("aria-pressed", String((index === 0) === openOnly)));
+    this.#tabs.forEach((tab, index) => tab.setAttribute("aria-pressed", String((index === 1) === openOnly)));
     this.#changed();
   }
 
   #draw() {
-    const wanted = [...this.#orders.values()].filter((order) => !this.#openOnly || isOpen(order));
-    wanted.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-    this.#table.show(wanted.slice(0, SHOWN_MAX));
+    const wanted = [...this.#orders.values()].filter(({ order }) => !this.#openOnly || isOpen(order));
+    wanted.sort((a, b) => b.created - a.created);
+    this.#table.show(wanted.slice(0, SHOWN_MAX).map(({ order }) => order));
   }
 
   async #cancel(order) {
@@ -113,7 +118,7 @@ export class Orders {
   }
 
   #cancelAll() {
-    const open = [...this.#orders.values()].filter(isOpen).length;
+    const open = [...this.#orders.values()].filter(({ order }) => isOpen(order)).length;
     const requestId = randomId();
     ask({
       title: "Cancel every open order?",

@@ -28,6 +28,9 @@ const VIEWS = {
 
 const FIRST = "market";
 
+/** When the session is tried again after the platform has not answered, in milliseconds. */
+const RESTORED_AGAIN = 3000;
+
 const main = document.getElementById("main");
 const session = new Session();
 let context;
@@ -53,10 +56,10 @@ function show({ moved }) {
   const allowed = !view.who || view.who(session);
   if (name !== "sign-in") wanted = location.hash;
   try {
-    if (allowed) view.show(main, { ...context, signal: leaving.signal, rest, name, wanted });
-    else barred(view);
+    const shown = allowed ? view.show(main, { ...context, signal: leaving.signal, rest }) : barred(view);
+    Promise.resolve(shown).catch(failed);
   } catch (error) {
-    main.replaceChildren(problem(error, { again: () => show({ moved: false }) }));
+    failed(error);
   }
   if (!moved) return;
   // Whoever moves by keyboard or hears the page starts at the new view.
@@ -65,10 +68,15 @@ function show({ moved }) {
   announce(view.title);
 }
 
+/** Shows what should not have happened. */
+function failed(error) {
+  main.replaceChildren(problem(error, { again: () => show({ moved: false }) }));
+}
+
 /** Says who may see a view, and how to get there. */
 function barred(view) {
   if (!session.user) {
-    signInView(main, { ...context, signal: leaving.signal, wanted, why: `Sign in to see “${view.title}”.` });
+    signInView(main, { ...context, why: `Sign in to see “${view.title}”.` });
     return;
   }
   main.append(element(
@@ -86,6 +94,8 @@ function showViews(current) {
     .map(([name, { title }]) =>
       element("a", { href: `#/${name}`, "aria-current": name === current ? "page" : false }, title));
   document.getElementById("views").replaceChildren(...links);
+  // On a phone, the views are wider than the page.
+  links.find((link) => link.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function showWho() {
@@ -111,6 +121,16 @@ async function signOut() {
   }
 }
 
+/** Goes on with the tab's session. While the platform does not answer, the page is nobody's and tries again. */
+async function restored() {
+  try {
+    await session.restore(context.calls);
+  } catch (error) {
+    if (error.passes) setTimeout(restored, RESTORED_AGAIN);
+    else announce("Your session has ended: sign in again");
+  }
+}
+
 async function begin() {
   chooseTheme(document.getElementById("theme"));
   const answer = await fetch("/console/contract.json");
@@ -119,12 +139,7 @@ async function begin() {
   const nobody = { token: async () => "", reject() {} };
   session.open(new Calls(contract, nobody));
   context = { session, contract, calls: new Calls(contract, session) };
-  showWho();
-  try {
-    await session.restore(context.calls);
-  } catch (error) {
-    announce(`You are not signed in any more: ${error.message}`);
-  }
+  await restored();
   session.addEventListener("change", () => {
     showWho();
     if (address().name === "sign-in" && session.user) location.hash = wanted || `#/${FIRST}`;

@@ -4,6 +4,11 @@ import { element } from "./element.js";
 
 /** What to do, by the platform's own word for it. */
 const BY_REASON = {
+  BAD_CREDENTIALS: "Check the e-mail address and the password. Who is new here registers first.",
+  LOGIN_LOCKED: "Too many wrong passwords. Wait some minutes, then try again.",
+  EMAIL_TAKEN: "Sign in with this address, or register with another one.",
+  REFRESH_TOKEN_REUSED: "The session was used elsewhere, as by a copied tab, and has ended for safety. Sign in again.",
+  BAD_REFRESH_TOKEN: "The session has ended. Sign in again.",
   RATE_LIMITED: "That was more than your allowance. Wait a moment, then try again.",
   TOO_BUSY: "The platform has all hands full. Wait a moment, then try again.",
   TOO_MANY_AT_ONCE: "You have too much open at once. Close other tabs of the console, then try again.",

@@ -16,6 +16,15 @@ const ORDERS = "outcry.orders.v1.OrderService";
 /** Orders whose stories are offered. */
 const OFFERED = 20;
 
+/**
+ * When the last event of a flow is so old, it has come to rest, in milliseconds: what follows is read from
+ * now on, and not all that has happened on the platform since then.
+ */
+const SETTLED_AFTER = 60_000;
+
+/** How often a flow is drawn while it grows, in milliseconds. */
+const DRAWN_EVERY = 100;
+
 /** Events of one flow that are followed: as many as the platform shows of one. */
 const EVENTS_MAX = 4000;
 
@@ -94,7 +103,7 @@ function tell(main, { calls, signal }, id, events, types) {
     scene.replaceChildren(found.length > 0 ? lanes(found, pick) : "", found.length > DRAWN_MAX ? element("p.quiet.small", {}, `The drawing has the first ${DRAWN_MAX} events; the list has all.`) : "");
     table.show(found);
     showChosen();
-  });
+  }, DRAWN_EVERY);
   main.append(element(
     "div.story",
     {},
@@ -104,13 +113,15 @@ function tell(main, { calls, signal }, id, events, types) {
   ));
   draw();
   let last = events.at(-1)?.position;
+  let fresh = last && Date.now() - Date.parse(events.at(-1).event.occurredAt) < SETTLED_AFTER;
   const seen = new Set(events.map(({ position }) => position));
   new Feed(calls, `${EVENT_LOG}/Subscribe`, {
     signal,
     badge,
-    request: () => (last ? { afterPosition: last } : { fromNow: true }),
+    request: () => (last && fresh ? { afterPosition: last } : { fromNow: true }),
     take({ logged }) {
       last = logged.position;
+      fresh = true;
       if (logged.event.correlationId !== id || seen.has(logged.position) || events.length >= EVENTS_MAX) return;
       seen.add(logged.position);
       events.push(logged);
@@ -154,7 +165,7 @@ function stepTable(types, picked) {
         mark: ({ depth }) => depth,
         cell: (step) => {
           const button = element("button.link", { type: "button", onclick: () => picked(step) }, step.event.eventType);
-          const holder = element("span.branch", {}, step.depth > 0 && element("span.quiet", { "aria-hidden": "true" }, "└ "), button);
+          const holder = element("span.branch", {}, step.depth > 0 && element("span.quiet", { "aria-hidden": "true" }, "└"), button);
           holder.style.setProperty("--depth", String(step.depth));
           return holder;
         },

@@ -76,7 +76,7 @@ export class Ticket {
   #stop = price();
   #expires = element("input", { type: "datetime-local", step: "1" });
   #postOnly = element("input", { type: "checkbox", id: "post-only" });
-  #value = element("p.quiet.small", { role: "status" });
+  #value = element("p.quiet.small");
   #result = element("div.result", { role: "status" });
   #send = element("button.primary.whole", { type: "submit" });
   #sides;
@@ -185,7 +185,8 @@ export class Ticket {
     const refused = order.status === "ORDER_STATUS_REJECTED";
     const status = choice(order.status, "ORDER_STATUS_");
     const why = refused ? order.message || choice(order.rejectReason, "REJECT_REASON_") : "";
-    const filled = order.cumulativeQuantity ? `, ${count(order.cumulativeQuantity)} filled at ${money(order.averagePrice)}` : "";
+    const some = order.status === "ORDER_STATUS_FILLED" ? "" : `, ${count(order.cumulativeQuantity ?? 0)} filled`;
+    const filled = order.cumulativeQuantity ? `${some} at ${money(order.averagePrice)}` : "";
     announce(`Order ${status}${filled}${why ? `: ${why}` : ""}`);
     this.#result.replaceChildren(element(
       refused ? "p.outcome.bad" : "p.outcome.good",
