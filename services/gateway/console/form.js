@@ -39,7 +39,6 @@ export function mark(form, violations) {
   const left = [];
   for (const node of form.querySelectorAll(".wrong")) node.textContent = "";
   for (const node of form.querySelectorAll("[aria-invalid]")) node.removeAttribute("aria-invalid");
-  let first;
   for (const violation of violations) {
     const holder = form.querySelector(`[data-field="${CSS.escape(violation.field)}"]:not([hidden])`);
     if (!holder) {
@@ -50,9 +49,8 @@ export function mark(form, violations) {
     control.setAttribute("aria-invalid", "true");
     const wrong = holder.querySelector(".wrong");
     wrong.textContent = [wrong.textContent, violation.description].filter(Boolean).join("; ");
-    first ??= control;
   }
-  first?.focus();
+  form.querySelector("[aria-invalid]")?.focus();
   return left;
 }
 

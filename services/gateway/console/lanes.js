@@ -5,8 +5,8 @@ import { archived, cast } from "./flow.js";
 import { tint } from "./tints.js";
 import { span } from "./words.js";
 
-const LANE = 46;
-const STEP = 62;
+const LANE = 54;
+const STEP = 66;
 const LEFT = 112;
 const TOP = 26;
 
@@ -46,7 +46,8 @@ export function lanes(found, picked) {
       step.command
         ? drawing("rect.mark", { x: cx - 6.5, y: cy - 6.5, width: 13, height: 13, rx: 3 })
         : drawing("circle.mark", { cx, cy, r: 7 }),
-      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command ? "command" : step.at === 0 ? "" : `+${span(step.took)}`),
+      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command || step.at === 0 ? "" : `+${span(step.took)}`),
+      drawing("text.what", { x: cx, y: cy + 21, "text-anchor": "middle" }, step.event.eventType.split(".")[1] ?? "command"),
     );
   });
   const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Events by service, causes joined to effects" }, rows, lines, dots);

@@ -142,7 +142,7 @@ function summarised(found) {
     ` from ${amount(services.length, "service")} in `,
     element("b", {}, span(length)),
     `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${who(first.actor)}. `,
-    ...services.map((service) => element(`span.pill.service.${tint(service)}`, {}, service)),
+    ...services.flatMap((service) => [element(`span.pill.service.${tint(service)}`, {}, service), " "]),
   ];
 }
 
