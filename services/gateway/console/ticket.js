@@ -34,7 +34,10 @@ const NEEDS = {
 /** Lives of orders that never rest. */
 const NEVER_RESTS = ["TIME_IN_FORCE_IOC", "TIME_IN_FORCE_FOK"];
 
-/** What is wrong with terms, by the rules that an instrument has. */
+/**
+ * What is wrong with terms, by the rules that an instrument has and that do not change while it trades.
+ * How far a limit may be from the last price is the venue's to say.
+ */
 export function findings({ quantity, limit, stop }, { limit: needsLimit, stop: needsStop }, instrument) {
   const found = [];
   const wrong = (name, description) => found.push({ field: `terms.${name}`, description });
@@ -48,12 +51,6 @@ export function findings({ quantity, limit, stop }, { limit: needsLimit, stop: n
     if (!needed) continue;
     if (price === undefined || price <= 0n) wrong(name, "write a price, such as 101.25");
     else if (price % tick !== 0n) wrong(name, `only multiples of ${plain(tick)}`);
-  }
-  const reference = parts(instrument.referencePrice);
-  const band = BigInt(instrument.bandBps ?? 0);
-  if (needsLimit && limit > 0n && reference && band > 0n) {
-    const room = (reference * band) / 10_000n;
-    if (limit > reference * 2n + room) wrong("limit_price", `far beyond the last price, ${plain(reference)}`);
   }
   const largest = parts(instrument.maxOrderValue);
   if (found.length === 0 && needsLimit && largest && times(limit, quantity) > largest) {
