@@ -25,7 +25,11 @@ export async function accountView(main, context) {
   const shares = sharesTable();
   const positions = positionTable();
   const held = element("div");
-  const deposit = element("button.small", { type: "button", onclick: () => askDeposit(calls) }, "Deposit");
+  const deposit = element(
+    "button.small",
+    { type: "button", onclick: () => askDeposit(calls) },
+    "Deposit",
+  );
   const refresh = followBalances(context, cash, shares);
   const orders = new Orders(context, refresh);
   const ticket = element("div");
@@ -49,7 +53,9 @@ export async function accountView(main, context) {
   try {
     const { instruments = [] } = await calls.call(`${TRADES}/ListInstruments`);
     if (signal.aborted || instruments.length === 0) return;
-    ticket.replaceWith(panel("Order", { id: "order" }, new Ticket(context, instruments, instruments[0].symbol).node));
+    ticket.replaceWith(
+      panel("Order", { id: "order" }, new Ticket(context, instruments, instruments[0].symbol).node),
+    );
   } catch (error) {
     ticket.append(problem(error));
   }
@@ -73,7 +79,10 @@ function followBalances({ calls, signal }, cash, shares) {
   load();
   new Feed(calls, EVENTS, {
     signal,
-    request: () => ({ topics: ["funds.*"], ...(position ? { afterPosition: position } : { fromNow: true }) }),
+    request: () => ({
+      topics: ["funds.*"],
+      ...(position ? { afterPosition: position } : { fromNow: true }),
+    }),
     take({ logged }) {
       position = logged.position;
       moved();
@@ -89,7 +98,11 @@ function showBalances(balances, cash, shares) {
       const free = parts(available.cash) ?? 0n;
       const kept = parts(locked?.cash) ?? 0n;
       const currency = available.cash.currencyCode;
-      return [tile(`Available, ${currency}`, plain(free)), tile("Locked for orders", plain(kept)), tile("In all", plain(free + kept))];
+      return [
+        tile(`Available, ${currency}`, plain(free)),
+        tile("Locked for orders", plain(kept)),
+        tile("In all", plain(free + kept)),
+      ];
     });
   if (tiles.length === 0) tiles.push(tile("Available", "0.00"));
   cash.replaceChildren(...tiles);
@@ -107,8 +120,16 @@ function sharesTable() {
     empty: "No shares yet.",
     columns: [
       { title: "Symbol", kind: "strong", cell: ({ available }) => available.shares.symbol },
-      { title: "Available", kind: "number", cell: ({ available }) => count(available.shares.quantity ?? 0) },
-      { title: "Locked for orders", kind: "number", cell: ({ locked }) => count(locked?.shares?.quantity ?? 0) },
+      {
+        title: "Available",
+        kind: "number",
+        cell: ({ available }) => count(available.shares.quantity ?? 0),
+      },
+      {
+        title: "Locked for orders",
+        kind: "number",
+        cell: ({ locked }) => count(locked?.shares?.quantity ?? 0),
+      },
     ],
   });
 }
@@ -136,26 +157,49 @@ function followPositions({ calls, signal }, table, held) {
 }
 
 function gainText(value) {
-  return element(value < 0n ? "span.sold" : "span.bought", {}, `${value > 0n ? "+" : ""}${plain(value)} unrealised`);
+  return element(
+    value < 0n ? "span.sold" : "span.bought",
+    {},
+    `${value > 0n ? "+" : ""}${plain(value)} unrealised`,
+  );
 }
 
 function positionTable() {
   const gain = (amount) => {
     const value = parts(amount);
-    return element(value < 0n ? "span.sold" : value > 0n ? "span.bought" : "span", {}, signed(amount));
+    return element(
+      value < 0n ? "span.sold" : value > 0n ? "span.bought" : "span",
+      {},
+      signed(amount),
+    );
   };
   return new Table({
     caption: "Positions",
     key: ({ symbol }) => symbol,
     empty: "No positions yet. What you buy appears here with its cost and profit.",
     columns: [
-      { title: "Symbol", kind: "strong", mark: ({ symbol }) => symbol, cell: ({ symbol }) => element("a", { href: `#/market/${symbol}` }, symbol) },
+      {
+        title: "Symbol",
+        kind: "strong",
+        mark: ({ symbol }) => symbol,
+        cell: ({ symbol }) => element("a", { href: `#/market/${symbol}` }, symbol),
+      },
       { title: "Shares", kind: "number", cell: ({ quantity }) => count(quantity ?? 0) },
       { title: "Last", kind: "number", cell: ({ lastPrice }) => money(lastPrice) },
       { title: "Value", kind: "number", cell: ({ marketValue }) => money(marketValue) },
       { title: "Cost", kind: "number", cell: ({ cost }) => money(cost) },
-      { title: "Unrealised", kind: "number", mark: ({ unrealisedProfit }) => signed(unrealisedProfit), cell: ({ unrealisedProfit }) => gain(unrealisedProfit) },
-      { title: "Realised", kind: "number", mark: ({ realisedProfit }) => signed(realisedProfit), cell: ({ realisedProfit }) => gain(realisedProfit) },
+      {
+        title: "Unrealised",
+        kind: "number",
+        mark: ({ unrealisedProfit }) => signed(unrealisedProfit),
+        cell: ({ unrealisedProfit }) => gain(unrealisedProfit),
+      },
+      {
+        title: "Realised",
+        kind: "number",
+        mark: ({ realisedProfit }) => signed(realisedProfit),
+        cell: ({ realisedProfit }) => gain(realisedProfit),
+      },
     ],
   });
 }
@@ -165,12 +209,20 @@ function askDeposit(calls) {
   let requestId = randomId();
   const dialog = ask({
     title: "Deposit",
-    children: [field("amount", "Amount in USD", input, { hint: "It is available once the payment provider has captured it." })],
+    children: [
+      field("amount", "Amount in USD", input, {
+        hint: "It is available once the payment provider has captured it.",
+      }),
+    ],
     action: "Deposit",
     act: async () => {
       const value = parseMoney(input.value);
-      if (!value) throw new Unfit([{ field: "amount", description: "write an amount, such as 1000.00" }]);
-      await calls.call("outcry.payments.v1.PaymentService/CreatePayment", { requestId, amount: toMoney(value, "USD") });
+      if (!value)
+        throw new Unfit([{ field: "amount", description: "write an amount, such as 1000.00" }]);
+      await calls.call("outcry.payments.v1.PaymentService/CreatePayment", {
+        requestId,
+        amount: toMoney(value, "USD"),
+      });
       confirmDone("The payment is on its way");
     },
   });

@@ -34,7 +34,9 @@ export class Book {
   /** Levels of a side, best first. */
   levels(side) {
     const down = side === "bids";
-    return [...this[side].values()].sort((a, b) => ((a.price < b.price) === down ? 1 : -1)).slice(0, DEPTH);
+    return [...this[side].values()]
+      .sort((a, b) => (a.price < b.price === down ? 1 : -1))
+      .slice(0, DEPTH);
   }
 }
 
@@ -89,7 +91,9 @@ export class BookView {
   #fill(side, levels, most, taking) {
     levels.forEach((level, index) => {
       const row = side.rows[index];
-      const text = level ? [plain(level.price), count(level.quantity), count(level.total)] : ["", "", ""];
+      const text = level
+        ? [plain(level.price), count(level.quantity), count(level.total)]
+        : ["", "", ""];
       row.price.textContent = text[0];
       row.size.textContent = text[1];
       row.total.textContent = text[2];
@@ -118,7 +122,11 @@ function ladder(caption, side) {
     { class: side },
     element("caption.unseen", {}, caption),
     element("thead", { class: side === "bids" ? "unseen" : false }, element("tr", {}, heads)),
-    element("tbody", {}, rows.map((row) => row.node)),
+    element(
+      "tbody",
+      {},
+      rows.map((row) => row.node),
+    ),
   );
   return { node, rows };
 }

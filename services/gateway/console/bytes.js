@@ -80,7 +80,8 @@ export class Input {
     if (this.#at - from <= SHORT_TEXT) {
       let text = "";
       let at = from;
-      for (; at < this.#at && this.#bytes[at] < 0x80; at++) text += String.fromCharCode(this.#bytes[at]);
+      for (; at < this.#at && this.#bytes[at] < 0x80; at++)
+        text += String.fromCharCode(this.#bytes[at]);
       if (at === this.#at) return text;
     }
     return READ_TEXT.decode(this.#bytes.subarray(from, this.#at));
@@ -162,7 +163,10 @@ export class Output {
 
   /** The fields 1 and 2 of a message that has only numbers. */
   two(first, second) {
-    for (const [number, value] of [[1, first], [2, second]]) {
+    for (const [number, value] of [
+      [1, first],
+      [2, second],
+    ]) {
       if (value === 0) continue;
       this.tag(number, VARINT);
       this.varint(value);

@@ -4,9 +4,23 @@ import { Wire } from "./wire.js";
 
 /** Names of gRPC's codes, by number. */
 const CODES = [
-  "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-  "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
-  "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
 ];
 
 /** A frame that holds the end of the answer and not a message. */
@@ -23,7 +37,13 @@ const ANSWER_WITHIN = 15_000;
 
 /** Codes of failures that pass. */
 const PASSING = new Set([
-  "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "UNKNOWN", "INTERNAL",
+  "UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "RESOURCE_EXHAUSTED",
+  "ABORTED",
+  "CANCELLED",
+  "UNKNOWN",
+  "INTERNAL",
 ]);
 
 /** A call that did not succeed. */
@@ -141,7 +161,10 @@ export class Calls {
       }
     } catch (error) {
       if (signal?.aborted) throw error;
-      const cut = error instanceof CallError ? error : new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
+      const cut =
+        error instanceof CallError
+          ? error
+          : new CallError("UNAVAILABLE", "the answer was cut off", { correlationId });
       cut.begun = begun;
       throw cut;
     }
@@ -153,10 +176,14 @@ export class Calls {
   #ended(headers, correlationId) {
     const status = headers.get("grpc-status");
     if (status === null || status === "0") return;
-    throw new CallError(CODES[Number(status)] ?? "UNKNOWN", unescaped(headers.get("grpc-message") ?? ""), {
-      details: this.#details(headers.get("grpc-status-details-bin")),
-      correlationId,
-    });
+    throw new CallError(
+      CODES[Number(status)] ?? "UNKNOWN",
+      unescaped(headers.get("grpc-message") ?? ""),
+      {
+        details: this.#details(headers.get("grpc-status-details-bin")),
+        correlationId,
+      },
+    );
   }
 
   #details(text) {

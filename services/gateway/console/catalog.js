@@ -20,31 +20,68 @@ export async function catalogView(main, context) {
   }
   if (signal.aborted) return;
   const wanted = rest[0] ?? "";
-  const type = types.find(({ topic }) => topic === wanted) ?? types.find(({ message }) => message === wanted);
+  const type =
+    types.find(({ topic }) => topic === wanted) ?? types.find(({ message }) => message === wanted);
   const message = type?.message ?? (Object.hasOwn(contract.messages, wanted) ? wanted : "");
-  const input = element("input", { id: "search", type: "search", placeholder: "topic, field, service", autocomplete: "off", spellcheck: "false" });
+  const input = element("input", {
+    id: "search",
+    type: "search",
+    placeholder: "topic, field, service",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const found = element("p.quiet.small", { role: "status" });
   const list = element("div.catalog-list");
   const draw = () => {
     const shown = types.filter((one) => fits(one, contract, input.value));
     found.textContent = `${amount(shown.length, "event type")} of ${types.length}`;
-    list.replaceChildren(...byOwner(shown).map(([owner, theirs]) => element(
-      "section",
-      {},
-      element("h3", {}, element(`span.pill.service.${tint(owner)}`, {}, owner)),
-      element("ul.plain", {}, theirs.map((one) => entry(one, one === type))),
-    )));
+    list.replaceChildren(
+      ...byOwner(shown).map(([owner, theirs]) =>
+        element(
+          "section",
+          {},
+          element("h3", {}, element(`span.pill.service.${tint(owner)}`, {}, owner)),
+          element(
+            "ul.plain",
+            {},
+            theirs.map((one) => entry(one, one === type)),
+          ),
+        ),
+      ),
+    );
   };
   input.addEventListener("input", draw);
   draw();
-  main.append(element(
-    "div.catalog",
-    {},
-    panel("Event types", { id: "types" }, element("div.filter", {}, element("label.unseen", { for: "search" }, "Search"), input), found, list),
-    message
-      ? panel(type?.topic ?? message, { id: "type" }, type && facts(type), fields(contract, message), nested(contract, message))
-      : panel("Event type", { id: "type" }, element("p.empty", {}, "Choose an event type to see its fields, its publisher and its consumers.")),
-  ));
+  main.append(
+    element(
+      "div.catalog",
+      {},
+      panel(
+        "Event types",
+        { id: "types" },
+        element("div.filter", {}, element("label.unseen", { for: "search" }, "Search"), input),
+        found,
+        list,
+      ),
+      message
+        ? panel(
+            type?.topic ?? message,
+            { id: "type" },
+            type && facts(type),
+            fields(contract, message),
+            nested(contract, message),
+          )
+        : panel(
+            "Event type",
+            { id: "type" },
+            element(
+              "p.empty",
+              {},
+              "Choose an event type to see its fields, its publisher and its consumers.",
+            ),
+          ),
+    ),
+  );
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
@@ -52,7 +89,10 @@ export async function catalogView(main, context) {
 function fits({ topic, owner, message, consumers = [] }, contract, text) {
   const names = (contract.messages[message] ?? []).map(([, name]) => name);
   const all = [topic, owner, message, ...consumers, ...names].join(" ").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => all.includes(word));
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
 }
 
 function byOwner(types) {
@@ -73,18 +113,45 @@ function entry({ topic, supersededBy }, current) {
   );
 }
 
-function facts({ topic, message, owner, schemaVersion, extension, consumers = [], supersededBy, publishedUntil }) {
+function facts({
+  topic,
+  message,
+  owner,
+  schemaVersion,
+  extension,
+  consumers = [],
+  supersededBy,
+  publishedUntil,
+}) {
   const rows = [
     ["Message", element("code", {}, message)],
     ["Published by", element(`span.pill.service.${tint(owner)}`, {}, owner)],
-    ["Consumed by", consumers.length > 0 ? element("span.chips", {}, consumers.map((group) => element("span.pill", {}, group))) : "nobody but the archive"],
+    [
+      "Consumed by",
+      consumers.length > 0
+        ? element(
+            "span.chips",
+            {},
+            consumers.map((group) => element("span.pill", {}, group)),
+          )
+        : "nobody but the archive",
+    ],
     ["Version", String(schemaVersion ?? 1)],
     extension && ["Extension", "yes"],
-    supersededBy && ["Next version", element("a", { href: `#/catalog/${supersededBy}` }, supersededBy)],
+    supersededBy && [
+      "Next version",
+      element("a", { href: `#/catalog/${supersededBy}` }, supersededBy),
+    ],
     publishedUntil && ["Published until", publishedUntil],
     ["Live", element("a", { href: `#/events/${topic}` }, "watch in the tail")],
   ].filter(Boolean);
-  return element("dl.facts.tall", {}, rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  return element(
+    "dl.facts.tall",
+    {},
+    rows.map(([name, value]) =>
+      element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    ),
+  );
 }
 
 function fields(contract, message) {
@@ -95,7 +162,12 @@ function fields(contract, message) {
       {},
       element("td.number.quiet", {}, number),
       element("td", {}, element("code", {}, name)),
-      element("td", {}, label && element("span.quiet", {}, `${label} `), kindText(contract, sort, of)),
+      element(
+        "td",
+        {},
+        label && element("span.quiet", {}, `${label} `),
+        kindText(contract, sort, of),
+      ),
     );
   });
   return element(
@@ -105,7 +177,17 @@ function fields(contract, message) {
       "table",
       {},
       element("caption.unseen", {}, `Fields of ${message}`),
-      element("thead", {}, element("tr", {}, ["No.", "Field", "Kind"].map((title) => element("th", { scope: "col", class: title === "No." ? "number" : false }, title)))),
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          ["No.", "Field", "Kind"].map((title) =>
+            element("th", { scope: "col", class: title === "No." ? "number" : false }, title),
+          ),
+        ),
+      ),
       element("tbody", {}, rows),
     ),
     rows.length === 0 && element("p.empty", {}, "It has no fields."),
@@ -117,7 +199,16 @@ function kindText(contract, sort, name) {
     const values = Object.values(contract.enums[name] ?? {});
     // Values begin with the enum's own name.
     const prefix = values[0]?.replace(/UNSPECIFIED$/, "") ?? "";
-    return element("details", {}, element("summary", {}, element("code", {}, name.split(".").at(-1))), element("span.chips", {}, values.slice(1).map((value) => element("span.pill", {}, choice(value, prefix)))));
+    return element(
+      "details",
+      {},
+      element("summary", {}, element("code", {}, name.split(".").at(-1))),
+      element(
+        "span.chips",
+        {},
+        values.slice(1).map((value) => element("span.pill", {}, choice(value, prefix))),
+      ),
+    );
   }
   if (sort !== "message") return element("code", {}, sort);
   const text = element("code", {}, name.split(".").at(-1));
@@ -126,7 +217,19 @@ function kindText(contract, sort, name) {
 
 /** Messages that a message has in its fields, each once. */
 function nested(contract, message) {
-  const names = new Set(contract.messages[message].map(([, , kind]) => kind).filter((kind) => kind.startsWith("message:")).map((kind) => kind.slice(8)));
+  const names = new Set(
+    contract.messages[message]
+      .map(([, , kind]) => kind)
+      .filter((kind) => kind.startsWith("message:"))
+      .map((kind) => kind.slice(8)),
+  );
   const known = [...names].filter((name) => contract.messages[name] && name !== message);
-  return known.map((name) => element("details.nested", {}, element("summary", {}, element("code", {}, name)), fields(contract, name)));
+  return known.map((name) =>
+    element(
+      "details.nested",
+      {},
+      element("summary", {}, element("code", {}, name)),
+      fields(contract, name),
+    ),
+  );
 }

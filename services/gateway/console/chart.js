@@ -106,7 +106,11 @@ export class Chart {
         this.changed();
       };
       const text = span < 60 ? `${span}s` : span < 3600 ? `${span / 60}m` : `${span / 3600}h`;
-      return element("button", { type: "button", "aria-pressed": String(span === this.#span), onclick }, text);
+      return element(
+        "button",
+        { type: "button", "aria-pressed": String(span === this.#span), onclick },
+        text,
+      );
     });
     this.#choice.replaceChildren(...buttons);
   }
@@ -115,7 +119,11 @@ export class Chart {
     const last = this.#executions.at(-1);
     if (!last) {
       this.#svg.replaceChildren(
-        drawing("text", { x: this.#plot / 2, y: this.#height / 2, "text-anchor": "middle" }, "No trades yet"),
+        drawing(
+          "text",
+          { x: this.#plot / 2, y: this.#height / 2, "text-anchor": "middle" },
+          "No trades yet",
+        ),
       );
       this.#svg.setAttribute("aria-label", "Price chart: no trades yet");
       return;
@@ -128,23 +136,37 @@ export class Chart {
     const margin = Math.max((high - low) * 0.08, high * 0.0005);
     const scale = { low: low - margin, high: high + margin };
     const y = (price) => this.#prices * (1 - (price - scale.low) / (scale.high - scale.low));
-    this.#svg.replaceChildren(...this.#axes(scale, y, y(toNumber(last.price))), ...this.#bodies(y, shown), ...this.#lastPrice(last, y), ...this.#cross());
+    this.#svg.replaceChildren(
+      ...this.#axes(scale, y, y(toNumber(last.price))),
+      ...this.#bodies(y, shown),
+      ...this.#lastPrice(last, y),
+      ...this.#cross(),
+    );
     const words = `Price chart, ${this.#span} second candles: last ${plain(last.price)}, between ${plain(min(shown))} and ${plain(max(shown))}`;
     this.#svg.setAttribute("aria-label", `${words}. Arrow keys read single candles.`);
     this.#read();
   }
 
   #axes(scale, y, taken) {
-    const lines = steps(scale.low, scale.high, 7).map((price) => [
-      drawing("line.grid", { x1: 0, x2: this.#plot, y1: y(price), y2: y(price) }),
-      // Not below the last price, which is written there already.
-      Math.abs(y(price) - taken) > 16 && drawing("text", { x: this.#plot + 6, y: y(price) + 4 }, price.toFixed(2)),
-    ].filter(Boolean));
+    const lines = steps(scale.low, scale.high, 7).map((price) =>
+      [
+        drawing("line.grid", { x1: 0, x2: this.#plot, y1: y(price), y2: y(price) }),
+        // Not below the last price, which is written there already.
+        Math.abs(y(price) - taken) > 16 &&
+          drawing("text", { x: this.#plot + 6, y: y(price) + 4 }, price.toFixed(2)),
+      ].filter(Boolean),
+    );
     const marks = [];
     const every = this.#width < 480 ? 30 : 18;
     for (let index = 9; index < CANDLES; index += every) {
       const at = clock((this.#from + index) * this.#span * 1000);
-      marks.push(drawing("text", { x: this.#middle(index), y: this.#height - 5, "text-anchor": "middle" }, at));
+      marks.push(
+        drawing(
+          "text",
+          { x: this.#middle(index), y: this.#height - 5, "text-anchor": "middle" },
+          at,
+        ),
+      );
     }
     return [...lines.flat(), ...marks];
   }
@@ -159,11 +181,15 @@ export class Chart {
       if (!one) return;
       const [open, close] = [y(toNumber(one.open)), y(toNumber(one.close))];
       const x = this.#middle(index);
-      const [top, bottom] = [Math.min(open, close), Math.max(open, close, Math.min(open, close) + 1.2)];
+      const [top, bottom] = [
+        Math.min(open, close),
+        Math.max(open, close, Math.min(open, close) + 1.2),
+      ];
       const tall = (one.quantity / most) * room;
-      const path = `M${x} ${y(toNumber(one.high))}V${y(toNumber(one.low))}`
-        + box(x - half, top, half * 2, bottom - top)
-        + box(x - half, foot - tall, half * 2, tall);
+      const path =
+        `M${x} ${y(toNumber(one.high))}V${y(toNumber(one.low))}` +
+        box(x - half, top, half * 2, bottom - top) +
+        box(x - half, foot - tall, half * 2, tall);
       paths[one.close < one.open ? "down" : "up"] += path;
     });
     return [drawing("path.up", { d: paths.up }), drawing("path.down", { d: paths.down })];
@@ -173,14 +199,27 @@ export class Chart {
     const at = y(toNumber(last.price));
     return [
       drawing("line.last", { x1: 0, x2: this.#plot, y1: at, y2: at }),
-      drawing("rect.last-box", { x: this.#plot + 1, y: at - 9, width: RIGHT - 2, height: 18, rx: 3 }),
+      drawing("rect.last-box", {
+        x: this.#plot + 1,
+        y: at - 9,
+        width: RIGHT - 2,
+        height: 18,
+        rx: 3,
+      }),
       drawing("text.last-text", { x: this.#plot + 6, y: at + 4 }, toNumber(last.price).toFixed(2)),
     ];
   }
 
   #cross() {
     if (this.#at < 0) return [];
-    return [drawing("line.cross", { x1: this.#middle(this.#at), x2: this.#middle(this.#at), y1: 0, y2: this.#height - FOOT })];
+    return [
+      drawing("line.cross", {
+        x1: this.#middle(this.#at),
+        x2: this.#middle(this.#at),
+        y1: 0,
+        y2: this.#height - FOOT,
+      }),
+    ];
   }
 
   #point(index) {
@@ -202,7 +241,8 @@ export class Chart {
 
 const box = (x, y, width, height) => `M${x} ${y}h${width}v${height}h${-width}z`;
 const min = (shown) => shown.reduce((low, one) => (one.low < low ? one.low : low), shown[0].low);
-const max = (shown) => shown.reduce((high, one) => (one.high > high ? one.high : high), shown[0].high);
+const max = (shown) =>
+  shown.reduce((high, one) => (one.high > high ? one.high : high), shown[0].high);
 
 /** The shortest candle with which the executions fit into the chart. */
 function fitting(executions) {
@@ -217,7 +257,13 @@ function candles(executions, from, span) {
   for (const { at, price, quantity } of executions) {
     const index = Math.floor(at / span) - from;
     if (index < 0 || index >= CANDLES) continue;
-    const one = (found[index] ??= { open: price, high: price, low: price, close: price, quantity: 0 });
+    const one = (found[index] ??= {
+      open: price,
+      high: price,
+      low: price,
+      close: price,
+      quantity: 0,
+    });
     if (price > one.high) one.high = price;
     if (price < one.low) one.low = price;
     one.close = price;

@@ -26,7 +26,9 @@ function furnished(node, classes, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -49,11 +51,12 @@ export function panel(title, { id = "", aside = [], level = "h2" } = {}, ...chil
 export function perFrame(draw, every = 0) {
   let asked = false;
   let drawn = -Infinity;
-  const next = () => requestAnimationFrame((now) => {
-    asked = false;
-    drawn = now;
-    draw();
-  });
+  const next = () =>
+    requestAnimationFrame((now) => {
+      asked = false;
+      drawn = now;
+      draw();
+    });
   return () => {
     if (asked) return;
     asked = true;

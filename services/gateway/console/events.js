@@ -28,7 +28,13 @@ export function eventsView(main, context) {
   const wanted = rest[0] ?? "";
   const badge = element("span.live");
   const rate = element("span.quiet.number");
-  const input = element("input", { id: "patterns", value: wanted, placeholder: "order.*, trade.executed", autocomplete: "off", spellcheck: "false" });
+  const input = element("input", {
+    id: "patterns",
+    value: wanted,
+    placeholder: "order.*, trade.executed",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const pause = element("button", { type: "button", "aria-pressed": "false" }, "Pause");
   const clear = element("button", { type: "button" }, "Clear");
   const form = element(
@@ -45,7 +51,11 @@ export function eventsView(main, context) {
     const text = input.value.trim();
     location.hash = text ? `#/events/${encodeURIComponent(text)}` : "#/events";
   });
-  const inspector = element("div.inspector", {}, element("p.empty", {}, "Choose an event to see all of it."));
+  const inspector = element(
+    "div.inspector",
+    {},
+    element("p.empty", {}, "Choose an event to see all of it."),
+  );
   let events = [];
   let frozen = null;
   let all = 0;
@@ -74,7 +84,12 @@ export function eventsView(main, context) {
     element(
       "div.tail",
       {},
-      panel(session.operates ? "Events of the platform" : "Events about you", { id: "events", aside: [rate, badge] }, form, table.node),
+      panel(
+        session.operates ? "Events of the platform" : "Events about you",
+        { id: "events", aside: [rate, badge] },
+        form,
+        table.node,
+      ),
       panel("Event", { id: "event" }, inspector),
     ),
   );
@@ -83,7 +98,10 @@ export function eventsView(main, context) {
   new Feed(calls, SUBSCRIBE, {
     signal,
     badge,
-    request: () => ({ topics: patterns(wanted), ...(position ? { afterPosition: position } : { fromNow: true }) }),
+    request: () => ({
+      topics: patterns(wanted),
+      ...(position ? { afterPosition: position } : { fromNow: true }),
+    }),
     take({ logged }) {
       position = logged.position;
       all += 1;
@@ -102,7 +120,10 @@ function newest(events) {
 
 /** "order.*, trade.executed" as patterns. */
 export function patterns(text) {
-  return text.split(/[\s,]+/).filter(Boolean).slice(0, PATTERNS_MAX);
+  return text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .slice(0, PATTERNS_MAX);
 }
 
 function tellRate(node, all, signal) {
@@ -121,15 +142,38 @@ function eventTable(picked) {
     empty: "Nothing has happened since this was opened.",
     picked,
     columns: [
-      { title: "Time", kind: "quiet", cell: ({ event }) => clock(event.occurredAt, { milliseconds: true }) },
+      {
+        title: "Time",
+        kind: "quiet",
+        cell: ({ event }) => clock(event.occurredAt, { milliseconds: true }),
+      },
       {
         title: "Topic",
-        cell: (logged) => element("button.link", { type: "button", onclick: () => picked(logged) }, logged.event.eventType),
+        cell: (logged) =>
+          element(
+            "button.link",
+            { type: "button", onclick: () => picked(logged) },
+            logged.event.eventType,
+          ),
         mark: ({ position }) => position,
       },
       { title: "By", cell: ({ event }) => event.source.slice(1) },
-      { title: "Aggregate", kind: "quiet code", cell: ({ event }) => `${event.aggregateType} ${shortId(event.aggregateId)} #${event.aggregateSequence}` },
-      { title: "Flow", mark: ({ event }) => event.correlationId, cell: ({ event }) => element("a.code", { href: `#/story/${event.correlationId}` }, shortId(event.correlationId)) },
+      {
+        title: "Aggregate",
+        kind: "quiet code",
+        cell: ({ event }) =>
+          `${event.aggregateType} ${shortId(event.aggregateId)} #${event.aggregateSequence}`,
+      },
+      {
+        title: "Flow",
+        mark: ({ event }) => event.correlationId,
+        cell: ({ event }) =>
+          element(
+            "a.code",
+            { href: `#/story/${event.correlationId}` },
+            shortId(event.correlationId),
+          ),
+      },
     ],
   });
 }

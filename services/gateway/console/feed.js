@@ -8,7 +8,13 @@ const PAUSE_MAX = 10_000;
 const HIDDEN_MAX = 20_000;
 
 /** How a feed stands, as people read it. */
-const STATES = { opening: "connecting", live: "live", waiting: "reconnecting", hidden: "paused", failed: "stopped" };
+const STATES = {
+  opening: "connecting",
+  live: "live",
+  waiting: "reconnecting",
+  hidden: "paused",
+  failed: "stopped",
+};
 
 /** One stream, for as long as somebody wants it. */
 export class Feed {
@@ -131,9 +137,13 @@ function watchHidden(stop) {
 export function rest(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

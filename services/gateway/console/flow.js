@@ -15,7 +15,10 @@ export function steps(logged) {
   const known = new Map(logged.map((one) => [one.event.eventId, one]));
   const effects = new Map();
   for (const one of logged) {
-    const cause = known.has(one.event.causationId) && one.event.causationId !== one.event.eventId ? one.event.causationId : "";
+    const cause =
+      known.has(one.event.causationId) && one.event.causationId !== one.event.eventId
+        ? one.event.causationId
+        : "";
     if (!effects.has(cause)) effects.set(cause, []);
     effects.get(cause).push(one);
   }
@@ -25,7 +28,14 @@ export function steps(logged) {
     const at = microseconds(one.event.occurredAt) - first;
     const place = found.length;
     const service = one.event.source.slice(1);
-    found.push({ ...one, service, depth: Math.min(depth, DEPTH_MAX), parent, at, took: at - found[parent].at });
+    found.push({
+      ...one,
+      service,
+      depth: Math.min(depth, DEPTH_MAX),
+      parent,
+      at,
+      took: at - found[parent].at,
+    });
     return place;
   };
   // By hand and not by calls: a flow may be thousands of steps deep.
@@ -45,7 +55,16 @@ export function steps(logged) {
 function command({ actor = "", correlationId, occurredAt }) {
   const [kind, name = ""] = actor.split(":");
   const event = { eventType: "command", actor, correlationId, occurredAt };
-  return { command: true, position: "0", event, service: kind === "user" || !kind ? "caller" : name, depth: 0, parent: -1, at: 0, took: 0 };
+  return {
+    command: true,
+    position: "0",
+    event,
+    service: kind === "user" || !kind ? "caller" : name,
+    depth: 0,
+    parent: -1,
+    at: 0,
+    took: 0,
+  };
 }
 
 /** Places of the steps in the order they were archived. */

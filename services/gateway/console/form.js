@@ -40,7 +40,9 @@ export function mark(form, violations) {
   for (const node of form.querySelectorAll(".wrong")) node.textContent = "";
   for (const node of form.querySelectorAll("[aria-invalid]")) node.removeAttribute("aria-invalid");
   for (const violation of violations) {
-    const holder = form.querySelector(`[data-field="${CSS.escape(violation.field)}"]:not([hidden])`);
+    const holder = form.querySelector(
+      `[data-field="${CSS.escape(violation.field)}"]:not([hidden])`,
+    );
     if (!holder) {
       left.push(violation);
       continue;

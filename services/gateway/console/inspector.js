@@ -25,16 +25,31 @@ const FACTS = [
 /** Shows an event. */
 export function inspected(event, position) {
   const facts = FACTS.filter(([key]) => event[key] !== undefined).map(([key, name]) => {
-    const value = key.endsWith("At") ? `${date(event[key])} ${event[key].slice(19)}` : String(event[key]);
-    const shown = key === "correlationId" ? element("a", { href: `#/story/${value}` }, element("code", {}, value)) : element("code", {}, value);
+    const value = key.endsWith("At")
+      ? `${date(event[key])} ${event[key].slice(19)}`
+      : String(event[key]);
+    const shown =
+      key === "correlationId"
+        ? element("a", { href: `#/story/${value}` }, element("code", {}, value))
+        : element("code", {}, value);
     return element("div", {}, element("dt", {}, name), element("dd", {}, shown));
   });
   return element(
     "div.inspected",
     {},
-    element("h3", {}, event.eventType, position && element("span.quiet.small", {}, ` at ${position}`)),
+    element(
+      "h3",
+      {},
+      event.eventType,
+      position && element("span.quiet.small", {}, ` at ${position}`),
+    ),
     event.payload && payload(event.payload),
-    element("details", { open: !event.payload }, element("summary", {}, "Envelope"), element("dl.facts.tall", {}, facts)),
+    element(
+      "details",
+      { open: !event.payload },
+      element("summary", {}, "Envelope"),
+      element("dl.facts.tall", {}, facts),
+    ),
   );
 }
 
@@ -46,7 +61,12 @@ export function payload(message) {
   return element(
     "div.payload",
     {},
-    element("div.payload-head", {}, name && element("a", { href: `#/catalog/${name}` }, name), copier(text)),
+    element(
+      "div.payload-head",
+      {},
+      name && element("a", { href: `#/catalog/${name}` }, name),
+      copier(text),
+    ),
     element("pre", { tabindex: "0", role: "region", "aria-label": "Payload" }, coloured(text)),
   );
 }
@@ -55,7 +75,9 @@ export function payload(message) {
 export function coloured(text) {
   const found = [];
   let at = 0;
-  for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\btrue\b|\bfalse\b|\bnull\b/g)) {
+  for (const match of text.matchAll(
+    /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\btrue\b|\bfalse\b|\bnull\b/g,
+  )) {
     found.push(text.slice(at, match.index));
     const kind = match[1] ? (match[2] ? "json-name" : "json-text") : "json-value";
     found.push(element(`span.${kind}`, {}, match[1] ?? match[0]), match[2] ?? "");

@@ -17,7 +17,9 @@ export const DRAWN_MAX = 200;
 export function lanes(found, picked) {
   const services = cast(found);
   // From left to right in the order they were archived, so that lines never go backwards.
-  const order = archived(found).slice(0, DRAWN_MAX).map((place) => ({ step: found[place], place }));
+  const order = archived(found)
+    .slice(0, DRAWN_MAX)
+    .map((place) => ({ step: found[place], place }));
   const x = new Map(order.map(({ place }, index) => [place, LEFT + STEP * (index + 0.5)]));
   const y = (service) => TOP + LANE * (services.indexOf(service) + 0.5);
   const width = LEFT + STEP * order.length + 20;
@@ -28,7 +30,9 @@ export function lanes(found, picked) {
   ]);
   const lines = order
     .filter(({ step }) => x.has(step.parent))
-    .map(({ step, place }) => line(x.get(step.parent), y(found[step.parent].service), x.get(place), y(step.service)));
+    .map(({ step, place }) =>
+      line(x.get(step.parent), y(found[step.parent].service), x.get(place), y(step.service)),
+    );
   const dots = order.map(({ step, place }) => {
     const pick = () => picked(place);
     const words = step.command
@@ -38,23 +42,54 @@ export function lanes(found, picked) {
     return drawing(
       `g.dot.${tint(step.service)}`,
       {
-        role: "button", tabindex: "0", "aria-label": words, "data-place": place, onclick: pick,
-        onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), pick()),
+        role: "button",
+        tabindex: "0",
+        "aria-label": words,
+        "data-place": place,
+        onclick: pick,
+        onkeydown: (event) =>
+          (event.key === "Enter" || event.key === " ") && (event.preventDefault(), pick()),
       },
       drawing("title", {}, words),
       drawing("circle.reach", { cx, cy, r: 12 }),
       step.command
         ? drawing("rect.mark", { x: cx - 6.5, y: cy - 6.5, width: 13, height: 13, rx: 3 })
         : drawing("circle.mark", { cx, cy, r: 7 }),
-      drawing("text.took", { x: cx, y: cy - 13, "text-anchor": "middle" }, step.command || step.at === 0 ? "" : `+${span(step.took)}`),
-      drawing("text.what", { x: cx, y: cy + 21, "text-anchor": "middle" }, step.event.eventType.split(".")[1] ?? "command"),
+      drawing(
+        "text.took",
+        { x: cx, y: cy - 13, "text-anchor": "middle" },
+        step.command || step.at === 0 ? "" : `+${span(step.took)}`,
+      ),
+      drawing(
+        "text.what",
+        { x: cx, y: cy + 21, "text-anchor": "middle" },
+        step.event.eventType.split(".")[1] ?? "command",
+      ),
     );
   });
-  const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Events by service, causes joined to effects" }, rows, lines, dots);
-  return element("div.lanes", { tabindex: "0", role: "region", "aria-label": "The flow as a drawing" }, svg);
+  const svg = drawing(
+    "svg",
+    {
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "group",
+      "aria-label": "Events by service, causes joined to effects",
+    },
+    rows,
+    lines,
+    dots,
+  );
+  return element(
+    "div.lanes",
+    { tabindex: "0", role: "region", "aria-label": "The flow as a drawing" },
+    svg,
+  );
 }
 
 function line(x1, y1, x2, y2) {
   const bend = Math.min((x2 - x1) / 2, 60);
-  return drawing("path.cause", { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
+  return drawing("path.cause", {
+    d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+  });
 }

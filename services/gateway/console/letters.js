@@ -24,7 +24,11 @@ class Letters {
   #letters = [];
   #next = "";
   #filter = {};
-  #inspector = element("div.inspector", {}, element("p.empty", {}, "Choose a dead letter to see why it is parked."));
+  #inspector = element(
+    "div.inspector",
+    {},
+    element("p.empty", {}, "Choose a dead letter to see why it is parked."),
+  );
   #problem = element("div");
   #more = element("button", { type: "button", hidden: true, onclick: () => this.#add() }, "More");
   #table = letterTable((letter) => this.#inspect(letter));
@@ -32,23 +36,47 @@ class Letters {
 
   constructor(context) {
     this.#context = context;
-    const inputs = Object.fromEntries(["group", "topic", "key"].map((name) => [name, element("input", { id: `filter-${name}`, autocomplete: "off", spellcheck: "false" })]));
+    const inputs = Object.fromEntries(
+      ["group", "topic", "key"].map((name) => [
+        name,
+        element("input", { id: `filter-${name}`, autocomplete: "off", spellcheck: "false" }),
+      ]),
+    );
     const form = element(
       "form.filter",
       { role: "search", "aria-label": "Dead letters" },
-      Object.entries(inputs).map(([name, input]) => [element("label", { for: `filter-${name}` }, name[0].toUpperCase() + name.slice(1)), input]).flat(),
+      Object.entries(inputs)
+        .map(([name, input]) => [
+          element("label", { for: `filter-${name}` }, name[0].toUpperCase() + name.slice(1)),
+          input,
+        ])
+        .flat(),
       element("button", { type: "submit" }, "Filter"),
       element("button", { type: "button", onclick: () => this.load() }, "Look again"),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#filter = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
+      this.#filter = Object.fromEntries(
+        Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]),
+      );
       this.load();
     });
     this.node = element(
       "div.letters",
       {},
-      panel("Dead letters", { id: "letters", aside: [element("span.quiet.small", {}, this.#may ? "" : "administrators redrive and discard")] }, form, this.#problem, this.#table.node, this.#more),
+      panel(
+        "Dead letters",
+        {
+          id: "letters",
+          aside: [
+            element("span.quiet.small", {}, this.#may ? "" : "administrators redrive and discard"),
+          ],
+        },
+        form,
+        this.#problem,
+        this.#table.node,
+        this.#more,
+      ),
       panel("Letter", { id: "letter" }, this.#inspector),
       panel("Done so far", { id: "audit" }, this.#audit.node),
     );
@@ -69,7 +97,10 @@ class Letters {
     this.#problem.replaceChildren();
     try {
       const request = { ...this.#filter, page: { size: PAGE, token: this.#next } };
-      const { deadLetters = [], page } = await this.#context.calls.call(`${LETTERS}/ListDeadLetters`, request);
+      const { deadLetters = [], page } = await this.#context.calls.call(
+        `${LETTERS}/ListDeadLetters`,
+        request,
+      );
       this.#letters.push(...deadLetters);
       this.#next = page?.nextToken ?? "";
     } catch (error) {
@@ -81,7 +112,9 @@ class Letters {
 
   async #loadAudit() {
     try {
-      const { actions = [] } = await this.#context.calls.call(`${LETTERS}/ListDeadLetterAudit`, { page: { size: PAGE } });
+      const { actions = [] } = await this.#context.calls.call(`${LETTERS}/ListDeadLetterAudit`, {
+        page: { size: PAGE },
+      });
       this.#audit.show(actions);
     } catch (error) {
       this.#audit.node.prepend(problem(error));
@@ -115,19 +148,68 @@ class Letters {
       "div.inspected",
       {},
       element("h3", {}, `${letter.topic} at ${letter.position}`),
-      element("dl.facts.tall", {}, rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
-      this.#may && element(
-        "div.actions",
+      element(
+        "dl.facts.tall",
         {},
-        element("button.primary", { type: "button", onclick: () => this.#redrive({ group: letter.group, position: letter.position }, "this event") }, "Redrive"),
-        letter.key && element("button", { type: "button", onclick: () => this.#redrive({ group: letter.group, key: letter.key }, "every event of its key") }, "Redrive key"),
-        element("button", { type: "button", onclick: () => this.#redrive({ group: letter.group }, `every event of ${letter.group}`) }, "Redrive group"),
-        element("button.danger", { type: "button", onclick: () => this.#discard(letter) }, "Discard"),
+        rows.map(([name, value]) =>
+          element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+        ),
       ),
+      this.#may &&
+        element(
+          "div.actions",
+          {},
+          element(
+            "button.primary",
+            {
+              type: "button",
+              onclick: () =>
+                this.#redrive({ group: letter.group, position: letter.position }, "this event"),
+            },
+            "Redrive",
+          ),
+          letter.key &&
+            element(
+              "button",
+              {
+                type: "button",
+                onclick: () =>
+                  this.#redrive({ group: letter.group, key: letter.key }, "every event of its key"),
+              },
+              "Redrive key",
+            ),
+          element(
+            "button",
+            {
+              type: "button",
+              onclick: () =>
+                this.#redrive({ group: letter.group }, `every event of ${letter.group}`),
+            },
+            "Redrive group",
+          ),
+          element(
+            "button.danger",
+            { type: "button", onclick: () => this.#discard(letter) },
+            "Discard",
+          ),
+        ),
       json
-        ? element("pre", { tabindex: "0", role: "region", "aria-label": "Event" }, coloured(indented(json)))
+        ? element(
+            "pre",
+            { tabindex: "0", role: "region", "aria-label": "Event" },
+            coloured(indented(json)),
+          )
         : element("p.quiet", {}, `It cannot be decoded: ${count(atob(body ?? "").length)} bytes.`),
-      element("details", {}, element("summary", {}, "Headers"), element("pre", { tabindex: "0", role: "region", "aria-label": "Headers" }, coloured(JSON.stringify(headers, null, 2)))),
+      element(
+        "details",
+        {},
+        element("summary", {}, "Headers"),
+        element(
+          "pre",
+          { tabindex: "0", role: "region", "aria-label": "Headers" },
+          coloured(JSON.stringify(headers, null, 2)),
+        ),
+      ),
     );
   }
 
@@ -135,12 +217,23 @@ class Letters {
   async #redrive(request, what) {
     const { calls } = this.#context;
     try {
-      const { events = "0", keys = "0" } = await calls.call(`${LETTERS}/RedriveDeadLetters`, { ...request, dryRun: true });
+      const { events = "0", keys = "0" } = await calls.call(`${LETTERS}/RedriveDeadLetters`, {
+        ...request,
+        dryRun: true,
+      });
       ask({
         title: `Redrive ${what}?`,
         children: [
-          element("p", {}, `${amount(events, "event")} of ${amount(keys, "key")} will be handed to ${request.group} again, in order.`),
-          element("p.quiet", {}, "Redrive once the cause is mended: otherwise they are parked again."),
+          element(
+            "p",
+            {},
+            `${amount(events, "event")} of ${amount(keys, "key")} will be handed to ${request.group} again, in order.`,
+          ),
+          element(
+            "p.quiet",
+            {},
+            "Redrive once the cause is mended: otherwise they are parked again.",
+          ),
         ],
         action: `Redrive ${amount(events, "event")}`,
         act: async () => {
@@ -159,7 +252,11 @@ class Letters {
     ask({
       title: "Give this event up for good?",
       children: [
-        element("p", {}, `${letter.group} will never handle ${letter.topic} at ${letter.position}. This cannot be taken back; it is recorded with your name.`),
+        element(
+          "p",
+          {},
+          `${letter.group} will never handle ${letter.topic} at ${letter.position}. This cannot be taken back; it is recorded with your name.`,
+        ),
         field("reason", "Why", reason),
       ],
       action: "Discard for good",
@@ -167,7 +264,11 @@ class Letters {
       act: async () => {
         if (!reason.value.trim()) throw new Unfit([{ field: "reason", description: "say why" }]);
         const { group, position } = letter;
-        await this.#context.calls.call(`${LETTERS}/DiscardDeadLetter`, { group, position, reason: reason.value.trim() });
+        await this.#context.calls.call(`${LETTERS}/DiscardDeadLetter`, {
+          group,
+          position,
+          reason: reason.value.trim(),
+        });
         this.#inspector.replaceChildren(element("p.empty", {}, "It is gone."));
         confirmDone("Discarded");
         await this.load();
@@ -193,12 +294,27 @@ function letterTable(picked) {
     empty: "No dead letters: every event was handled.",
     picked,
     columns: [
-      { title: "Parked", kind: "quiet", mark: ({ parkedAt }) => parkedAt, cell: ({ parkedAt }) => element("span", { title: date(parkedAt) }, clock(parkedAt)) },
+      {
+        title: "Parked",
+        kind: "quiet",
+        mark: ({ parkedAt }) => parkedAt,
+        cell: ({ parkedAt }) => element("span", { title: date(parkedAt) }, clock(parkedAt)),
+      },
       { title: "Group", cell: ({ group }) => group },
-      { title: "Topic", mark: keyOf, cell: (letter) => element("button.link", { type: "button", onclick: () => picked(letter) }, letter.topic) },
+      {
+        title: "Topic",
+        mark: keyOf,
+        cell: (letter) =>
+          element("button.link", { type: "button", onclick: () => picked(letter) }, letter.topic),
+      },
       { title: "Key", kind: "quiet code", cell: ({ key }) => shortId(key) },
       { title: "Attempts", kind: "number", cell: ({ attempts }) => count(attempts ?? 0) },
-      { title: "Reason", kind: "wide", cell: ({ reason, redriveRequested }) => (redriveRequested ? `on its way again: ${reason}` : reason) },
+      {
+        title: "Reason",
+        kind: "wide",
+        cell: ({ reason, redriveRequested }) =>
+          redriveRequested ? `on its way again: ${reason}` : reason,
+      },
     ],
   });
 }

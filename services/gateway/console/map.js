@@ -44,9 +44,18 @@ export async function mapView(main, context) {
   const total = element("span.quiet.number");
   const drawn = new Drawn(types.filter(({ supersededBy }) => !supersededBy));
   const words = session.user
-    ? session.operates ? "Every event of the platform, as it is archived." : "Events about you, as they are archived."
+    ? session.operates
+      ? "Every event of the platform, as it is archived."
+      : "Events about you, as they are archived."
     : "Sign in to see events flow.";
-  main.append(panel("Services and topics", { id: "map", aside: [total, badge] }, element("p.quiet.small", {}, words), drawn.node));
+  main.append(
+    panel(
+      "Services and topics",
+      { id: "map", aside: [total, badge] },
+      element("p.quiet.small", {}, words),
+      drawn.node,
+    ),
+  );
   if (!session.user) return;
   let position;
   new Feed(calls, `${EVENT_LOG}/Subscribe`, {
@@ -71,41 +80,68 @@ class Drawn {
   #changed = perFrame(() => this.#tell(), COUNTED_EVERY);
 
   constructor(types) {
-    const sorted = types.toSorted((a, b) => (a.owner === b.owner ? (a.topic < b.topic ? -1 : 1) : a.owner < b.owner ? -1 : 1));
+    const sorted = types.toSorted((a, b) =>
+      a.owner === b.owner ? (a.topic < b.topic ? -1 : 1) : a.owner < b.owner ? -1 : 1,
+    );
     const height = TOP + ROW * sorted.length + 10;
     const owners = [...new Set(sorted.map(({ owner }) => owner))];
     const groups = [...new Set(sorted.flatMap(({ consumers = [] }) => consumers))].sort();
     // A publisher is beside the middle of its topics, consumers are spread evenly.
-    const ownerY = new Map(owners.map((owner) => {
-      const places = sorted.flatMap((type, index) => (type.owner === owner ? [index] : []));
-      return [owner, TOP + ROW * ((places[0] + places.at(-1)) / 2 + 0.5)];
-    }));
-    const groupY = new Map(groups.map((group, index) => [group, TOP + ((height - TOP) / groups.length) * (index + 0.5)]));
+    const ownerY = new Map(
+      owners.map((owner) => {
+        const places = sorted.flatMap((type, index) => (type.owner === owner ? [index] : []));
+        return [owner, TOP + ROW * ((places[0] + places.at(-1)) / 2 + 0.5)];
+      }),
+    );
+    const groupY = new Map(
+      groups.map((group, index) => [group, TOP + ((height - TOP) / groups.length) * (index + 0.5)]),
+    );
     const nodes = [];
     const edges = [];
     sorted.forEach(({ topic, owner, consumers = [] }, index) => {
       const y = TOP + ROW * (index + 0.5);
       const paths = [curve(COLUMNS[0] + BOX, ownerY.get(owner), COLUMNS[1], y)];
-      for (const group of consumers) paths.push(curve(COLUMNS[1] + TOPIC, y, COLUMNS[2], groupY.get(group)));
+      for (const group of consumers)
+        paths.push(curve(COLUMNS[1] + TOPIC, y, COLUMNS[2], groupY.get(group)));
       const lines = paths.map((d) => drawing(`path.edge.${tint(owner)}`, { d }));
       edges.push(...lines);
-      const number = drawing("text.map-count", { x: COLUMNS[1] + TOPIC - 8, y: y + 4, "text-anchor": "end" });
-      nodes.push(drawing(
-        "a",
-        { href: `#/catalog/${topic}` },
-        drawing("rect.map-topic", { x: COLUMNS[1], y: y - 10, width: TOPIC, height: 20, rx: 4 }),
-        drawing("text", { x: COLUMNS[1] + 8, y: y + 4 }, topic),
-        number,
-      ));
+      const number = drawing("text.map-count", {
+        x: COLUMNS[1] + TOPIC - 8,
+        y: y + 4,
+        "text-anchor": "end",
+      });
+      nodes.push(
+        drawing(
+          "a",
+          { href: `#/catalog/${topic}` },
+          drawing("rect.map-topic", { x: COLUMNS[1], y: y - 10, width: TOPIC, height: 20, rx: 4 }),
+          drawing("text", { x: COLUMNS[1] + 8, y: y + 4 }, topic),
+          number,
+        ),
+      );
       this.#topics.set(topic, { lines, paths, number, tint: tint(owner), all: 0, fresh: 0 });
     });
     for (const [owner, y] of ownerY) nodes.push(...boxed(COLUMNS[0], y, owner, tint(owner)));
-    for (const [group, y] of groupY) nodes.push(...boxed(COLUMNS[2], y, group, tint(group.split(/[.:/]/)[0])));
-    const heads = [["Publish", COLUMNS[0]], ["Topics", COLUMNS[1]], ["Consume", COLUMNS[2]]].map(([text, x]) => drawing("text.map-head", { x, y: 16 }, text));
+    for (const [group, y] of groupY)
+      nodes.push(...boxed(COLUMNS[2], y, group, tint(group.split(/[.:/]/)[0])));
+    const heads = [
+      ["Publish", COLUMNS[0]],
+      ["Topics", COLUMNS[1]],
+      ["Consume", COLUMNS[2]],
+    ].map(([text, x]) => drawing("text.map-head", { x, y: 16 }, text));
     const svg = drawing(
       "svg",
-      { viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, role: "group", "aria-label": `${amount(owners.length, "service")}, ${amount(sorted.length, "topic")}, ${amount(groups.length, "consumer group")}` },
-      edges, this.#layer, heads, nodes,
+      {
+        viewBox: `0 0 ${WIDTH} ${height}`,
+        width: WIDTH,
+        height,
+        role: "group",
+        "aria-label": `${amount(owners.length, "service")}, ${amount(sorted.length, "topic")}, ${amount(groups.length, "consumer group")}`,
+      },
+      edges,
+      this.#layer,
+      heads,
+      nodes,
     );
     this.node = element("div.map", { tabindex: "0", role: "region", "aria-label": "The map" }, svg);
   }
@@ -129,7 +165,10 @@ class Drawn {
     dot.style.setProperty("offset-path", `path("${path}")`);
     this.#layer.append(dot);
     const flight = dot.animate(
-      [{ offsetDistance: "0%", opacity: 1 }, { offsetDistance: "100%", opacity: 1 }],
+      [
+        { offsetDistance: "0%", opacity: 1 },
+        { offsetDistance: "100%", opacity: 1 },
+      ],
       { duration: FLIGHT, delay, easing: "ease-in-out" },
     );
     const landed = () => {
@@ -144,7 +183,8 @@ class Drawn {
     let all = 0;
     for (const topic of this.#topics.values()) {
       all += topic.fresh;
-      for (const line of topic.lines) line.style.setProperty("--heat", String(Math.min(Math.log10(1 + topic.fresh * 3), 2)));
+      for (const line of topic.lines)
+        line.style.setProperty("--heat", String(Math.min(Math.log10(1 + topic.fresh * 3), 2)));
       topic.fresh = 0;
     }
     return all;

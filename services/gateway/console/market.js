@@ -36,9 +36,10 @@ export async function marketView(main, context) {
     return;
   }
   if (signal.aborted) return;
-  const instrument = instruments.find(({ symbol }) => symbol === (rest[0] ?? lastSeen))
-    ?? instruments.find(({ referencePrice }) => referencePrice)
-    ?? instruments[0];
+  const instrument =
+    instruments.find(({ symbol }) => symbol === (rest[0] ?? lastSeen)) ??
+    instruments.find(({ referencePrice }) => referencePrice) ??
+    instruments[0];
   if (!instrument) {
     main.append(element("p.empty", {}, "Nothing is traded here yet."));
     return;
@@ -51,22 +52,31 @@ export async function marketView(main, context) {
   const bookView = new BookView((price, side) => ticket && ticket.use(price, side));
   const chart = new Chart();
   const tape = tapeTable();
-  main.append(element(
-    "div.desk",
-    {},
-    panel("Instruments", { id: "instruments" }, list.node),
-    panel(instrument.symbol, { id: "chart", aside: [element("span.quiet", {}, instrument.name), chart.controls] }, chart.node, rules(instrument)),
-    panel("Book", { id: "book", aside: [badge] }, bookView.node),
+  main.append(
     element(
-      "div.stack",
+      "div.desk",
       {},
-      ticket ? panel("Order", { id: "order" }, ticket.node) : !session.user && invitation(),
-      panel("Tape", { id: "tape" }, tape.node),
+      panel("Instruments", { id: "instruments" }, list.node),
+      panel(
+        instrument.symbol,
+        { id: "chart", aside: [element("span.quiet", {}, instrument.name), chart.controls] },
+        chart.node,
+        rules(instrument),
+      ),
+      panel("Book", { id: "book", aside: [badge] }, bookView.node),
+      element(
+        "div.stack",
+        {},
+        ticket ? panel("Order", { id: "order" }, ticket.node) : !session.user && invitation(),
+        panel("Tape", { id: "tape" }, tape.node),
+      ),
     ),
-  ));
+  );
   followBook(context, instrument.symbol, bookView, badge);
   const traded = (price) => {
-    instruments = instruments.map((one) => (one.symbol === instrument.symbol ? { ...one, referencePrice: price } : one));
+    instruments = instruments.map((one) =>
+      one.symbol === instrument.symbol ? { ...one, referencePrice: price } : one,
+    );
     list.show(instruments);
   };
   await followTape(context, instrument.symbol, tape, chart, traded);
@@ -125,12 +135,13 @@ function watchList(instruments, current) {
       {
         title: "Symbol",
         mark: ({ symbol }) => symbol,
-        cell: ({ symbol, name }) => element(
-          "a.two-lines",
-          { href: `#/market/${symbol}`, "aria-current": symbol === current ? "true" : false },
-          element("b", {}, symbol),
-          element("span.quiet.small", {}, name),
-        ),
+        cell: ({ symbol, name }) =>
+          element(
+            "a.two-lines",
+            { href: `#/market/${symbol}`, "aria-current": symbol === current ? "true" : false },
+            element("b", {}, symbol),
+            element("span.quiet.small", {}, name),
+          ),
       },
       { title: "Last", kind: "number", cell: ({ referencePrice }) => money(referencePrice) },
     ],
@@ -151,7 +162,8 @@ function tapeTable() {
       {
         title: "Price",
         kind: "number strong",
-        cell: ({ price, takerSide }) => `${takerSide === "SIDE_BUY" ? "▲" : "▼"} ${plain(parts(price))}`,
+        cell: ({ price, takerSide }) =>
+          `${takerSide === "SIDE_BUY" ? "▲" : "▼"} ${plain(parts(price))}`,
       },
       { title: "Shares", kind: "number", cell: ({ quantity }) => count(quantity) },
     ],
@@ -167,7 +179,13 @@ function rules({ tick, lot, bandBps, maxOrderValue, session, halted }) {
     maxOrderValue && ["Largest order", money(maxOrderValue)],
     ["Session", halted ? "halted" : choice(session, "SESSION_STATE_")],
   ].filter(Boolean);
-  return element("dl.facts", {}, facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  return element(
+    "dl.facts",
+    {},
+    facts.map(([name, value]) =>
+      element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    ),
+  );
 }
 
 function invitation() {

@@ -23,7 +23,12 @@ const DRAWN_EVERY = 100;
 const PAGE = 100;
 
 /** Statuses after which nothing comes. */
-const FINAL = new Set(["ORDER_STATUS_FILLED", "ORDER_STATUS_CANCELLED", "ORDER_STATUS_REJECTED", "ORDER_STATUS_EXPIRED"]);
+const FINAL = new Set([
+  "ORDER_STATUS_FILLED",
+  "ORDER_STATUS_CANCELLED",
+  "ORDER_STATUS_REJECTED",
+  "ORDER_STATUS_EXPIRED",
+]);
 
 /** Whether an order may still change. */
 export const isOpen = ({ status }) => !FINAL.has(status);
@@ -42,9 +47,16 @@ export class Orders {
   /** @param updated is called with each update after the first page */
   constructor(context, updated = () => {}) {
     this.#context = context;
-    this.#table = orderTable({ cancel: (order) => this.#cancel(order), replace: (order) => this.#replace(order) });
-    this.#tabs = [[false, "All"], [true, "Open"]].map(([openOnly, text]) =>
-      element("button", { type: "button", onclick: () => this.#filter(openOnly) }, text));
+    this.#table = orderTable({
+      cancel: (order) => this.#cancel(order),
+      replace: (order) => this.#replace(order),
+    });
+    this.#tabs = [
+      [false, "All"],
+      [true, "Open"],
+    ].map(([openOnly, text]) =>
+      element("button", { type: "button", onclick: () => this.#filter(openOnly) }, text),
+    );
     this.controls = [
       element("div.segments", { role: "group", "aria-label": "Which orders" }, this.#tabs),
       element("button.small", { type: "button", onclick: () => this.#cancelAll() }, "Cancel all"),
@@ -90,18 +102,27 @@ export class Orders {
 
   /** Lets the oldest go, final ones first. */
   #shed() {
-    const oldest = [...this.#orders.values()].sort((a, b) => isOpen(a.order) - isOpen(b.order) || a.created - b.created);
-    for (const { order: { orderId } } of oldest.slice(0, ORDERS_MAX / 10)) this.#orders.delete(orderId);
+    const oldest = [...this.#orders.values()].sort(
+      (a, b) => isOpen(a.order) - isOpen(b.order) || a.created - b.created,
+    );
+    for (const {
+      order: { orderId },
+    } of oldest.slice(0, ORDERS_MAX / 10))
+      this.#orders.delete(orderId);
   }
 
   #filter(openOnly) {
     this.#openOnly = openOnly;
-    this.#tabs.forEach((tab, index) => tab.setAttribute("aria-pressed", String((index === 1) === openOnly)));
+    this.#tabs.forEach((tab, index) =>
+      tab.setAttribute("aria-pressed", String((index === 1) === openOnly)),
+    );
     this.#changed();
   }
 
   #draw() {
-    const wanted = [...this.#orders.values()].filter(({ order }) => !this.#openOnly || isOpen(order));
+    const wanted = [...this.#orders.values()].filter(
+      ({ order }) => !this.#openOnly || isOpen(order),
+    );
     wanted.sort((a, b) => b.created - a.created);
     this.#table.show(wanted.slice(0, SHOWN_MAX).map(({ order }) => order));
   }
@@ -109,11 +130,19 @@ export class Orders {
   async #cancel(order) {
     const { calls } = this.#context;
     try {
-      const answer = await calls.call(`${ORDERS}/CancelOrder`, { requestId: randomId(), orderId: order.orderId });
+      const answer = await calls.call(`${ORDERS}/CancelOrder`, {
+        requestId: randomId(),
+        orderId: order.orderId,
+      });
       this.#take(answer.order);
       announce(`Order ${choice(answer.order.status, "ORDER_STATUS_")}`);
     } catch (error) {
-      ask({ title: "The order was not cancelled", children: [problem(error)], action: "Close", act: () => {} });
+      ask({
+        title: "The order was not cancelled",
+        children: [problem(error)],
+        action: "Close",
+        act: () => {},
+      });
     }
   }
 
@@ -122,13 +151,26 @@ export class Orders {
     const requestId = randomId();
     ask({
       title: "Cancel every open order?",
-      children: [element("p", {}, `${count(open)} of yours are open as far as this page knows. What is filled stays filled.`)],
+      children: [
+        element(
+          "p",
+          {},
+          `${count(open)} of yours are open as far as this page knows. What is filled stays filled.`,
+        ),
+      ],
       action: "Cancel all orders",
       danger: true,
       act: async () => {
-        const { orders = [], remaining } = await this.#context.calls.call(`${ORDERS}/CancelAllOrders`, { requestId });
+        const { orders = [], remaining } = await this.#context.calls.call(
+          `${ORDERS}/CancelAllOrders`,
+          { requestId },
+        );
         for (const order of orders) this.#take(order);
-        confirmDone(remaining ? `${remaining} are still open: cancel all again` : `${orders.length} orders cancelled`);
+        confirmDone(
+          remaining
+            ? `${remaining} are still open: cancel all again`
+            : `${orders.length} orders cancelled`,
+        );
       },
     });
   }
@@ -137,9 +179,19 @@ export class Orders {
     const { terms } = order;
     const limit = parts(terms.limitPrice);
     const stop = order.triggered ? undefined : parts(terms.stopPrice);
-    const quantityInput = element("input", { inputmode: "numeric", value: terms.quantity, required: true });
-    const limitInput = element("input", { inputmode: "decimal", value: limit === undefined ? "" : plain(limit, { grouped: false }) });
-    const stopInput = element("input", { inputmode: "decimal", value: stop === undefined ? "" : plain(stop, { grouped: false }) });
+    const quantityInput = element("input", {
+      inputmode: "numeric",
+      value: terms.quantity,
+      required: true,
+    });
+    const limitInput = element("input", {
+      inputmode: "decimal",
+      value: limit === undefined ? "" : plain(limit, { grouped: false }),
+    });
+    const stopInput = element("input", {
+      inputmode: "decimal",
+      value: stop === undefined ? "" : plain(stop, { grouped: false }),
+    });
     let requestId = randomId();
     const dialog = ask({
       title: `Change ${choice(terms.side, "SIDE_")} order in ${terms.symbol}`,
@@ -152,8 +204,12 @@ export class Orders {
       act: async () => {
         const request = { requestId, orderId: order.orderId, quantity: quantityInput.value.trim() };
         const found = [];
-        if (!/^[1-9]\d{0,9}$/.test(request.quantity)) found.push({ field: "quantity", description: "write a whole number of shares" });
-        for (const [name, key, input, before] of [["limit_price", "limitPrice", limitInput, limit], ["stop_price", "stopPrice", stopInput, stop]]) {
+        if (!/^[1-9]\d{0,9}$/.test(request.quantity))
+          found.push({ field: "quantity", description: "write a whole number of shares" });
+        for (const [name, key, input, before] of [
+          ["limit_price", "limitPrice", limitInput, limit],
+          ["stop_price", "stopPrice", stopInput, stop],
+        ]) {
           if (before === undefined) continue;
           const value = parseMoney(input.value);
           if (!value) found.push({ field: name, description: "write a price, such as 101.25" });
@@ -171,7 +227,13 @@ export class Orders {
 
 /** Status of an order with the colour it has. */
 export function statusPill({ status }) {
-  const tone = { ORDER_STATUS_FILLED: "good", ORDER_STATUS_REJECTED: "bad", ORDER_STATUS_EXPIRED: "dim", ORDER_STATUS_CANCELLED: "dim" }[status] ?? "info";
+  const tone =
+    {
+      ORDER_STATUS_FILLED: "good",
+      ORDER_STATUS_REJECTED: "bad",
+      ORDER_STATUS_EXPIRED: "dim",
+      ORDER_STATUS_CANCELLED: "dim",
+    }[status] ?? "info";
   return element(`span.pill.${tone}`, {}, choice(status, "ORDER_STATUS_"));
 }
 
@@ -181,17 +243,58 @@ function orderTable({ cancel, replace }) {
     key: ({ orderId }) => orderId,
     empty: "No orders. Place one and it appears here at once.",
     columns: [
-      { title: "Placed", kind: "quiet", mark: ({ createdAt }) => createdAt, cell: ({ createdAt }) => element("span", { title: date(createdAt) }, clock(createdAt)) },
+      {
+        title: "Placed",
+        kind: "quiet",
+        mark: ({ createdAt }) => createdAt,
+        cell: ({ createdAt }) => element("span", { title: date(createdAt) }, clock(createdAt)),
+      },
       { title: "Symbol", kind: "strong", cell: ({ terms }) => terms.symbol },
-      { title: "Side", mark: ({ terms }) => terms.side, cell: ({ terms }) => element(terms.side === "SIDE_BUY" ? "span.bought" : "span.sold", {}, choice(terms.side, "SIDE_")) },
+      {
+        title: "Side",
+        mark: ({ terms }) => terms.side,
+        cell: ({ terms }) =>
+          element(
+            terms.side === "SIDE_BUY" ? "span.bought" : "span.sold",
+            {},
+            choice(terms.side, "SIDE_"),
+          ),
+      },
       { title: "Type", cell: ({ terms }) => choice(terms.type, "ORDER_TYPE_") },
-      { title: "Filled", kind: "number", cell: ({ cumulativeQuantity, terms }) => `${count(cumulativeQuantity ?? 0)} / ${count(terms.quantity)}` },
-      { title: "Price", kind: "number", cell: ({ terms }) => (terms.limitPrice ? money(terms.limitPrice) : terms.stopPrice ? `stop ${money(terms.stopPrice)}` : "market") },
+      {
+        title: "Filled",
+        kind: "number",
+        cell: ({ cumulativeQuantity, terms }) =>
+          `${count(cumulativeQuantity ?? 0)} / ${count(terms.quantity)}`,
+      },
+      {
+        title: "Price",
+        kind: "number",
+        cell: ({ terms }) =>
+          terms.limitPrice
+            ? money(terms.limitPrice)
+            : terms.stopPrice
+              ? `stop ${money(terms.stopPrice)}`
+              : "market",
+      },
       { title: "Average", kind: "number", cell: ({ averagePrice }) => money(averagePrice) },
       {
         title: "Status",
         mark: (order) => `${order.status} ${order.message ?? ""}`,
-        cell: (order) => element("span", { title: order.message || choice(order.rejectReason ?? order.cancelReason, order.rejectReason ? "REJECT_REASON_" : "CANCEL_REASON_") || false }, statusPill(order)),
+        cell: (order) =>
+          element(
+            "span",
+            {
+              title:
+                order.message ||
+                choice(
+                  order.rejectReason ?? order.cancelReason,
+                  order.rejectReason ? "REJECT_REASON_" : "CANCEL_REASON_",
+                ) ||
+                false,
+            },
+            statusPill(order),
+          ),
       },
       {
         title: "",
@@ -203,9 +306,23 @@ function orderTable({ cancel, replace }) {
           return element(
             "span",
             {},
-            element("a.button.small", { href: `#/story/${order.correlationId}`, "aria-label": `Story of ${what}` }, "Story"),
-            isOpen(order) && element("button.small", { type: "button", "aria-label": `Change ${what}`, onclick: () => replace(order) }, "Change"),
-            isOpen(order) && element("button.small", { type: "button", "aria-label": `Cancel ${what}`, onclick: () => cancel(order) }, "Cancel"),
+            element(
+              "a.button.small",
+              { href: `#/story/${order.correlationId}`, "aria-label": `Story of ${what}` },
+              "Story",
+            ),
+            isOpen(order) &&
+              element(
+                "button.small",
+                { type: "button", "aria-label": `Change ${what}`, onclick: () => replace(order) },
+                "Change",
+              ),
+            isOpen(order) &&
+              element(
+                "button.small",
+                { type: "button", "aria-label": `Cancel ${what}`, onclick: () => cancel(order) },
+                "Cancel",
+              ),
           );
         },
       },

@@ -56,7 +56,9 @@ function show({ moved }) {
   const allowed = !view.who || view.who(session);
   if (name !== "sign-in") wanted = location.hash;
   try {
-    const shown = allowed ? view.show(main, { ...context, signal: leaving.signal, rest }) : barred(view);
+    const shown = allowed
+      ? view.show(main, { ...context, signal: leaving.signal, rest })
+      : barred(view);
     Promise.resolve(shown).catch(failed);
   } catch (error) {
     failed(error);
@@ -79,23 +81,32 @@ function barred(view) {
     signInView(main, { ...context, why: `Sign in to see “${view.title}”.` });
     return;
   }
-  main.append(element(
-    "div.empty",
-    {},
-    element("h1", {}, view.title),
-    element("p", {}, "This is for other roles than yours."),
-    element("p", {}, element("button", { type: "button", onclick: signOut }, "Sign in as somebody else")),
-  ));
+  main.append(
+    element(
+      "div.empty",
+      {},
+      element("h1", {}, view.title),
+      element("p", {}, "This is for other roles than yours."),
+      element(
+        "p",
+        {},
+        element("button", { type: "button", onclick: signOut }, "Sign in as somebody else"),
+      ),
+    ),
+  );
 }
 
 function showViews(current) {
   const links = Object.entries(VIEWS)
     .filter(([, { hidden, who }]) => !hidden && (!who || !session.user || who(session)))
     .map(([name, { title }]) =>
-      element("a", { href: `#/${name}`, "aria-current": name === current ? "page" : false }, title));
+      element("a", { href: `#/${name}`, "aria-current": name === current ? "page" : false }, title),
+    );
   document.getElementById("views").replaceChildren(...links);
   // On a phone, the views are wider than the page.
-  links.find((link) => link.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" });
+  links
+    .find((link) => link.hasAttribute("aria-current"))
+    ?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function showWho() {
@@ -105,9 +116,16 @@ function showWho() {
     who.replaceChildren(element("a.button.primary", { href: "#/sign-in" }, "Sign in"));
     return;
   }
-  const roles = (user.roles ?? []).map((role) => role.replace("ROLE_", "").toLowerCase()).join(", ");
+  const roles = (user.roles ?? [])
+    .map((role) => role.replace("ROLE_", "").toLowerCase())
+    .join(", ");
   who.replaceChildren(
-    element("span.who", { title: user.email ?? false }, element("b", {}, user.displayName || user.email || "?"), element("span.quiet", {}, roles)),
+    element(
+      "span.who",
+      { title: user.email ?? false },
+      element("b", {}, user.displayName || user.email || "?"),
+      element("span.quiet", {}, roles),
+    ),
     element("button", { type: "button", onclick: signOut }, "Sign out"),
   );
 }
@@ -134,7 +152,10 @@ async function restored() {
 async function begin() {
   chooseTheme(document.getElementById("theme"));
   const answer = await fetch("/console/contract.json");
-  if (!answer.ok) throw new Error(`the contract could not be loaded: the platform answered with ${answer.status}`);
+  if (!answer.ok)
+    throw new Error(
+      `the contract could not be loaded: the platform answered with ${answer.status}`,
+    );
   const contract = await answer.json();
   const nobody = { token: async () => "", reject() {} };
   session.open(new Calls(contract, nobody));

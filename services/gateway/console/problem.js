@@ -7,13 +7,17 @@ const BY_REASON = {
   BAD_CREDENTIALS: "Check the e-mail address and the password. Who is new here registers first.",
   LOGIN_LOCKED: "Too many wrong passwords. Wait some minutes, then try again.",
   EMAIL_TAKEN: "Sign in with this address, or register with another one.",
-  REFRESH_TOKEN_REUSED: "The session was used elsewhere, as by a copied tab, and has ended for safety. Sign in again.",
+  REFRESH_TOKEN_REUSED:
+    "The session was used elsewhere, as by a copied tab, and has ended for safety. Sign in again.",
   BAD_REFRESH_TOKEN: "The session has ended. Sign in again.",
   RATE_LIMITED: "That was more than your allowance. Wait a moment, then try again.",
   TOO_BUSY: "The platform has all hands full. Wait a moment, then try again.",
-  TOO_MANY_AT_ONCE: "You have too much open at once. Close other tabs of the console, then try again.",
-  REQUEST_ID_REUSED: "This was sent before with other content. Check whether it was carried out, then start anew.",
-  FLOW_TOO_LONG: "The flow is too long to be shown as one. Look at its events in the live tail instead.",
+  TOO_MANY_AT_ONCE:
+    "You have too much open at once. Close other tabs of the console, then try again.",
+  REQUEST_ID_REUSED:
+    "This was sent before with other content. Check whether it was carried out, then start anew.",
+  FLOW_TOO_LONG:
+    "The flow is too long to be shown as one. Look at its events in the live tail instead.",
   POSITION_BEYOND_END: "The archive is shorter than what was seen before. Load the page again.",
   SUBSCRIBER_TOO_SLOW: "More came than this page could take. Filter the topics.",
 };
@@ -42,20 +46,24 @@ export function problem(error, { again } = {}) {
     { role: "alert" },
     element("strong", {}, sentence(error.message)),
     element("p", {}, next),
-    error.violations?.length > 0 && element(
-      "ul",
-      {},
-      error.violations.map(({ field, description }) => element("li", {}, element("code", {}, field), ` ${description}`)),
-    ),
+    error.violations?.length > 0 &&
+      element(
+        "ul",
+        {},
+        error.violations.map(({ field, description }) =>
+          element("li", {}, element("code", {}, field), ` ${description}`),
+        ),
+      ),
     facts && element("p.quiet.small", {}, facts),
-    error.correlationId && element(
-      "p.quiet.small",
-      {},
-      "Correlation id ",
-      element("code", {}, error.correlationId),
-      " ",
-      copier(error.correlationId),
-    ),
+    error.correlationId &&
+      element(
+        "p.quiet.small",
+        {},
+        "Correlation id ",
+        element("code", {}, error.correlationId),
+        " ",
+        copier(error.correlationId),
+      ),
     again && element("button", { type: "button", onclick: again }, "Try again"),
   );
 }

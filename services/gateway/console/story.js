@@ -33,7 +33,13 @@ export async function storyView(main, context) {
   const id = context.rest[0] ?? "";
   main.append(element("h1.unseen", {}, "Stories"));
   if (!isId(id)) {
-    main.append(element("div.narrow", {}, panel("Stories", { id: "stories" }, search(id), await offered(context))));
+    main.append(
+      element(
+        "div.narrow",
+        {},
+        panel("Stories", { id: "stories" }, search(id), await offered(context)),
+      ),
+    );
     return;
   }
   document.title = `Story ${shortId(id)} · Outcry`;
@@ -42,21 +48,39 @@ export async function storyView(main, context) {
       context.calls.call(`${EVENT_LOG}/Trace`, { correlationId: id }),
       context.calls.call(`${EVENT_LOG}/ListEventTypes`),
     ]);
-    if (!context.signal.aborted) tell(main, context, id, events, new Map(eventTypes.map((type) => [type.topic, type])));
+    if (!context.signal.aborted)
+      tell(main, context, id, events, new Map(eventTypes.map((type) => [type.topic, type])));
   } catch (error) {
     if (context.signal.aborted) return;
-    main.append(element("div.narrow", {}, search(id), problem(error, { again: () => location.reload() })));
+    main.append(
+      element("div.narrow", {}, search(id), problem(error, { again: () => location.reload() })),
+    );
   }
 }
 
 function search(id) {
-  const input = element("input", { id: "correlation", value: id, placeholder: "correlation id", autocomplete: "off", spellcheck: "false" });
+  const input = element("input", {
+    id: "correlation",
+    value: id,
+    placeholder: "correlation id",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const wrong = element("p.wrong", { role: "alert" });
-  const form = element("form.filter", { role: "search" }, element("label", { for: "correlation" }, "Correlation id"), input, element("button.primary", { type: "submit" }, "Tell"), wrong);
+  const form = element(
+    "form.filter",
+    { role: "search" },
+    element("label", { for: "correlation" }, "Correlation id"),
+    input,
+    element("button.primary", { type: "submit" }, "Tell"),
+    wrong,
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    wrong.textContent = isId(text) ? "" : "A correlation id is a UUID, as orders, events and errors show it.";
+    wrong.textContent = isId(text)
+      ? ""
+      : "A correlation id is a UUID, as orders, events and errors show it.";
     if (isId(text)) location.hash = `#/story/${text.toLowerCase()}`;
   });
   return form;
@@ -66,13 +90,20 @@ function search(id) {
 async function offered({ calls }) {
   try {
     const { orders = [] } = await calls.call(`${ORDERS}/ListOrders`, { page: { size: OFFERED } });
-    if (orders.length === 0) return element("p.empty", {}, "Place an order, or follow the link of an event to its flow.");
-    const items = orders.map(({ terms, status, createdAt, correlationId }) => element(
-      "li",
-      {},
-      element("a", { href: `#/story/${correlationId}` }, `${choice(terms.side, "SIDE_")} ${terms.quantity} ${terms.symbol}`),
-      element("span.quiet", {}, ` ${choice(status, "ORDER_STATUS_")}, ${clock(createdAt)}`),
-    ));
+    if (orders.length === 0)
+      return element("p.empty", {}, "Place an order, or follow the link of an event to its flow.");
+    const items = orders.map(({ terms, status, createdAt, correlationId }) =>
+      element(
+        "li",
+        {},
+        element(
+          "a",
+          { href: `#/story/${correlationId}` },
+          `${choice(terms.side, "SIDE_")} ${terms.quantity} ${terms.symbol}`,
+        ),
+        element("span.quiet", {}, ` ${choice(status, "ORDER_STATUS_")}, ${clock(createdAt)}`),
+      ),
+    );
     return element("ul.plain", {}, items);
   } catch (error) {
     return problem(error);
@@ -83,34 +114,54 @@ function tell(main, { calls, signal }, id, events, types) {
   const badge = element("span.live");
   const summary = element("p.summary", { role: "status" });
   const scene = element("div.scene");
-  const inspector = element("div.inspector", {}, element("p.empty", {}, "Choose an event to see all of it."));
+  const inspector = element(
+    "div.inspector",
+    {},
+    element("p.empty", {}, "Choose an event to see all of it."),
+  );
   let found = [];
   let chosen;
   const pick = (place) => {
     const step = found[place];
     chosen = step.position;
-    inspector.replaceChildren(step.command ? inspected(step.event) : inspected(step.event, step.position));
+    inspector.replaceChildren(
+      step.command ? inspected(step.event) : inspected(step.event, step.position),
+    );
     showChosen();
   };
   const showChosen = () => {
     table.choose(chosen);
-    for (const dot of scene.querySelectorAll(".dot")) dot.classList.toggle("chosen", found[dot.dataset.place]?.position === chosen);
+    for (const dot of scene.querySelectorAll(".dot"))
+      dot.classList.toggle("chosen", found[dot.dataset.place]?.position === chosen);
   };
-  const table = stepTable(types, (step) => pick(found.findIndex(({ position }) => position === step.position)));
+  const table = stepTable(types, (step) =>
+    pick(found.findIndex(({ position }) => position === step.position)),
+  );
   const draw = perFrame(() => {
     found = steps(events);
     summary.replaceChildren(...summarised(found));
-    scene.replaceChildren(found.length > 0 ? lanes(found, pick) : "", found.length > DRAWN_MAX ? element("p.quiet.small", {}, `The drawing has the first ${DRAWN_MAX} events; the list has all.`) : "");
+    scene.replaceChildren(
+      found.length > 0 ? lanes(found, pick) : "",
+      found.length > DRAWN_MAX
+        ? element(
+            "p.quiet.small",
+            {},
+            `The drawing has the first ${DRAWN_MAX} events; the list has all.`,
+          )
+        : "",
+    );
     table.show(found);
     showChosen();
   }, DRAWN_EVERY);
-  main.append(element(
-    "div.story",
-    {},
-    panel("Flow", { id: "flow", aside: [element("code.small", {}, id), badge] }, summary, scene),
-    panel("Causes and effects", { id: "steps" }, table.node),
-    panel("Event", { id: "event" }, inspector),
-  ));
+  main.append(
+    element(
+      "div.story",
+      {},
+      panel("Flow", { id: "flow", aside: [element("code.small", {}, id), badge] }, summary, scene),
+      panel("Causes and effects", { id: "steps" }, table.node),
+      panel("Event", { id: "event" }, inspector),
+    ),
+  );
   draw();
   let last = events.at(-1)?.position;
   let fresh = last && Date.now() - Date.parse(events.at(-1).event.occurredAt) < SETTLED_AFTER;
@@ -122,7 +173,12 @@ function tell(main, { calls, signal }, id, events, types) {
     take({ logged }) {
       last = logged.position;
       fresh = true;
-      if (logged.event.correlationId !== id || seen.has(logged.position) || events.length >= EVENTS_MAX) return;
+      if (
+        logged.event.correlationId !== id ||
+        seen.has(logged.position) ||
+        events.length >= EVENTS_MAX
+      )
+        return;
       seen.add(logged.position);
       events.push(logged);
       draw();
@@ -132,7 +188,10 @@ function tell(main, { calls, signal }, id, events, types) {
 }
 
 function summarised(found) {
-  if (found.length === 0) return ["Nothing of this flow is archived yet, or it is not about you. New events appear here."];
+  if (found.length === 0)
+    return [
+      "Nothing of this flow is archived yet, or it is not about you. New events appear here.",
+    ];
   const events = found.slice(1);
   const services = cast(events);
   const length = Math.max(...found.map(({ at }) => at));
@@ -142,7 +201,10 @@ function summarised(found) {
     ` from ${amount(services.length, "service")} in `,
     element("b", {}, span(length)),
     `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${who(first.actor)}. `,
-    ...services.flatMap((service) => [element(`span.pill.service.${tint(service)}`, {}, service), " "]),
+    ...services.flatMap((service) => [
+      element(`span.pill.service.${tint(service)}`, {}, service),
+      " ",
+    ]),
   ];
 }
 
@@ -164,16 +226,41 @@ function stepTable(types, picked) {
         title: "Event",
         mark: ({ depth }) => depth,
         cell: (step) => {
-          const button = element("button.link", { type: "button", onclick: () => picked(step) }, step.event.eventType);
-          const holder = element("span.branch", {}, step.depth > 0 && element("span.quiet", { "aria-hidden": "true" }, "└"), button);
+          const button = element(
+            "button.link",
+            { type: "button", onclick: () => picked(step) },
+            step.event.eventType,
+          );
+          const holder = element(
+            "span.branch",
+            {},
+            step.depth > 0 && element("span.quiet", { "aria-hidden": "true" }, "└"),
+            button,
+          );
           holder.style.setProperty("--depth", String(step.depth));
           return holder;
         },
       },
-      { title: "Written by", mark: ({ service }) => service, cell: ({ service }) => element(`span.pill.service.${tint(service)}`, {}, service) },
-      { title: "Since start", kind: "number", cell: ({ at, command }) => (command ? "–" : span(at)) },
-      { title: "Since cause", kind: "number", cell: ({ took, parent }) => (parent < 1 ? "–" : span(took)) },
-      { title: "Consumed by", kind: "quiet wide", cell: ({ event, service }) => readers(types.get(event.eventType), service).join(", ") },
+      {
+        title: "Written by",
+        mark: ({ service }) => service,
+        cell: ({ service }) => element(`span.pill.service.${tint(service)}`, {}, service),
+      },
+      {
+        title: "Since start",
+        kind: "number",
+        cell: ({ at, command }) => (command ? "–" : span(at)),
+      },
+      {
+        title: "Since cause",
+        kind: "number",
+        cell: ({ took, parent }) => (parent < 1 ? "–" : span(took)),
+      },
+      {
+        title: "Consumed by",
+        kind: "quiet wide",
+        cell: ({ event, service }) => readers(types.get(event.eventType), service).join(", "),
+      },
     ],
   });
 }

@@ -22,7 +22,12 @@ export class Table {
     this.#key = options.key;
     this.#empty = element("p.empty", { hidden: true }, options.empty ?? "Nothing here.");
     const head = options.columns.map(({ title, kind, spoken }) =>
-      element("th", { scope: "col", class: kind ?? false }, spoken ? element("span.unseen", {}, spoken) : title));
+      element(
+        "th",
+        { scope: "col", class: kind ?? false },
+        spoken ? element("span.unseen", {}, spoken) : title,
+      ),
+    );
     this.node = element(
       "div.scroll",
       { tabindex: "0", role: "region", "aria-label": options.caption },

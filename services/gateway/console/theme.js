@@ -11,7 +11,10 @@ const THEMES = [
 
 /** Makes a button the switch. */
 export function chooseTheme(button) {
-  let at = Math.max(THEMES.findIndex(([name]) => name === (localStorage.getItem(KEPT) ?? "")), 0);
+  let at = Math.max(
+    THEMES.findIndex(([name]) => name === (localStorage.getItem(KEPT) ?? "")),
+    0,
+  );
   const apply = () => {
     const [name, sign, words] = THEMES[at];
     if (name) document.documentElement.dataset.theme = name;

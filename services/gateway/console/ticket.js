@@ -28,7 +28,11 @@ const NEEDS = {
   ORDER_TYPE_LIMIT: { limit: true, stop: false, not: [] },
   ORDER_TYPE_MARKET: { limit: false, stop: false, not: ["TIME_IN_FORCE_GTD"] },
   ORDER_TYPE_STOP: { limit: false, stop: true, not: ["TIME_IN_FORCE_IOC", "TIME_IN_FORCE_FOK"] },
-  ORDER_TYPE_STOP_LIMIT: { limit: true, stop: true, not: ["TIME_IN_FORCE_IOC", "TIME_IN_FORCE_FOK"] },
+  ORDER_TYPE_STOP_LIMIT: {
+    limit: true,
+    stop: true,
+    not: ["TIME_IN_FORCE_IOC", "TIME_IN_FORCE_FOK"],
+  },
 };
 
 /** Lives of orders that never rest. */
@@ -38,7 +42,11 @@ const NEVER_RESTS = ["TIME_IN_FORCE_IOC", "TIME_IN_FORCE_FOK"];
  * What is wrong with terms, by the rules that an instrument has and that do not change while it trades.
  * How far a limit may be from the last price is the venue's to say.
  */
-export function findings({ quantity, limit, stop }, { limit: needsLimit, stop: needsStop }, instrument) {
+export function findings(
+  { quantity, limit, stop },
+  { limit: needsLimit, stop: needsStop },
+  instrument,
+) {
   const found = [];
   const wrong = (name, description) => found.push({ field: `terms.${name}`, description });
   const lot = BigInt(instrument.lot ?? 1);
@@ -47,7 +55,10 @@ export function findings({ quantity, limit, stop }, { limit: needsLimit, stop: n
   else if (quantity % lot !== 0n) wrong("quantity", `only multiples of ${lot}`);
   else if (quantity > most) wrong("quantity", `at most ${count(most)}`);
   const tick = parts(instrument.tick) ?? 1n;
-  for (const [name, price, needed] of [["limit_price", limit, needsLimit], ["stop_price", stop, needsStop]]) {
+  for (const [name, price, needed] of [
+    ["limit_price", limit, needsLimit],
+    ["stop_price", stop, needsStop],
+  ]) {
     if (!needed) continue;
     if (price === undefined || price <= 0n) wrong(name, "write a price, such as 101.25");
     else if (price % tick !== 0n) wrong(name, `only multiples of ${plain(tick)}`);
@@ -81,19 +92,50 @@ export class Ticket {
   constructor(context, instruments, symbol) {
     this.#context = context;
     this.#instruments = instruments;
-    this.#symbol = choices(instruments.map((one) => [one.symbol, `${one.symbol}  ${one.name}`]), symbol);
-    this.#sides = [["SIDE_BUY", "Buy"], ["SIDE_SELL", "Sell"]].map(([side, text]) =>
-      element("button", { type: "button", class: side === "SIDE_BUY" ? "buy" : "sell", onclick: () => this.#turn(side) }, text));
+    this.#symbol = choices(
+      instruments.map((one) => [one.symbol, `${one.symbol}  ${one.name}`]),
+      symbol,
+    );
+    this.#sides = [
+      ["SIDE_BUY", "Buy"],
+      ["SIDE_SELL", "Sell"],
+    ].map(([side, text]) =>
+      element(
+        "button",
+        {
+          type: "button",
+          class: side === "SIDE_BUY" ? "buy" : "sell",
+          onclick: () => this.#turn(side),
+        },
+        text,
+      ),
+    );
     const form = element(
       "form.ticket",
       { "aria-label": "Place an order" },
       element("div.segments.sides", { role: "group", "aria-label": "Side" }, this.#sides),
       field("terms.symbol", "Symbol", this.#symbol),
-      element("div.pair", {}, field("terms.type", "Type", this.#type), field("terms.time_in_force", "Lives", this.#life)),
-      element("div.pair", {}, field("terms.quantity", "Shares", this.#quantity), field("terms.limit_price", "Limit", this.#limit)),
+      element(
+        "div.pair",
+        {},
+        field("terms.type", "Type", this.#type),
+        field("terms.time_in_force", "Lives", this.#life),
+      ),
+      element(
+        "div.pair",
+        {},
+        field("terms.quantity", "Shares", this.#quantity),
+        field("terms.limit_price", "Limit", this.#limit),
+      ),
       field("terms.stop_price", "Stop", this.#stop),
       field("terms.expires_at", "Until", this.#expires),
-      element("div.check", { "data-field": "terms.post_only" }, this.#postOnly, element("label", { for: "post-only" }, "Only rest, never take"), element("p.wrong")),
+      element(
+        "div.check",
+        { "data-field": "terms.post_only" },
+        this.#postOnly,
+        element("label", { for: "post-only" }, "Only rest, never take"),
+        element("p.wrong"),
+      ),
       this.#value,
       this.#send,
       this.#result,
@@ -116,7 +158,9 @@ export class Ticket {
 
   #turn(side) {
     this.#side = side;
-    this.#sides.forEach((button, index) => button.setAttribute("aria-pressed", String((index === 0) === (side === "SIDE_BUY"))));
+    this.#sides.forEach((button, index) =>
+      button.setAttribute("aria-pressed", String((index === 0) === (side === "SIDE_BUY"))),
+    );
     this.#fit();
   }
 
@@ -135,7 +179,10 @@ export class Ticket {
     this.#postOnly.closest(".check").hidden = !may;
     const { quantity, limit } = this.#read();
     const reference = needs.limit ? limit : parts(this.#instrument()?.referencePrice);
-    this.#value.textContent = quantity && reference ? `${needs.limit ? "Worth" : "Worth about"} ${plain(times(reference, quantity))}, fees apart` : "";
+    this.#value.textContent =
+      quantity && reference
+        ? `${needs.limit ? "Worth" : "Worth about"} ${plain(times(reference, quantity))}, fees apart`
+        : "";
     const verb = this.#side === "SIDE_BUY" ? "Buy" : "Sell";
     this.#send.textContent = `${verb} ${quantity ? `${count(quantity)} ` : ""}${this.#symbol.value}`;
     this.#send.classList.toggle("buy", this.#side === "SIDE_BUY");
@@ -157,7 +204,8 @@ export class Ticket {
     const read = this.#read();
     const found = findings(read, needs, instrument);
     const until = this.#life.value === "TIME_IN_FORCE_GTD";
-    if (until && !this.#expires.value) found.push({ field: "terms.expires_at", description: "say until when" });
+    if (until && !this.#expires.value)
+      found.push({ field: "terms.expires_at", description: "say until when" });
     if (found.length > 0) throw new Unfit(found);
     const currency = instrument.tick.currencyCode;
     const terms = {
@@ -182,16 +230,21 @@ export class Ticket {
     const refused = order.status === "ORDER_STATUS_REJECTED";
     const status = choice(order.status, "ORDER_STATUS_");
     const why = refused ? order.message || choice(order.rejectReason, "REJECT_REASON_") : "";
-    const some = order.status === "ORDER_STATUS_FILLED" ? "" : `, ${count(order.cumulativeQuantity ?? 0)} filled`;
+    const some =
+      order.status === "ORDER_STATUS_FILLED"
+        ? ""
+        : `, ${count(order.cumulativeQuantity ?? 0)} filled`;
     const filled = order.cumulativeQuantity ? `${some} at ${money(order.averagePrice)}` : "";
     announce(`Order ${status}${filled}${why ? `: ${why}` : ""}`);
-    this.#result.replaceChildren(element(
-      refused ? "p.outcome.bad" : "p.outcome.good",
-      {},
-      element("b", {}, `Order ${status}${filled}. `),
-      why && `${why} `,
-      element("a", { href: `#/story/${order.correlationId}` }, "Its story"),
-    ));
+    this.#result.replaceChildren(
+      element(
+        refused ? "p.outcome.bad" : "p.outcome.good",
+        {},
+        element("b", {}, `Order ${status}${filled}. `),
+        why && `${why} `,
+        element("a", { href: `#/story/${order.correlationId}` }, "Its story"),
+      ),
+    );
   }
 }
 

@@ -2,7 +2,16 @@
 
 /** The platform's services; the colours are in the style sheet. */
 const SERVICES = [
-  "users", "funds", "orders", "trades", "payments", "portfolio", "notifications", "reports", "ledger", "gateway",
+  "users",
+  "funds",
+  "orders",
+  "trades",
+  "payments",
+  "portfolio",
+  "notifications",
+  "reports",
+  "ledger",
+  "gateway",
 ];
 
 /** The class of a service's colour. */

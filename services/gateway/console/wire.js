@@ -81,7 +81,12 @@ export class Wire {
   #read(input, name, depth, message) {
     if (depth > DEPTH_MAX) throw new WireError("too many messages inside each other");
     const special = WELL_KNOWN[name];
-    if (special) return special.read(input, (inner, known, into) => this.#read(inner, known, depth + 1, into), this);
+    if (special)
+      return special.read(
+        input,
+        (inner, known, into) => this.#read(inner, known, depth + 1, into),
+        this,
+      );
     const { byNumber } = this.#shape(name);
     while (!input.ended()) {
       const tag = Number(input.varint());
@@ -117,7 +122,7 @@ function described([number, key, kind, label], enums) {
 /** Numbers that are written as one field. */
 function unpack(input, { key, scalar }, message) {
   const values = (message[key] ??= []);
-  for (const part = input.part(); !part.ended(); ) values.push(scalar.read(part));
+  for (const part = input.part(); !part.ended();) values.push(scalar.read(part));
 }
 
 /** An enum, by the names of its values by their numbers. */
@@ -157,9 +162,15 @@ const SCALARS = {
     read: (input) => toBase64(input.take()),
     write: (out, number, value) => out.delimited(number, fromBase64(value)),
   },
-  bool: varint((bits) => bits !== 0, (value) => (value ? 1 : 0)),
+  bool: varint(
+    (bits) => bits !== 0,
+    (value) => (value ? 1 : 0),
+  ),
   int32: varint(signed32, Number),
-  uint32: varint((bits) => (typeof bits === "number" ? bits >>> 0 : Number(BigInt.asUintN(32, bits))), Number),
+  uint32: varint(
+    (bits) => (typeof bits === "number" ? bits >>> 0 : Number(BigInt.asUintN(32, bits))),
+    Number,
+  ),
   int64: varint((bits) => String(signed64(bits)), BigInt),
   uint64: varint(String, BigInt),
   sint32: varint((bits) => Number(unfold(bits)), fold),

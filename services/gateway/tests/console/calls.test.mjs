@@ -24,7 +24,8 @@ after(() => {
 
 // The page calls where it came from; a test has to say where that is.
 const { fetch: original } = globalThis;
-globalThis.fetch = (path, init) => original(`http://127.0.0.1:${server.address().port}${path}`, init);
+globalThis.fetch = (path, init) =>
+  original(`http://127.0.0.1:${server.address().port}${path}`, init);
 
 const calls = (session = { token: async () => "", reject() {} }) => new Calls(contract, session);
 
@@ -37,7 +38,10 @@ function frame(kind, bytes) {
 
 const message = frame(0, wire.encode(contract.methods[METHOD].gives, { execution }));
 const trailers = (text) => frame(0x80, Buffer.from(text));
-const HEADERS = { "content-type": "application/grpc-web+proto", "outcry-correlation-id": "the-flow" };
+const HEADERS = {
+  "content-type": "application/grpc-web+proto",
+  "outcry-correlation-id": "the-flow",
+};
 
 /** Whatever a stream gives before it ends, and the error it ends with. */
 async function read(stream) {
@@ -70,28 +74,55 @@ test("the request is what the contract says, with the token", async () => {
     const pieces = [];
     request.on("data", (piece) => pieces.push(piece));
     request.on("end", () => {
-      seen = { path: request.url, token: request.headers.authorization, body: Buffer.concat(pieces) };
+      seen = {
+        path: request.url,
+        token: request.headers.authorization,
+        body: Buffer.concat(pieces),
+      };
       response.writeHead(200, HEADERS).end(trailers("grpc-status:0\r\n"));
     });
   };
-  await read(calls({ token: async () => "abc", reject() {} }).stream(METHOD, { symbol: "ACME", afterVenueSequence: "9" }));
+  await read(
+    calls({ token: async () => "abc", reject() {} }).stream(METHOD, {
+      symbol: "ACME",
+      afterVenueSequence: "9",
+    }),
+  );
   assert.equal(seen.path, `/${METHOD}`);
   assert.equal(seen.token, "Bearer abc");
   assert.equal(seen.body.readUInt32BE(1), seen.body.length - 5);
-  const request = wire.decode(contract.methods[METHOD].takes, new Uint8Array(seen.body.subarray(5)));
+  const request = wire.decode(
+    contract.methods[METHOD].takes,
+    new Uint8Array(seen.body.subarray(5)),
+  );
   assert.deepEqual(request, { symbol: "ACME", afterVenueSequence: "9" });
 });
 
 test("a refusal has its reason, its fields, its pause and its correlation id", async () => {
   const details = [
-    { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "INVALID_FIELD", domain: "outcry", metadata: { a: "b" } },
-    { "@type": "type.googleapis.com/google.rpc.BadRequest", fieldViolations: [{ field: "symbol", description: "is wrong" }] },
+    {
+      "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+      reason: "INVALID_FIELD",
+      domain: "outcry",
+      metadata: { a: "b" },
+    },
+    {
+      "@type": "type.googleapis.com/google.rpc.BadRequest",
+      fieldViolations: [{ field: "symbol", description: "is wrong" }],
+    },
     { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "1.500s" },
   ];
   const status = wire.encode("google.rpc.Status", { code: 3, message: "no", details });
   const text = Buffer.from(status).toString("base64").replace(/=+$/, "");
   answer = (_, response) => {
-    response.writeHead(200, { ...HEADERS, "grpc-status": "3", "grpc-message": "100%25 wrong", "grpc-status-details-bin": text }).end();
+    response
+      .writeHead(200, {
+        ...HEADERS,
+        "grpc-status": "3",
+        "grpc-message": "100%25 wrong",
+        "grpc-status-details-bin": text,
+      })
+      .end();
   };
   const { error } = await read(calls().stream(METHOD, {}));
   assert.equal(error.code, "INVALID_ARGUMENT");
@@ -121,7 +152,8 @@ test("an answer that ends without trailers is cut", async () => {
 });
 
 test("a frame that is too large is refused before it is read", async () => {
-  answer = (_, response) => response.writeHead(200, HEADERS).end(Buffer.of(0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3));
+  answer = (_, response) =>
+    response.writeHead(200, HEADERS).end(Buffer.of(0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3));
   const { error } = await read(calls().stream(METHOD, {}));
   assert.equal(error.code, "INTERNAL");
 });
@@ -140,7 +172,8 @@ test("a token that is not taken is replaced once", async () => {
   answer = (request, response) => {
     seen.push(request.headers.authorization);
     const fine = request.headers.authorization === "Bearer new";
-    if (fine) response.writeHead(200, HEADERS).end(Buffer.concat([message, trailers("grpc-status:0\r\n")]));
+    if (fine)
+      response.writeHead(200, HEADERS).end(Buffer.concat([message, trailers("grpc-status:0\r\n")]));
     else response.writeHead(200, { ...HEADERS, "grpc-status": "16" }).end();
   };
   assert.deepEqual(await calls(session).call(METHOD, {}), { execution });

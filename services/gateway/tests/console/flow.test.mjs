@@ -9,7 +9,15 @@ function logged(position, eventId, causationId, source, after) {
   const occurredAt = new Date(BEGIN + after).toISOString();
   return {
     position: String(position),
-    event: { eventId, causationId, source, eventType: `${source.slice(1)}.${eventId}`, occurredAt, actor: "user:7", correlationId: "c" },
+    event: {
+      eventId,
+      causationId,
+      source,
+      eventType: `${source.slice(1)}.${eventId}`,
+      occurredAt,
+      actor: "user:7",
+      correlationId: "c",
+    },
   };
 }
 
@@ -20,7 +28,13 @@ test("effects come after their causes, each with the time it took", () => {
     logged(12, "d", "a", "/trades", 50),
     logged(13, "c", "b", "/ledger", 30),
   ]);
-  const shown = found.map(({ event, depth, parent, at, took }) => [event.eventType, depth, parent, at, took]);
+  const shown = found.map(({ event, depth, parent, at, took }) => [
+    event.eventType,
+    depth,
+    parent,
+    at,
+    took,
+  ]);
   assert.deepEqual(shown, [
     ["command", 0, -1, 0, 0],
     ["orders.a", 1, 0, 0, 0],
@@ -33,11 +47,16 @@ test("effects come after their causes, each with the time it took", () => {
 
 test("an event whose cause is not to be seen is an effect of the command", () => {
   const found = steps([logged(1, "a", "hidden", "/funds", 0), logged(2, "b", "b", "/funds", 1)]);
-  assert.deepEqual(found.map(({ parent }) => parent), [-1, 0, 0]);
+  assert.deepEqual(
+    found.map(({ parent }) => parent),
+    [-1, 0, 0],
+  );
 });
 
 test("a flow of thousands of steps is told without running out of stack", () => {
-  const chain = Array.from({ length: 4000 }, (_, n) => logged(n + 1, `e${n}`, n > 0 ? `e${n - 1}` : undefined, "/orders", n));
+  const chain = Array.from({ length: 4000 }, (_, n) =>
+    logged(n + 1, `e${n}`, n > 0 ? `e${n - 1}` : undefined, "/orders", n),
+  );
   const found = steps(chain);
   assert.equal(found.length, 4001);
   assert.equal(found.at(-1).took, 1000);

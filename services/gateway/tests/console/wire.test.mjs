@@ -37,8 +37,17 @@ test("what is written is read the same", () => {
 
 test("numbers are exact to the last of their bits", () => {
   const name = "outcry.types.v1.Money";
-  for (const units of ["1", "-1", "127", "128", "9007199254740991", "9007199254740992",
-    "-9007199254740993", "9223372036854775807", "-9223372036854775808"]) {
+  for (const units of [
+    "1",
+    "-1",
+    "127",
+    "128",
+    "9007199254740991",
+    "9007199254740992",
+    "-9007199254740993",
+    "9223372036854775807",
+    "-9223372036854775808",
+  ]) {
     const money = { currencyCode: "USD", units, nanos: -999_900_000 };
     assert.deepEqual(wire.decode(name, wire.encode(name, money)), money);
   }
