@@ -100,7 +100,7 @@ function showBalances(balances, cash, shares) {
       const currency = available.cash.currencyCode;
       return [
         tile(`Available, ${currency}`, plain(free)),
-        tile("Locked for orders", plain(kept)),
+        tile("Locked", plain(kept)),
         tile("In all", plain(free + kept)),
       ];
     });

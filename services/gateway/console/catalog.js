@@ -15,7 +15,7 @@ export async function catalogView(main, context) {
   try {
     types = (await calls.call(LIST)).eventTypes ?? [];
   } catch (error) {
-    main.append(problem(error, { again: () => location.reload() }));
+    if (!signal.aborted) main.append(problem(error, { again: () => location.reload() }));
     return;
   }
   if (signal.aborted) return;

@@ -36,7 +36,7 @@ export async function mapView(main, context) {
   try {
     types = (await calls.call(`${EVENT_LOG}/ListEventTypes`)).eventTypes ?? [];
   } catch (error) {
-    main.append(problem(error, { again: () => location.reload() }));
+    if (!signal.aborted) main.append(problem(error, { again: () => location.reload() }));
     return;
   }
   if (signal.aborted) return;

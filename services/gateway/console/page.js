@@ -4,26 +4,47 @@ import { Calls } from "./calls.js";
 import { element } from "./element.js";
 import { announce, problem } from "./problem.js";
 import { Session } from "./session.js";
-import { signInView } from "./sign_in.js";
 import { chooseTheme } from "./theme.js";
-import { marketView } from "./market.js";
-import { accountView } from "./account.js";
-import { storyView } from "./story.js";
-import { eventsView } from "./events.js";
-import { lettersView } from "./letters.js";
-import { catalogView } from "./catalog.js";
-import { mapView } from "./map.js";
 
-/** Views by the first word of the address. `who` says whose they are: anybody's unless it is there. */
+/**
+ * Views by the first word of the address. `who` says whose they are: anybody's unless it is there. Each is
+ * loaded when it is first shown; index.html names what the first one needs.
+ */
 const VIEWS = {
-  market: { title: "Market", show: marketView },
-  account: { title: "Account", show: accountView, who: (session) => session.is("ROLE_USER") },
-  story: { title: "Stories", show: storyView, who: (session) => session.user !== null },
-  events: { title: "Events", show: eventsView, who: (session) => session.user !== null },
-  map: { title: "Map", show: mapView },
-  catalog: { title: "Contract", show: catalogView },
-  letters: { title: "Dead letters", show: lettersView, who: (session) => session.operates },
-  "sign-in": { title: "Sign in", show: signInView, hidden: true },
+  market: {
+    title: "Market",
+    load: async () => (await import("./market.js")).marketView,
+  },
+  account: {
+    title: "Account",
+    load: async () => (await import("./account.js")).accountView,
+    who: (session) => session.is("ROLE_USER"),
+  },
+  story: {
+    title: "Stories",
+    load: async () => (await import("./story.js")).storyView,
+    who: (session) => session.user !== null,
+  },
+  events: {
+    title: "Events",
+    load: async () => (await import("./events.js")).eventsView,
+    who: (session) => session.user !== null,
+  },
+  map: { title: "Map", load: async () => (await import("./map.js")).mapView },
+  catalog: {
+    title: "Contract",
+    load: async () => (await import("./catalog.js")).catalogView,
+  },
+  letters: {
+    title: "Dead letters",
+    load: async () => (await import("./letters.js")).lettersView,
+    who: (session) => session.operates,
+  },
+  "sign-in": {
+    title: "Sign in",
+    load: async () => (await import("./sign_in.js")).signInView,
+    hidden: true,
+  },
 };
 
 const FIRST = "market";
@@ -41,7 +62,16 @@ let wanted = "";
 /** "#/story/abc" is the view "story" with "abc". */
 function address() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
-  return { name: Object.hasOwn(VIEWS, name) ? name : FIRST, rest: rest.map(decodeURIComponent) };
+  return { name: Object.hasOwn(VIEWS, name) ? name : FIRST, rest: rest.map(decoded) };
+}
+
+/** A part of the address without its percent signs; as it is, where somebody has written nonsense. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function show({ moved }) {
@@ -53,16 +83,8 @@ function show({ moved }) {
   main.className = `view-${name}`;
   main.replaceChildren();
   showViews(name);
-  const allowed = !view.who || view.who(session);
   if (name !== "sign-in") wanted = location.hash;
-  try {
-    const shown = allowed
-      ? view.show(main, { ...context, signal: leaving.signal, rest })
-      : barred(view);
-    Promise.resolve(shown).catch(failed);
-  } catch (error) {
-    failed(error);
-  }
+  open(view, { ...context, signal: leaving.signal, rest });
   if (!moved) return;
   // Whoever moves by keyboard or hears the page starts at the new view.
   main.focus({ preventScroll: true });
@@ -70,28 +92,35 @@ function show({ moved }) {
   announce(view.title);
 }
 
-/** Shows what should not have happened. */
-function failed(error) {
-  main.replaceChildren(problem(error, { again: () => show({ moved: false }) }));
-}
-
-/** Says who may see a view, and how to get there. */
-function barred(view) {
-  if (!session.user) {
-    signInView(main, { ...context, why: `Sign in to see “${view.title}”.` });
+/** Opens a view, or says who may see it and how to get there. */
+async function open(view, given) {
+  const { signal } = given;
+  const allowed = !view.who || view.who(session);
+  if (!allowed && session.user) {
+    main.append(othersOnly(view));
     return;
   }
-  main.append(
+  try {
+    const shown = await (allowed ? view : VIEWS["sign-in"]).load();
+    if (signal.aborted) return;
+    await shown(main, allowed ? given : { ...given, why: `Sign in to see “${view.title}”.` });
+  } catch (error) {
+    // What should not have happened; unless somebody has moved on meanwhile, it is said.
+    if (!signal.aborted)
+      main.replaceChildren(problem(error, { again: () => show({ moved: false }) }));
+  }
+}
+
+function othersOnly({ title }) {
+  return element(
+    "div.empty",
+    {},
+    element("h1", {}, title),
+    element("p", {}, "This is for other roles than yours."),
     element(
-      "div.empty",
+      "p",
       {},
-      element("h1", {}, view.title),
-      element("p", {}, "This is for other roles than yours."),
-      element(
-        "p",
-        {},
-        element("button", { type: "button", onclick: signOut }, "Sign in as somebody else"),
-      ),
+      element("button", { type: "button", onclick: signOut }, "Sign in as somebody else"),
     ),
   );
 }

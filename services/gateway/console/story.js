@@ -33,12 +33,10 @@ export async function storyView(main, context) {
   const id = context.rest[0] ?? "";
   main.append(element("h1.unseen", {}, "Stories"));
   if (!isId(id)) {
+    const stories = await offered(context);
+    if (context.signal.aborted) return;
     main.append(
-      element(
-        "div.narrow",
-        {},
-        panel("Stories", { id: "stories" }, search(id), await offered(context)),
-      ),
+      element("div.narrow", {}, panel("Stories", { id: "stories" }, search(id), stories)),
     );
     return;
   }
