@@ -20,7 +20,8 @@ const FILES: &str = "/console/";
 
 /// What the page may do: load its own files and call where it came from, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Browsers ask whether a file is still the same each time, since it may change with the binary.
 const CACHED: &str = "no-cache";
@@ -90,14 +91,18 @@ static CONTRACT: LazyLock<String> = LazyLock::new(|| contract::compact().to_stri
 /// The pages.
 pub(crate) fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/", get(|headers: HeaderMap| async move { shown(&ALL[0], &headers) }))
+        .route(
+            "/",
+            get(|headers: HeaderMap| async move { shown(&ALL[0], &headers) }),
+        )
         .route("/console/contract.json", get(contract_file))
         .route("/console/{file}", get(file))
 }
 
-/// Whether a path is one of the console's.
+/// Whether a path is one of the console's, or looks like one of its files.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/" || path.starts_with(FILES)
+    let name = path.strip_prefix(FILES).unwrap_or_default();
+    path == "/" || (!name.is_empty() && !name.contains('/'))
 }
 
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -123,7 +128,10 @@ fn answer(kind: &'static str, content: &'static [u8], asked: &HeaderMap) -> Resp
         (HeaderName::from_static("content-security-policy"), POLICY),
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
     ]
     .map(|(name, value)| (name, HeaderValue::from_static(value)));
     if asked.get(IF_NONE_MATCH).is_some_and(|known| *known == tag) {
@@ -182,22 +190,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_first_visit_is_small() {
-        let files: usize = ALL.iter().map(|file| file.content.len()).sum();
-        let all = files + CONTRACT.len();
-        assert!(all < FIRST_LOAD_MAX, "{all} bytes");
+    /// Names of scripts that a script imports, from the start or later.
+    fn imports(file: &File) -> Vec<&'static str> {
+        [" from \"./", "import(\"./"]
+            .iter()
+            .flat_map(|before| text(file).split(before).skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .collect()
     }
 
     #[test]
-    fn scripts_import_only_what_is_served() {
-        for file in ALL.iter().filter(|file| file.kind == SCRIPT) {
-            for import in text(file).split(" from \"").skip(1) {
-                let name = import.split('"').next().unwrap();
-                let name = name.strip_prefix("./").unwrap_or(name);
+    fn a_first_visit_is_small_and_asks_for_all_it_needs_at_once() {
+        let page = text(&ALL[0]);
+        let (named, later): (Vec<&File>, Vec<&File>) = ALL
+            .iter()
+            .partition(|file| page.contains(&format!("=\"{FILES}{}\"", file.name)));
+        let files: usize = named.iter().map(|file| file.content.len()).sum();
+        let all = ALL[0].content.len() + files + CONTRACT.len();
+        assert!(all < FIRST_LOAD_MAX, "{all} bytes");
+        for file in named.iter().filter(|file| file.kind == SCRIPT) {
+            for one in text(file).split(" from \"./").skip(1) {
+                let waits = later.iter().any(|other| one.starts_with(other.name));
                 assert!(
-                    ALL.iter().any(|one| one.name == name),
-                    "{} imports {name}",
+                    !waits,
+                    "{} has an import that index.html does not name",
                     file.name
                 );
             }
@@ -205,16 +221,43 @@ mod tests {
     }
 
     #[test]
+    fn scripts_import_only_what_is_served_and_all_of_it() {
+        let imported: BTreeSet<&str> = ALL.iter().flat_map(imports).collect();
+        let scripts = ALL.iter().filter(|file| file.kind == SCRIPT);
+        let served: BTreeSet<&str> = scripts.map(|file| file.name).collect();
+        let wrong: Vec<&&str> = imported.difference(&served).collect();
+        assert!(wrong.is_empty(), "imported, but not served: {wrong:?}");
+        let unused: Vec<&&str> = served.difference(&imported).collect();
+        assert_eq!(unused, [&"page.js"], "served, but not imported");
+    }
+
+    #[test]
     fn the_page_has_nothing_that_its_policy_forbids() {
-        for file in ALL.iter().filter(|file| file.kind == HTML || file.kind == SVG) {
+        for file in ALL
+            .iter()
+            .filter(|file| file.kind == HTML || file.kind == SVG)
+        {
             let page = text(file);
-            for forbidden in [" style=", "<style", " onclick=", " onload=", "javascript:", "://"] {
-                let there = page.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
+            for forbidden in [
+                " style=",
+                "<style",
+                " onclick=",
+                " onload=",
+                "javascript:",
+                "://",
+            ] {
+                let there = page
+                    .replace("http://www.w3.org/2000/svg", "")
+                    .contains(forbidden);
                 assert!(!there, "{} has {forbidden}", file.name);
             }
             for script in page.split("<script").skip(1) {
                 let tag = script.split('>').next().unwrap();
-                assert!(tag.contains(" src=\"/console/"), "{}: <script{tag}>", file.name);
+                assert!(
+                    tag.contains(" src=\"/console/"),
+                    "{}: <script{tag}>",
+                    file.name
+                );
             }
         }
     }
@@ -231,7 +274,13 @@ mod tests {
         for path in ["/", "/console/page.js", "/console/contract.json"] {
             assert!(is_page(path), "{path}");
         }
-        for path in ["/healthz", "/outcry.users.v1.UserService/GetMe", "/console"] {
+        for path in [
+            "/healthz",
+            "/outcry.users.v1.UserService/GetMe",
+            "/console",
+            "/console/",
+            "/console/../Cargo.toml",
+        ] {
             assert!(!is_page(path), "{path}");
         }
     }

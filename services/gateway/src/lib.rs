@@ -11,6 +11,7 @@
 //! - `keys`, `revocation` and `token_epochs` – which tokens count
 //! - `archive` and `event_log` – events live, from the past and as one flow
 //! - `reaction` – the one consumer that fills both
+//! - `console` – the page for people, and its files
 //! - `dead_letters` – finds the service that keeps a group's dead letters
 //!
 //! Invariants:
@@ -27,6 +28,7 @@
 
 mod archive;
 mod config;
+mod console;
 mod dead_letters;
 mod edge;
 mod event_log;

@@ -7,6 +7,7 @@ mod attacks;
 mod bodies;
 mod browsers;
 mod calls;
+mod console;
 mod dead_letters;
 mod events;
 mod limits;
