@@ -241,7 +241,7 @@ export class Ticket {
         refused ? "p.outcome.bad" : "p.outcome.good",
         {},
         element("b", {}, `Order ${status}${filled}. `),
-        why && `${why} `,
+        why && `${why.replace(/\.?$/, ".")} `,
         element("a", { href: `#/story/${order.correlationId}` }, "Its story"),
       ),
     );
