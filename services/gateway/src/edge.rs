@@ -50,6 +50,7 @@ use crate::console;
 use crate::event_log::Consumers;
 use crate::keys::Keys;
 use crate::revocation::Revocations;
+use crate::status::{Audits, Examine};
 
 /// How long browsers may remember what other origins are allowed to do.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -62,6 +63,7 @@ pub struct Edge {
     keys: Keys,
     revocations: Revocations,
     consumers: Consumers,
+    audits: Audits,
     config: Arc<Config>,
     recorder: Option<Arc<dyn CallRecorder>>,
 }
@@ -92,6 +94,7 @@ impl Edge {
         keys: Keys,
         revocations: Revocations,
         consumers: Consumers,
+        audits: Audits,
         config: Config,
     ) -> Edge {
         Edge {
@@ -100,6 +103,7 @@ impl Edge {
             keys,
             revocations,
             consumers,
+            audits,
             config: Arc::new(config),
             recorder: ctx.call_recorder(),
         }
@@ -108,6 +112,11 @@ impl Edge {
     /// Tells the event log which groups consume what, for its list of event types.
     pub fn announce(&self, groups: impl IntoIterator<Item = GroupSpec>) {
         self.consumers.announce(groups);
+    }
+
+    /// Lets administrators start audits, which are run so. For a process that has all the data.
+    pub fn audit_by(&self, examine: Examine) {
+        self.audits.run_by(examine);
     }
 
     /// How much the port lets in, by the configuration.
