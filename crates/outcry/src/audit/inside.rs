@@ -29,7 +29,7 @@ pub fn examiner(config: &Config) -> Examine {
     Arc::new(move |tell| {
         let config = Arc::clone(&config);
         Box::pin(async move {
-            // Hours of arithmetic would keep the services' tasks from this runtime's threads.
+            // Long arithmetic would keep the services' tasks from this runtime's threads.
             let (runtime, examining) = (Handle::current(), config);
             let examined = tokio::task::spawn_blocking(move || {
                 runtime.block_on(examine(&examining, &tell))

@@ -25,5 +25,6 @@ mod refusals;
 mod secrecy;
 mod seen;
 mod statement;
+mod status;
 mod tenants;
 mod trading;

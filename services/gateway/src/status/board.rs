@@ -89,3 +89,28 @@ impl Board {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outcry_service::testing::FakeClock;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pictures_are_drawn_while_somebody_looks_and_not_kept_after() {
+        let board = Board::new(Directory::new(), Arc::<FakeClock>::default());
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(board.clone().keep(stop.clone()));
+        for _ in 0..2 {
+            let mut looking = board.watch();
+            let drawn = looking.wait_for(Option::is_some).await.unwrap().clone();
+            assert_eq!(drawn.unwrap().services, []);
+            drop(looking);
+            // The clock goes on by itself: the round after the last look is the last one.
+            tokio::time::sleep(EVERY * 3).await;
+            assert!(board.newest.borrow().is_none());
+        }
+        stop.cancel();
+        keeping.await.unwrap();
+    }
+}

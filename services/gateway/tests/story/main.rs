@@ -20,6 +20,7 @@ mod running;
 mod secrecy;
 #[path = "../../../../crates/mesh/tests/shared/stranger.rs"]
 mod stranger;
+mod status;
 mod streams;
 mod tokens;
 mod users;
