@@ -40,6 +40,11 @@ const VIEWS = {
     load: async () => (await import("./letters.js")).lettersView,
     who: (session) => session.operates,
   },
+  health: {
+    title: "Health",
+    load: async () => (await import("./health.js")).healthView,
+    who: (session) => session.operates,
+  },
   "sign-in": {
     title: "Sign in",
     load: async () => (await import("./sign_in.js")).signInView,

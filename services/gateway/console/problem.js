@@ -19,6 +19,9 @@ const BY_REASON = {
   FLOW_TOO_LONG:
     "The flow is too long to be shown as one. Look at its events in the live tail instead.",
   POSITION_BEYOND_END: "The archive is shorter than what was seen before. Load the page again.",
+  AUDIT_NOT_HERE: "Run the command where the database can be reached, and look at what it says.",
+  AUDIT_TOO_LARGE: "Run the command beside the platform: it has a process to itself.",
+  AUDIT_UNDER_WAY: "Wait until it has ended. What it finds is shown by itself.",
   SUBSCRIBER_TOO_SLOW: "More came than this page could take. Filter the topics.",
 };
 
