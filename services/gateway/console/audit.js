@@ -22,8 +22,9 @@ export class Audit {
   #context;
   #state = {};
   #verdict = element("p.outcome", { role: "status" });
-  #bar = element("progress", { max: 100, value: 0, hidden: true, "aria-label": "Audit" });
+  #bar = element("progress", { max: 100, value: 0, "aria-label": "Audit" });
   #step = element("span.quiet.small");
+  #way = element("p.audit-way", { hidden: true }, this.#bar, " ", this.#step);
   #elsewhere = element("div", { hidden: true });
   #problem = element("div");
   #ledger = element("dl.facts");
@@ -49,7 +50,7 @@ export class Audit {
       "Invariants",
       { id: "invariants", aside: [badge, this.#verify, this.#start] },
       this.#verdict,
-      element("p.audit-way", {}, this.#bar, " ", this.#step),
+      this.#way,
       this.#elsewhere,
       this.#problem,
       this.#ledger,
@@ -79,7 +80,7 @@ export class Audit {
     const [text, tone] = VERDICTS[verdict(last)];
     this.#verdict.className = `outcome ${tone}`;
     this.#verdict.textContent = last ? `${text} ${told(last)}` : text;
-    this.#bar.hidden = !running;
+    this.#way.hidden = !running;
     this.#bar.value = progress(this.#state);
     this.#step.textContent = running ? `since ${date(startedAt)}: ${step ?? ""}` : "";
     this.#start.hidden = !available || !this.#context.session.is("ROLE_ADMIN");

@@ -3,15 +3,17 @@
 import { drawing, element, panel, perFrame } from "./element.js";
 import { Feed } from "./feed.js";
 import { problem } from "./problem.js";
+import { flows } from "./standing.js";
 import { tint } from "./tints.js";
 import { amount, count } from "./words.js";
 
 const EVENT_LOG = "outcry.eventlog.v1.EventLogService";
+const STATUS = "outcry.operations.v1.StatusService";
 
 const WIDTH = 980;
 const ROW = 25;
 const TOP = 34;
-const BOX = 132;
+const BOX = 190;
 /** Left edges of publishers, topics and consumers. */
 const COLUMNS = [0, 390, WIDTH - BOX];
 const TOPIC = 190;
@@ -45,7 +47,7 @@ export async function mapView(main, context) {
   const drawn = new Drawn(types.filter(({ supersededBy }) => !supersededBy));
   const words = session.user
     ? session.operates
-      ? "Every event of the platform, as it is archived."
+      ? "Every event of the platform, as it is archived; rates and what waits as services count them."
       : "Events about you, as they are archived."
     : "Sign in to see events flow.";
   main.append(
@@ -68,12 +70,22 @@ export async function mapView(main, context) {
     },
     failed: (error) => main.prepend(problem(error)),
   });
+  if (session.operates)
+    new Feed(calls, `${STATUS}/WatchStatus`, {
+      signal,
+      request: () => ({}),
+      take: (picture) => drawn.stand(flows(picture)),
+      failed: (error) => main.prepend(problem(error)),
+    });
   const timer = setInterval(() => (total.textContent = `${count(drawn.tick())} /s`), RATE_EVERY);
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
 class Drawn {
   #topics = new Map();
+  /** Where the numbers of publishers and of groups are, by their names. */
+  #publishers = new Map();
+  #consumers = new Map();
   #dots = 0;
   #layer = drawing("g");
   #still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -121,9 +133,16 @@ class Drawn {
       );
       this.#topics.set(topic, { lines, paths, number, tint: tint(owner), all: 0, fresh: 0 });
     });
-    for (const [owner, y] of ownerY) nodes.push(...boxed(COLUMNS[0], y, owner, tint(owner)));
-    for (const [group, y] of groupY)
-      nodes.push(...boxed(COLUMNS[2], y, group, tint(group.split(/[.:/]/)[0])));
+    for (const [owner, y] of ownerY) {
+      const number = numberAt(COLUMNS[0], y);
+      this.#publishers.set(owner, number);
+      nodes.push(...boxed(COLUMNS[0], y, owner, tint(owner)), number);
+    }
+    for (const [group, y] of groupY) {
+      const number = numberAt(COLUMNS[2], y);
+      this.#consumers.set(group, number);
+      nodes.push(...boxed(COLUMNS[2], y, group, tint(group.split(/[.:/]/)[0])), number);
+    }
     const heads = [
       ["Publish", COLUMNS[0]],
       ["Topics", COLUMNS[1]],
@@ -190,6 +209,22 @@ class Drawn {
     return all;
   }
 
+  /** Tells how services publish and groups keep up, as they say themselves. */
+  stand({ publishers, consumers }) {
+    for (const [all, shown] of [
+      [publishers, this.#publishers],
+      [consumers, this.#consumers],
+    ]) {
+      for (const [name, { text, state }] of all) {
+        const number = shown.get(name);
+        if (!number) continue;
+        if (number.textContent !== text) number.textContent = text;
+        number.classList.toggle("late", state === "late");
+        number.classList.toggle("stuck", state === "stuck");
+      }
+    }
+  }
+
   #tell() {
     for (const { number, all } of this.#topics.values()) {
       if (all > 0) number.textContent = count(all);
@@ -207,4 +242,9 @@ function boxed(x, y, text, colour) {
     drawing(`rect.map-service.${colour}`, { x, y: y - 12, width: BOX, height: 24, rx: 6 }),
     drawing("text.map-name", { x: x + 12, y: y + 4 }, text),
   ];
+}
+
+/** A number at the right end of a box. */
+function numberAt(x, y) {
+  return drawing("text.map-count", { x: x + BOX - 10, y: y + 4, "text-anchor": "end" });
 }

@@ -1,6 +1,6 @@
 // How the platform stands, worked out of the picture that StatusService.WatchStatus gives.
 
-import { span } from "./words.js";
+import { count, span } from "./words.js";
 
 /** Events that wait behind a consumer before somebody should know: some seconds of a busy platform. */
 const LAG_MUCH = 1000;
@@ -70,7 +70,7 @@ export function concerns(picture, now) {
   }
   for (const { group, lag = "0", parkedKeys = "0" } of groups(picture)) {
     if (parkedKeys !== "0") bad.push(`${group} has parked keys: see the dead letters`);
-    if (Number(lag) > LAG_MUCH) warn.push(`${lag} events wait for ${group}`);
+    if (Number(lag) > LAG_MUCH) warn.push(`${count(lag)} events wait for ${group}`);
   }
   const once = (texts, tone) => [...new Set(texts)].map((text) => ({ tone, text }));
   return [...once(bad, "bad"), ...once(warn, "warn")];
@@ -87,6 +87,29 @@ function ofProcess({ service, retryBudgets = [], certificate }, where, now) {
   if (certificate?.notAfter && Date.parse(certificate.notAfter) - now < CERTIFICATE_SOON)
     found.push(`the certificate of ${service}${where} ends soon: ${certificate.notAfter}`);
   return found;
+}
+
+/**
+ * What publishers and consumer groups do, by their names: `text`, and as `state` whether it is "late"
+ * (much waits), "stuck" (something is parked, or waits to be published for long) or neither.
+ */
+export function flows(picture) {
+  const publishers = new Map();
+  for (const { service, publishedPerSecond, unsentEvents = "0", oldestUnsentMs = "0" } of picture
+    .services ?? []) {
+    const state = Number(oldestUnsentMs) > UNSENT_LONG ? "stuck" : "";
+    const waiting = state && unsentEvents !== "0" ? ` · ${count(unsentEvents)} wait` : "";
+    publishers.set(service, { text: `${rate(publishedPerSecond)}/s${waiting}`, state });
+  }
+  const consumers = new Map();
+  for (const { group, handledPerSecond, lag = "0", parkedKeys = "0" } of groups(picture)) {
+    const parts = [`${rate(handledPerSecond)}/s`];
+    if (lag !== "0") parts.push(`${count(lag)} wait`);
+    if (parkedKeys !== "0") parts.push(`${count(parkedKeys)} parked`);
+    const state = parkedKeys !== "0" ? "stuck" : Number(lag) > LAG_MUCH ? "late" : "";
+    consumers.set(group, { text: parts.join(" · "), state });
+  }
+  return { publishers, consumers };
 }
 
 /** A rate as it is read: whole numbers where tenths say nothing. */
