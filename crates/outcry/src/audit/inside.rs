@@ -67,7 +67,7 @@ fn shown(report: &AuditReport) -> api::AuditReport {
         *broken.entry(breach.invariant).or_default() += 1;
     }
     let mut invariants: Vec<_> = report.checked.iter().collect();
-    invariants.sort_by_key(|(name, _)| place(name));
+    invariants.sort_by(|(one, _), (other, _)| place(one).cmp(&place(other)));
     let breaches = report.breaches.iter().take(BREACHES_SHOWN_MAX);
     let pending = report.pending.iter().take(PENDING_SHOWN_MAX);
     api::AuditReport {
