@@ -10,7 +10,9 @@ use outcry_contracts::operations::v1::replica_service_server::{
 use outcry_contracts::operations::v1::status_service_client::StatusServiceClient;
 use outcry_contracts::operations::v1::*;
 use outcry_gateway::Step;
-use outcry_mesh::{Role, refusal};
+use outcry_mesh::{Directory, Endpoints, MeshKey, Role, listen, refusal};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -21,6 +23,7 @@ use crate::rig::{Rig, user};
 /// A service that publishes more each second and says as `unsent` how often it was asked; or one that
 /// does not answer.
 struct Service {
+    instance: &'static str,
     asked: AtomicU64,
     answers: bool,
 }
@@ -36,7 +39,7 @@ impl ReplicaService for Service {
             return Err(refusal::with_reason(Code::Internal, "BROKEN", "is broken"));
         }
         Ok(Response::new(GetStatusResponse {
-            instance: "first".into(),
+            instance: self.instance.into(),
             ready: true,
             relay: Some(RelayCounts {
                 published: 100 * asked * asked,
@@ -48,13 +51,35 @@ impl ReplicaService for Service {
     }
 }
 
-fn serve(rig: &Rig, name: &str, answers: bool) {
+/// Registers a service under a name.
+fn serve(directory: &Directory, name: &str, instance: &'static str, answers: bool) {
     let service = Service {
+        instance,
         asked: AtomicU64::new(0),
         answers,
     };
     let routes = Routes::new(ReplicaServiceServer::new(service));
-    rig.directory.register(name, routes).unwrap();
+    directory.register(name, routes).unwrap();
+}
+
+/// Pictures that are looked at before giving up: each takes a second at most.
+const PICTURES_MAX: usize = 20;
+
+/// What the processes of a story prove themselves with.
+fn key() -> MeshKey {
+    MeshKey::from_secret(&[7; 32])
+}
+
+/// A process of its own with one replica of funds: where it is, and what ends it.
+async fn process(instance: &'static str) -> (String, CancellationToken) {
+    let directory = Directory::new();
+    serve(&directory, "funds", instance, true);
+    directory.set_ready(true);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    tokio::spawn(listen(directory, listener, key(), stop.clone()));
+    (address, stop)
 }
 
 async fn client(rig: &Rig) -> StatusServiceClient<Channel> {
@@ -80,8 +105,8 @@ async fn next<T>(stream: &mut Streaming<T>) -> T {
 #[tokio::test]
 async fn rates_of_every_service_come_by_themselves_and_what_is_silent_says_why() {
     let rig = Rig::start().await;
-    serve(&rig, "funds", true);
-    serve(&rig, "ledger", false);
+    serve(&rig.directory, "funds", "first", true);
+    serve(&rig.directory, "ledger", "first", false);
     let mut pictures = pictures(&rig).await;
     // Counts become rates with the second round.
     let picture = loop {
@@ -102,13 +127,10 @@ async fn rates_of_every_service_come_by_themselves_and_what_is_silent_says_why()
     assert!(replica.problem.contains("is broken"), "{replica:?}");
 }
 
-/// Pictures that are looked at before giving up: each takes a second at most.
-const PICTURES_MAX: usize = 20;
-
 #[tokio::test]
 async fn everybody_who_watches_sees_the_same_rounds() {
     let rig = Rig::start().await;
-    serve(&rig, "funds", true);
+    serve(&rig.directory, "funds", "first", true);
     let (mut one, mut other) = (pictures(&rig).await, pictures(&rig).await);
     let (mut seen_by_one, mut seen_by_other) = (BTreeSet::new(), BTreeSet::new());
     // Rounds of their own would show each of them other numbers.
@@ -120,6 +142,37 @@ async fn everybody_who_watches_sees_the_same_rounds() {
         }
     }
     panic!("{seen_by_one:?} and {seen_by_other:?}");
+}
+
+#[tokio::test]
+async fn every_replica_of_other_processes_is_asked_and_one_that_is_gone_is_silent() {
+    let rig = Rig::start().await;
+    let (one, _running) = process("one").await;
+    let (other, stop) = process("other").await;
+    rig.directory.join(key());
+    let endpoints = Endpoints::at([one.as_str(), other.as_str()]).unwrap();
+    rig.directory.remote("funds", endpoints);
+    let mut pictures = pictures(&rig).await;
+    let ready = |picture: &WatchStatusResponse, instance: &str| {
+        let mut replicas = picture.services[0].replicas.iter();
+        let there = replicas.find(|replica| replica.instance == instance);
+        there.is_some_and(|replica| replica.state() == ReplicaState::Ready)
+    };
+    for _ in 0..PICTURES_MAX {
+        let picture = next(&mut pictures).await;
+        if ready(&picture, "one") && ready(&picture, "other") {
+            stop.cancel();
+        }
+        let mut replicas = picture.services[0].replicas.iter();
+        let gone = replicas.find(|replica| replica.state() == ReplicaState::Silent);
+        if let Some(gone) = gone.filter(|_| stop.is_cancelled()) {
+            assert_eq!(gone.address, other);
+            assert!(!gone.problem.is_empty());
+            assert!(ready(&picture, "one"), "{picture:?}");
+            return;
+        }
+    }
+    panic!("the replica that is gone was never silent");
 }
 
 #[tokio::test]
