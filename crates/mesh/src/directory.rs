@@ -237,6 +237,16 @@ impl Directory {
         self.inner.network.overview()
     }
 
+    /// Where the replicas of a service of other processes are known to be, as URLs and in no order: to ask each of
+    /// them by [`channel_at`](Directory::channel_at). A name is looked up when what is known of it is too old. None
+    /// of a service that is not elsewhere.
+    pub async fn replicas(&self, name: &str) -> Vec<String> {
+        match self.inner.network.pool(name) {
+            Some(pool) => pool.addresses().await,
+            None => Vec::new(),
+        }
+    }
+
     /// The open doors of this process: their connections, and how others ended.
     pub fn doors(&self) -> Vec<DoorView> {
         self.inner.doors.views()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use outcry_contracts::operations::v1::replica_service_client::ReplicaServiceClient;
 use outcry_contracts::operations::v1::{GetStatusRequest, GetStatusResponse};
@@ -41,27 +42,21 @@ struct Place {
 
 /// Asks all of them; in order of service and address.
 pub(super) async fn ask_all(directory: &Directory) -> Vec<Answer> {
-    let asked = places(directory)
-        .into_iter()
-        .map(|place| ask(directory, place));
+    let places = places(directory).await;
+    let asked = places.into_iter().map(|place| ask(directory, place));
     stream::iter(asked).buffered(AT_ONCE).collect().await
 }
 
-/// Every replica that is known here. One that is known by its name only is asked by it.
-fn places(directory: &Directory) -> Vec<Place> {
-    let (targets, local) = (directory.overview().targets, directory.local_names());
+/// Every replica that is known here. A service of which none is known is asked by its name, which
+/// tells why.
+async fn places(directory: &Directory) -> Vec<Place> {
+    let local = directory.local_names();
+    let services = directory.serving(REPLICA);
+    let looked_up = services.iter().map(|service| replicas(directory, service));
+    let addresses = join_all(looked_up).await;
     let mut places = Vec::new();
-    for service in directory.serving(REPLICA) {
-        let is_here = local.contains(&service);
-        let elsewhere = targets.iter().filter(|target| target.name == service);
-        let mut addresses: Vec<String> = elsewhere
-            .flat_map(|target| &target.endpoints)
-            .map(|endpoint| endpoint.address.clone())
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses.truncate(REPLICAS_MAX);
-        if is_here || addresses.is_empty() {
+    for (service, addresses) in services.into_iter().zip(addresses) {
+        if addresses.is_empty() || local.contains(&service) {
             places.push(Place {
                 service: service.clone(),
                 address: None,
@@ -73,6 +68,16 @@ fn places(directory: &Directory) -> Vec<Place> {
         }));
     }
     places
+}
+
+/// Where a service's replicas are in other processes; none while its name cannot be looked up.
+async fn replicas(directory: &Directory, service: &str) -> Vec<String> {
+    let known = timeout(ANSWER_WITHIN, directory.replicas(service)).await;
+    let mut addresses = known.unwrap_or_default();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(REPLICAS_MAX);
+    addresses
 }
 
 async fn ask(directory: &Directory, place: Place) -> Answer {
