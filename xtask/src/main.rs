@@ -5,7 +5,9 @@
 //! `.tools`, servers as packages of the system.
 
 mod browser;
+mod chart;
 mod contract;
+mod namespaces;
 mod run;
 mod servers;
 mod tools;
@@ -29,6 +31,8 @@ enum Task {
     /// Writes the files of the contract below `contracts`.
     #[command(subcommand)]
     Contract(contract::Contract),
+    /// Writes what the chart reads of the contract.
+    Chart,
     /// Runs the platform against a simulated store, broker, network and clock. What follows goes to
     /// the simulation: `--seeds 2000`, `--seed 17`, `--bugs`, `--help`.
     Simulate {
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test(),
         Task::Contract(task) => contract::write(task),
+        Task::Chart => chart::write(),
         Task::Simulate { arguments } => simulate(&arguments),
     };
     match outcome {
@@ -77,6 +82,7 @@ fn test() -> Result<(), String> {
     )?;
     let missing = servers::ensure()?;
     let no_browser = browser::ensure()?;
+    let no_namespaces = namespaces::ensure()?;
     let mut variables = Vec::new();
     if missing.is_some() {
         variables.push((servers::WITHOUT_SERVERS, "1"));
@@ -96,6 +102,9 @@ fn test() -> Result<(), String> {
     }
     if let Some(why) = no_browser {
         eprintln!("xtask: tests with a browser were NOT run: {why}");
+    }
+    if let Some(why) = no_namespaces {
+        eprintln!("xtask: the chart's processes were NOT run: {why}");
     }
     Ok(())
 }

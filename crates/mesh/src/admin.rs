@@ -1,6 +1,7 @@
 //! The port for operators: health for probes, counters, and what the process knows of the others.
 //! In plain text, and for the inside only: it shows addresses, and takes no orders.
 
+mod budgets;
 mod certificates;
 mod channelz;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
+use self::budgets::Budgets;
 use self::certificates::Standing;
 use self::channelz::{Channelz, ChannelzServer};
 use crate::directory::Directory;
@@ -48,6 +50,7 @@ pub async fn administer(
 ) {
     directory.metrics().register(&mut registry);
     registry.register_collector(Box::new(Standing::of(&directory)));
+    registry.register_collector(Box::new(Budgets::of(&directory)));
     let (reporter, health) = tonic_health::server::health_reporter();
     let grpc = Routes::new(health)
         .add_service(ChannelzServer::new(Channelz::new(directory.clone())))

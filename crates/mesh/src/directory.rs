@@ -247,6 +247,11 @@ impl Directory {
         }
     }
 
+    /// Retries that calls may cost at the moment, by service.
+    pub fn retries_left(&self) -> Vec<(String, f64)> {
+        self.inner.network.retries_left()
+    }
+
     /// The open doors of this process: their connections, and how others ended.
     pub fn doors(&self) -> Vec<DoorView> {
         self.inner.doors.views()

@@ -126,6 +126,16 @@ impl Network {
         Some(pool)
     }
 
+    /// Retries that calls may cost at the moment, by service. Replicas called by their address are left out: they come
+    /// and go.
+    pub(crate) fn retries_left(&self) -> Vec<(String, f64)> {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .iter()
+            .map(|(name, pool)| (name.clone(), pool.retries_left()))
+            .collect()
+    }
+
     /// What there is to see of all services, in order of their names.
     pub(crate) fn overview(&self) -> Overview {
         let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);

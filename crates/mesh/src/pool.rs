@@ -233,13 +233,18 @@ impl Pool {
         self.budget().pay(Instant::now())
     }
 
+    /// Retries that calls may cost at the moment.
+    pub(crate) fn retries_left(&self) -> f64 {
+        self.budget().left(Instant::now())
+    }
+
     /// What there is to see.
     pub(crate) fn overview(&self) -> overview::Target {
         let now = Instant::now();
         overview::Target {
             name: self.target.to_string(),
             source: self.replicas.source().to_string(),
-            retries_left: self.budget().left(now),
+            retries_left: self.retries_left(),
             kept_back: Level::ALL
                 .into_iter()
                 .map(|level| (level.name(), self.throttle().kept_back(level, now)))

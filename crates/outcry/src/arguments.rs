@@ -24,6 +24,9 @@ pub enum Command {
     Up(Up),
     /// Run some services in this process; others run elsewhere, over RabbitMQ and PostgreSQL.
     Serve(Serve),
+    /// Make the tables of services on PostgreSQL, or bring them up to date, and end. Doing it again does
+    /// nothing more.
+    Migrate(Migrate),
     /// Compare the broker's exchanges, queues and bindings with what the services need.
     #[command(subcommand)]
     Topology(Topology),
@@ -125,13 +128,29 @@ pub struct Serve {
     pub settings: Settings,
 }
 
+/// `outcry migrate`
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Services whose tables are migrated. All when left out.
+    #[arg(value_name = "SERVICE", value_parser = services::NAMES)]
+    pub services: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
 /// `outcry topology`
 #[derive(Debug, Subcommand)]
 pub enum Topology {
     /// Say what differs and what `apply` would do; exit 1 when something differs.
     Plan(TopologyPlan),
-    /// Make what is missing, and remove what is not needed any more and empty.
+    /// Make what is missing, and remove what is not needed any more and empty; exit 1 when something that is
+    /// needed is not as it must be.
     Apply(TopologyApply),
+    /// Print what all services need, without asking a broker: for those who declare it by other means.
+    Show(TopologyShow),
 }
 
 /// `outcry topology plan`
@@ -150,11 +169,23 @@ pub struct TopologyApply {
     /// Also remove queues that hold messages. The messages are lost.
     #[arg(long)]
     pub remove_with_messages: bool,
+    /// Also exit 1 when something was left that is in nobody's way: a queue that is not needed any more and
+    /// still consumed or not empty, messages that no group got.
+    #[arg(long)]
+    pub strict: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// `outcry topology show`
+#[derive(Debug, Args)]
+pub struct TopologyShow {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `outcry replay`
@@ -375,6 +406,8 @@ pub enum Schema {
         #[arg(long)]
         json: bool,
     },
+    /// Print who calls each service, what it publishes and what it consumes, as YAML: what manifests are made from.
+    Services,
     /// Write the contract into a folder: its files, compiled and as they are, and the catalog.
     Export {
         /// Folder to write to; made when it is not there.

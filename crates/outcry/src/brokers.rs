@@ -32,12 +32,30 @@ pub async fn connect(
     Ok(Arc::new(rabbit(config, name).await?))
 }
 
+/// Whom to trust besides those whom the system does.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn authorities(config: &Config) -> anyhow::Result<Option<String>> {
+    let file = &config.broker.ca_file;
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("reading `ca_file` in [broker], {}", file.display()))?;
+    Ok(Some(text))
+}
+
 /// Connects to RabbitMQ.
 ///
 /// # Errors
 /// It cannot be reached, or does not let us in.
 pub async fn rabbit(config: &Config, name: &str) -> anyhow::Result<RabbitMq> {
-    RabbitMq::connect(RabbitOptions::new(&config.broker.url, name))
+    let options = RabbitOptions {
+        ca_certificates: authorities(config)?,
+        ..RabbitOptions::new(&config.broker.url, name)
+    };
+    RabbitMq::connect(options)
         .await
         .with_context(|| format!("connecting to {}", without_password(&config.broker.url)))
 }

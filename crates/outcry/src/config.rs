@@ -83,6 +83,9 @@ pub struct BrokerConfig {
     /// Whether messages repeat their CloudEvents attributes in the AMQP 1.0 dialect
     /// (`cloudEvents:type`) besides the one of RabbitMQ's own clients (`ce-type`).
     pub cloud_events_amqp_1: bool,
+    /// File with certificates (PEM) to trust besides the system's, for `amqps://` and for a management API at
+    /// `https://`.
+    pub ca_file: PathBuf,
     /// Passwords of the services' own users, by user (`outcry-orders`), for `outcry topology
     /// apply`. Without any, all services share the user of the URL.
     pub passwords: BTreeMap<String, String>,
@@ -94,8 +97,25 @@ pub struct BrokerConfig {
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:5432/database`; empty for a file in the data folder.
     pub url: String,
+    /// File with the certificates (PEM) that vouch for the server with `sslmode=require`; empty: those the system
+    /// trusts.
+    pub ca_file: PathBuf,
     /// Connections this process opens at most.
     pub connections_max: usize,
+    /// Who brings the tables on PostgreSQL up to date: every service its own when it starts, or nobody but
+    /// `outcry migrate`.
+    pub migrate: Migrate,
+}
+
+/// When tables on PostgreSQL are made and brought up to date.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrate {
+    /// When a service starts, by whichever replica is first.
+    #[default]
+    Start,
+    /// Not by services: one that finds older tables waits a while for `outcry migrate`.
+    Never,
 }
 
 /// The mesh.
@@ -125,7 +145,9 @@ impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
             url: String::new(),
+            ca_file: PathBuf::new(),
             connections_max: CONNECTIONS_MAX,
+            migrate: Migrate::default(),
         }
     }
 }
@@ -180,10 +202,11 @@ impl Config {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .with_context(|| format!("reading the configuration {}", path.display()))?;
-                Self::read(&text, std::env::vars())
-                    .with_context(|| format!("in the configuration {}", path.display()))?
+                Self::read(&text, std::env::vars()).with_context(|| {
+                    format!("in {}, with OUTCRY_… variables over it", path.display())
+                })?
             }
-            None => Self::read("", std::env::vars())?,
+            None => Self::read("", std::env::vars()).context("in OUTCRY_… variables")?,
         };
         if let Some(data) = &given.data {
             config.data.clone_from(data);

@@ -8,7 +8,7 @@
 //! - [`telemetry`] – the log, and traces for a collector
 //! - [`platform`] – services running in this process
 //! - [`up`], [`demo`], [`serve`] – the whole platform, or some services of it
-//! - [`topology`] – what the broker must have
+//! - [`migrate`], [`topology`] – what the database and the broker must have
 //! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
 //! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
@@ -32,6 +32,7 @@ mod events;
 mod fixed_id;
 mod folder;
 mod identity;
+mod migrate;
 mod newcomer;
 mod patience;
 mod platform;
@@ -72,6 +73,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(up) => up::run_platform(up).await?,
         Command::Serve(serve) => serve::run(serve).await?,
+        Command::Migrate(migrate) => migrate::run(migrate).await?,
         Command::Topology(topology) => return topology::run(topology).await,
         Command::Audit(audit) => return audit::run(audit).await,
         Command::Replay(replay) => replay::run(replay).await?,

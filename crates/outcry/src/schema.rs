@@ -1,6 +1,7 @@
 //! `outcry schema`: the contract, for people and programs.
 
 mod check;
+mod services;
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,6 @@ use outcry_schema::export;
 use serde_json::{Value, json};
 
 use crate::arguments::Schema;
-use crate::services;
 use crate::text;
 
 /// `outcry schema …`
@@ -23,6 +23,7 @@ use crate::text;
 pub fn run(schema: Schema) -> anyhow::Result<ExitCode> {
     match schema {
         Schema::List { json } => list(json)?,
+        Schema::Services => print!("{}", services::print()?),
         Schema::Export { folder } => export(&folder)?,
         Schema::Check(check) => return check::run(&check),
     }
@@ -31,10 +32,12 @@ pub fn run(schema: Schema) -> anyhow::Result<ExitCode> {
 
 /// Every group of the platform with what it gets.
 fn consumers() -> Consumers {
-    let groups = services::consumers().into_iter().map(|group| Consumer {
-        name: group.name.to_owned(),
-        topics: group.topics.iter().map(|&topic| topic.to_owned()).collect(),
-    });
+    let groups = crate::services::consumers()
+        .into_iter()
+        .map(|group| Consumer {
+            name: group.name.to_owned(),
+            topics: group.topics.iter().map(|&topic| topic.to_owned()).collect(),
+        });
     Consumers(groups.collect())
 }
 

@@ -1,14 +1,16 @@
 //! `outcry topology`: what the services need on RabbitMQ, compared with what is there.
 
+mod show;
+
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use outcry_broker::rabbitmq::{self, ApplyOptions, Management, Plan};
+use outcry_broker::rabbitmq::{self, ApplyOptions, Done, Management, Plan};
 use outcry_broker::topology::{ServiceSpec, Topology};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::arguments::{self, TopologyApply, TopologyPlan};
+use crate::arguments::{self, TopologyApply, TopologyPlan, TopologyShow};
 use crate::brokers;
 use crate::config::{Config, without_password};
 use crate::services::{NAMES, groups};
@@ -25,6 +27,7 @@ pub async fn run(topology: arguments::Topology) -> anyhow::Result<ExitCode> {
     match topology {
         arguments::Topology::Plan(asked) => plan(asked).await,
         arguments::Topology::Apply(asked) => apply(asked).await,
+        arguments::Topology::Show(asked) => show(&asked),
     }
 }
 
@@ -34,7 +37,7 @@ async fn plan(asked: TopologyPlan) -> anyhow::Result<ExitCode> {
     let plan = compared(&management(&config)?, &desired).await?;
     let drifts: Vec<String> = plan.drifts.iter().map(ToString::to_string).collect();
     if asked.json {
-        text::print_json(&json!({ "drifts": drifts, "permissions": permissions(&desired) }))?;
+        text::print_json(&json!({ "drifts": drifts, "permissions": show::permissions(&desired) }))?;
     } else if drifts.is_empty() {
         println!("as it should be: {} groups", groups().len());
     } else {
@@ -55,25 +58,57 @@ async fn apply(asked: TopologyApply) -> anyhow::Result<ExitCode> {
         passwords: config.broker.passwords.clone(),
     };
     let done = rabbitmq::apply(&broker, &management, &plan, &options).await?;
-    let settled = done.iter().all(|one| one.left.is_none());
     if asked.json {
         let rows: Vec<Value> = done
             .iter()
-            .map(|one| json!({ "drift": one.drift.to_string(), "left": one.left }))
+            .map(|one| {
+                json!({
+                    "drift": one.drift.to_string(),
+                    "needed": one.drift.is_needed(),
+                    "left": one.left,
+                })
+            })
             .collect();
         text::print_json(&json!({ "done": rows }))?;
     } else {
         for one in &done {
-            match &one.left {
-                None => println!("put right: {}", one.drift),
-                Some(why) => println!("left: {} ({why})", one.drift),
-            }
+            println!("{}", told(one));
         }
         if done.is_empty() {
             println!("as it should be: nothing to do");
         }
     }
-    Ok(code(settled))
+    Ok(code(suffices(&done, asked.strict)))
+}
+
+/// Whether the services can run on what is there now. Queues of an older version that its replicas still consume stay
+/// until the next time: that is no reason to stop an upgrade, unless somebody asks to be `strict`.
+fn suffices(done: &[Done], strict: bool) -> bool {
+    let mut left = done.iter().filter(|one| one.left.is_some());
+    !left.any(|one| strict || one.drift.is_needed())
+}
+
+/// What became of a drift, for people.
+fn told(done: &Done) -> String {
+    match &done.left {
+        None => format!("put right: {}", done.drift),
+        Some(why) if done.drift.is_needed() => {
+            format!("NOT put right, and needed: {} ({why})", done.drift)
+        }
+        Some(why) => format!("left for later: {} ({why})", done.drift),
+    }
+}
+
+fn show(asked: &TopologyShow) -> anyhow::Result<ExitCode> {
+    let everything = of_all_services();
+    if asked.json {
+        text::print_json(&show::json(&everything))?;
+    } else {
+        for line in show::lines(&everything) {
+            println!("{line}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn code(is_as_it_should_be: bool) -> ExitCode {
@@ -92,6 +127,15 @@ async fn compared(management: &Management, desired: &Topology) -> anyhow::Result
 
 /// What all services need; users of their own only where passwords for them are configured.
 fn desired(config: &Config) -> Topology {
+    let mut desired = of_all_services();
+    desired
+        .accesses
+        .retain(|access| config.broker.passwords.contains_key(&access.user));
+    desired
+}
+
+/// What all services need, each with a user of its own.
+fn of_all_services() -> Topology {
     let services: Vec<ServiceSpec> = NAMES
         .into_iter()
         .map(|name| ServiceSpec {
@@ -107,28 +151,7 @@ fn desired(config: &Config) -> Topology {
                 .collect(),
         })
         .collect();
-    let mut desired = Topology::desired(&services);
-    desired
-        .accesses
-        .retain(|access| config.broker.passwords.contains_key(&access.user));
-    desired
-}
-
-/// Permissions of the services' users, for those who make the users themselves.
-fn permissions(desired: &Topology) -> Vec<Value> {
-    let accesses = desired.accesses.iter();
-    accesses
-        .map(|access| {
-            json!({
-                "user": access.user,
-                "configure": access.configure,
-                "write": access.write,
-                "read": access.read,
-                "topicsWritten": access.topics_written,
-                "topicsRead": access.topics_read,
-            })
-        })
-        .collect()
+    Topology::desired(&services)
 }
 
 fn management(config: &Config) -> anyhow::Result<Management> {
@@ -141,7 +164,8 @@ fn management(config: &Config) -> anyhow::Result<Management> {
         );
     }
     let vhost = vhost(&config.broker.url);
-    Management::new(url, &vhost, None)
+    let authorities = brokers::authorities(config)?;
+    Management::new(url, &vhost, authorities.as_deref())
         .with_context(|| format!("the management API at {}", without_password(url)))
 }
 
@@ -160,7 +184,52 @@ fn vhost(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use outcry_broker::topology::{ActualQueue, Drift, Queue};
+
     use super::*;
+
+    fn queue() -> Queue {
+        Queue {
+            name: "outcry.funds.0".to_owned(),
+            arguments: Default::default(),
+        }
+    }
+
+    fn left(drift: Drift, why: Option<&str>) -> Done {
+        Done {
+            drift,
+            left: why.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_is_left_and_needed_fails_and_what_is_only_too_much_does_when_asked_to_be_strict() {
+        let surplus = Drift::SurplusQueue(ActualQueue {
+            queue: queue(),
+            messages: 0,
+            consumers: 1,
+        });
+        let surplus = left(surplus, Some("it has 1 consumers"));
+        let different = Drift::DifferentQueue {
+            desired: queue(),
+            actual: queue(),
+        };
+        let different = left(different, Some("drain it"));
+        let made = left(Drift::MissingQueue(queue()), None);
+        let all = [made.clone(), surplus.clone(), different];
+        for (done, strict, expected) in [
+            (&all[..0], true, true),
+            (&all[..1], true, true),
+            (&all[..2], false, true),
+            (&all[..2], true, false),
+            (&all[..], false, false),
+        ] {
+            assert_eq!(suffices(done, strict), expected, "{done:?}, {strict}");
+        }
+        assert!(told(&made).starts_with("put right: queue outcry.funds.0"));
+        assert!(told(&surplus).starts_with("left for later: "));
+        assert!(told(&all[2]).contains("needed: queue"), "{}", told(&all[2]));
+    }
 
     #[test]
     fn the_virtual_host_is_the_path() {

@@ -1,10 +1,11 @@
-//! Private PostgreSQL, RabbitMQ and mail servers for tests, and a proxy to cut the way to them.
+//! Private PostgreSQL, RabbitMQ, mail and Kubernetes servers for tests, and a proxy to cut the way
+//! to them.
 //!
 //! Owns: folders in the temporary directory, and the processes that run in them. Only tests
 //! depend on this crate.
 //!
 //! Rooms, in reading order:
-//! - [`postgres`], [`rabbitmq`], [`smtp`] – the servers
+//! - [`postgres`], [`rabbitmq`], [`smtp`], [`kubernetes`] – the servers
 //! - [`proxy`] – a way to a server that can be cut
 //! - [`error`] – what can go wrong
 //! - `sandbox` – a folder, the processes that run in it, and how both go away
@@ -22,6 +23,7 @@
 //! 4. A killed server has been killed with everything below it: nothing it began is finished.
 
 pub mod error;
+pub mod kubernetes;
 pub mod postgres;
 pub mod proxy;
 pub mod rabbitmq;
@@ -38,6 +40,7 @@ mod tree;
 use tokio::sync::OnceCell;
 
 pub use error::ServerError;
+pub use kubernetes::{Kubernetes, KubernetesPrograms, SigningKey};
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use rabbitmq::RabbitMq;

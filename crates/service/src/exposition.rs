@@ -1,5 +1,6 @@
 //! The counters of services as Prometheus reads them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -9,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::context::Context;
-use crate::metrics::{GroupMetrics, Metrics, Value};
+use crate::metrics::{Family, GroupMetrics, Metrics, Numbers, Value};
 
 /// All services of a process: a family of metrics appears once, with a label for the service.
 #[derive(Clone)]
@@ -149,6 +150,30 @@ impl Exposition {
         })
     }
 
+    /// What services show besides, each family once.
+    fn own_numbers(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families: BTreeMap<&Family, Vec<(&str, Numbers)>> = BTreeMap::new();
+        for ctx in &self.contexts {
+            for (family, numbers) in ctx.metrics().own() {
+                families
+                    .entry(family)
+                    .or_default()
+                    .push((ctx.service, numbers));
+            }
+        }
+        for (family, of_services) in families {
+            let mut lines =
+                encoder.encode_descriptor(family.name, family.help, None, MetricType::Gauge)?;
+            for (service, numbers) in of_services {
+                for (value, number) in numbers {
+                    let labels = [("service", service), (family.label, value.as_str())];
+                    ConstGauge::new(number).encode(lines.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One number of each group of each service.
     fn per_group(
         &self,
@@ -192,6 +217,25 @@ impl Collector for Exposition {
                 ConstGauge::new(value(group).get()).encode(encoder)
             })?;
         }
+        let mut family = encoder.encode_descriptor(
+            "outcry_consumer_partition_lag_events",
+            "Events waiting at the broker for a partition, as last seen",
+            None,
+            MetricType::Gauge,
+        )?;
+        for ctx in &self.contexts {
+            for (name, group) in ctx.metrics().groups() {
+                for (partition, lag) in group.partition_lag().into_iter().enumerate() {
+                    let partition = partition.to_string();
+                    let labels = [
+                        ("service", ctx.service),
+                        ("group", name),
+                        ("partition", &partition),
+                    ];
+                    ConstGauge::new(lag).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
         let family = encoder.encode_descriptor(
             "outcry_relay_unsent_events",
             "Events waiting to be published, as last seen",
@@ -222,7 +266,7 @@ impl Collector for Exposition {
                 ConstGauge::new(held).encode(family.encode_family(&labels)?)?;
             }
         }
-        Ok(())
+        self.own_numbers(encoder)
     }
 }
 
@@ -247,6 +291,18 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
 
+    static OWN: Family = Family {
+        name: "outcry_own",
+        help: "Something",
+        label: "asset",
+    };
+
+    static GONE: Family = Family {
+        name: "outcry_gone",
+        help: "Something that was shown before",
+        label: "asset",
+    };
+
     #[tokio::test]
     async fn every_family_appears_once_with_a_line_for_each_service() {
         let folder = tempfile::tempdir().unwrap();
@@ -259,6 +315,12 @@ mod tests {
             ctx.metrics().group("main").handled.add(3);
             ctx.metrics().relay.oldest_unsent_ms.set(1500);
             ctx.metrics().leases.pool("outbox").set(4);
+            ctx.metrics().show(
+                &OWN,
+                [("USD".to_owned(), 2.5), ("ACME".to_owned(), 0.0)].into(),
+            );
+            ctx.metrics().show(&GONE, [(String::new(), 1.0)].into());
+            ctx.metrics().show(&GONE, Numbers::new());
             contexts.push(ctx);
         }
         let mut registry = Registry::default();
@@ -270,12 +332,17 @@ mod tests {
             "outcry_consumer_handled_total{service=\"funds\",group=\"main\"} 3",
             "outcry_relay_oldest_unsent_seconds{service=\"funds\"} 1.5",
             "outcry_leases_held{service=\"funds\",pool=\"outbox\"} 4",
+            "outcry_own{service=\"orders\",asset=\"USD\"} 2.5",
+            "outcry_own{service=\"funds\",asset=\"ACME\"} 0.0",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        let types = text
-            .lines()
-            .filter(|line| line.starts_with("# TYPE outcry_consumer_handled "));
-        assert_eq!(types.count(), 1, "{text}");
+        for family in ["outcry_consumer_handled", "outcry_own"] {
+            let types = text
+                .lines()
+                .filter(|line| line.starts_with(&format!("# TYPE {family} ")));
+            assert_eq!(types.count(), 1, "{text}");
+        }
+        assert!(!text.contains(GONE.name), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The counters of one service.
 #[derive(Debug, Default)]
@@ -14,7 +14,22 @@ pub struct Metrics {
     /// Of the slots it shares with other replicas.
     pub leases: LeaseMetrics,
     groups: Mutex<BTreeMap<&'static str, Arc<GroupMetrics>>>,
+    own: Mutex<BTreeMap<&'static Family, Numbers>>,
 }
+
+/// Numbers of a service's own that mean the same.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family {
+    /// Its name, as Prometheus has it.
+    pub name: &'static str,
+    /// What the numbers say.
+    pub help: &'static str,
+    /// The label that tells them apart.
+    pub label: &'static str,
+}
+
+/// The numbers of a family, by the value of its label.
+pub type Numbers = BTreeMap<String, f64>;
 
 /// The counters of the relay, which takes events from the store to the broker.
 #[derive(Debug, Default)]
@@ -78,6 +93,7 @@ pub struct GroupMetrics {
     pub lag: Value,
     /// Keys with parked events, as last seen.
     pub parked_keys: Value,
+    partition_lag: Mutex<Vec<u64>>,
 }
 
 /// One number, counted up or set.
@@ -100,6 +116,45 @@ impl Metrics {
             .iter()
             .map(|(name, group)| (*name, Arc::clone(group)))
             .collect()
+    }
+
+    /// Shows these numbers from now on in place of those before; with none, the family is not shown any more.
+    pub fn show(&self, family: &'static Family, numbers: Numbers) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if numbers.is_empty() {
+            own.remove(family);
+        } else {
+            own.insert(family, numbers);
+        }
+    }
+
+    /// The service's own numbers, as last shown.
+    pub fn own(&self) -> Vec<(&'static Family, Numbers)> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.iter()
+            .map(|(family, numbers)| (*family, numbers.clone()))
+            .collect()
+    }
+}
+
+// === impl GroupMetrics ===
+
+impl GroupMetrics {
+    /// Events waiting at the broker for each partition, as last seen; empty before that.
+    pub fn partition_lag(&self) -> Vec<u64> {
+        self.lags().clone()
+    }
+
+    /// Says how many events wait for each partition.
+    pub(crate) fn set_lag(&self, partitions: &[u64]) {
+        self.lag.set(partitions.iter().sum());
+        *self.lags() = partitions.to_vec();
+    }
+
+    fn lags(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.partition_lag
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -60,7 +60,7 @@ pub use parking::{
     Redrive, RedriveRequest, RedriveScope,
 };
 pub use postgres::{
-    PostgresDatabase, PostgresError, PostgresOptions, PostgresSnapshot, PostgresStore,
+    Migration, PostgresDatabase, PostgresError, PostgresOptions, PostgresSnapshot, PostgresStore,
 };
 pub use sqlite::SqliteStore;
 pub use store::{ReadAll, Store, StoredEvent};

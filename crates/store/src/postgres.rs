@@ -43,6 +43,7 @@ use uuid::Uuid;
 pub use self::commit::key_lock;
 pub use self::database::PostgresDatabase;
 pub use self::failure::PostgresError;
+pub use self::migrations::Migration;
 pub use self::options::PostgresOptions;
 pub use self::snapshot::PostgresSnapshot;
 
@@ -133,13 +134,29 @@ impl PostgresStore {
     /// The tables are newer than this version, the role may not make them, or `service` is not a
     /// plain name (`a` to `z`, `0` to `9`, `_`).
     pub async fn open(database: &PostgresDatabase, service: &str) -> Result<Self, StoreError> {
-        let schema = database
-            .schema(service)
-            .await
-            .map_err(|source| StoreError::Tables {
-                service: service.to_owned(),
-                source: source.into(),
-            })?;
+        database.migrate(service).await?;
+        Self::on(database, service)
+    }
+
+    /// Opens the schema of `service` as it is: somebody else makes it and brings it up to date. See
+    /// [`PostgresDatabase::migrate`].
+    ///
+    /// # Errors
+    /// [`PostgresError::Older`] when that has not happened yet, and those of [`open`](Self::open).
+    pub async fn open_migrated(
+        database: &PostgresDatabase,
+        service: &str,
+    ) -> Result<Self, StoreError> {
+        let store = Self::on(database, service)?;
+        match database.check(&store.schema).await {
+            Ok(()) => Ok(store),
+            Err(source) => Err(source.of_tables(service)),
+        }
+    }
+
+    fn on(database: &PostgresDatabase, service: &str) -> Result<Self, StoreError> {
+        let schema = database.schema(service);
+        let schema = schema.map_err(|source| source.of_tables(service))?;
         Ok(Self::of(Source::Database(database.clone()), schema))
     }
 

@@ -75,6 +75,11 @@ the binary takes no `8.0` for a count.
 {{- $_ := set $notifications "email" $email -}}
 {{- $_ := set $config "notifications" $notifications -}}
 {{- end -}}
+{{- if eq (include "outcry.migrations" .) "true" -}}
+{{- $database := $config.database | default dict -}}
+{{- $_ := set $database "migrate" "never" -}}
+{{- $_ := set $config "database" $database -}}
+{{- end -}}
 {{- if eq .Values.mode "distributed" -}}
 {{- $mesh := $config.mesh | default dict -}}
 {{- $_ := set $mesh "listen" (printf "%s:%d" $any (int .Values.mesh.port)) -}}

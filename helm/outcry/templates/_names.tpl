@@ -4,16 +4,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 40 characters: `-notifications-mesh` and more comes behind it, and 63 is the end. */}}
+{{/* At most 36 characters: `-orders-user-status-changed` comes behind it, and 63 is the end. */}}
 {{- define "outcry.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := include "outcry.name" . -}}
 {{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 36 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -23,14 +23,23 @@ app.kubernetes.io/name: {{ include "outcry.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Of every object. `part-of` names the job in Prometheus, so it never changes. */}}
+{{/* Of every object. */}}
 {{- define "outcry.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "outcry.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- include "outcry.labelsAnd" (list . dict) -}}
+{{- end -}}
+
+{{/*
+The same, and some besides that go before commonLabels. Call with (list $ <labels>). The schema refuses names that are
+the chart's own, so that none is there twice. `part-of` names the job in Prometheus, so it never changes.
+*/}}
+{{- define "outcry.labelsAnd" -}}
+{{- $root := index . 0 -}}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{ include "outcry.selector" $root }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 app.kubernetes.io/part-of: outcry
-{{- with .Values.commonLabels }}
+{{- with mergeOverwrite (deepCopy $root.Values.commonLabels) (index . 1) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -106,4 +115,31 @@ app.kubernetes.io/part-of: outcry
 
 {{- define "outcry.anyAddress" -}}
 {{- if eq .Values.ipFamily "IPv6" -}}[::]{{- else -}}0.0.0.0{{- end -}}
+{{- end -}}
+
+{{/* Whether a Job migrates, and services do not. The one process of mode single always does it itself. */}}
+{{- define "outcry.migrations" -}}
+{{- and (eq .Values.mode "distributed") .Values.migrations.enabled -}}
+{{- end -}}
+
+{{/* Whether that Job is a hook: unless said otherwise, where the database is there before the release. */}}
+{{- define "outcry.migrationsHook" -}}
+{{- if kindIs "invalid" .Values.migrations.useHelmHooks -}}
+{{- eq .Values.database.kind "existing" -}}
+{{- else -}}
+{{- .Values.migrations.useHelmHooks -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether some service has a database of its own, which is there already. */}}
+{{- define "outcry.databasesApart" -}}
+{{- $apart := false -}}
+{{- if eq .Values.mode "distributed" -}}
+{{- range (include "outcry.contract" . | fromYaml).services -}}
+{{- if (include "outcry.service" (list $ .name) | fromJson).database.existingSecret -}}
+{{- $apart = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $apart -}}
 {{- end -}}

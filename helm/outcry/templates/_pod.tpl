@@ -34,8 +34,8 @@ empty for the one process of mode single.
 {{- $name := index . 1 -}}
 {{- $own := index . 2 -}}
 {{- $broker := $root.Values.broker -}}
-{{- $database := $root.Values.database -}}
 {{- if eq $broker.kind "existing" }}
+{{- include "outcry.brokerAuthority" $root }}
 {{- if and $name $broker.existing.usersOfTheirOwn }}
 - name: BROKER_PASSWORD
   valueFrom:
@@ -69,12 +69,26 @@ empty for the one process of mode single.
 - name: OUTCRY_BROKER__URL
   value: amqp://$(BROKER_USERNAME):$(BROKER_PASSWORD)@{{ include "outcry.rabbitmq" $root }}.{{ $root.Release.Namespace }}.svc.{{ $root.Values.clusterDomain }}:5672/%2f
 {{- end }}
-{{- if $own.database.existingSecret }}
+{{- include "outcry.databaseUrl" (list $root $own.database) }}
+{{- end -}}
+
+{{/*
+Where PostgreSQL is, for whoever may have a database of its own. Call with (list $ <existingSecret and urlKey>).
+*/}}
+{{- define "outcry.databaseUrl" -}}
+{{- $root := index . 0 -}}
+{{- $own := index . 1 -}}
+{{- $database := $root.Values.database -}}
+{{- if $database.existing.ca.existingSecret }}
+- name: OUTCRY_DATABASE__CA_FILE
+  value: /etc/outcry/database-ca/{{ $database.existing.ca.key }}
+{{- end }}
+{{- if $own.existingSecret }}
 - name: OUTCRY_DATABASE__URL
   valueFrom:
     secretKeyRef:
-      name: {{ $own.database.existingSecret }}
-      key: {{ $own.database.urlKey }}
+      name: {{ $own.existingSecret }}
+      key: {{ $own.urlKey }}
 {{- else if eq $database.kind "existing" }}
 - name: OUTCRY_DATABASE__URL
   valueFrom:
@@ -87,6 +101,53 @@ empty for the one process of mode single.
     secretKeyRef:
       name: {{ include "outcry.postgresql" $root }}-app
       key: uri
+{{- end }}
+{{- end -}}
+
+{{/* Who vouches for RabbitMQ. */}}
+{{- define "outcry.brokerAuthority" -}}
+{{- with .Values.broker.existing.ca }}
+{{- if .existingSecret }}
+- name: OUTCRY_BROKER__CA_FILE
+  value: /etc/outcry/broker-ca/{{ .key }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the files of authorities are. Call with (list $ "broker" "database"), or one of the two. */}}
+{{- define "outcry.authorityMounts" -}}
+{{- $values := (index . 0).Values -}}
+{{- if $values.trustedAuthorities.existingConfigMap }}
+- name: authorities
+  mountPath: /etc/outcry/authorities
+  readOnly: true
+{{- end }}
+{{- range rest . }}
+{{- if (index $values .).existing.ca.existingSecret }}
+- name: {{ . }}-ca
+  mountPath: /etc/outcry/{{ . }}-ca
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "outcry.authorityVolumes" -}}
+{{- $values := (index . 0).Values -}}
+{{- if $values.trustedAuthorities.existingConfigMap }}
+- name: authorities
+  configMap:
+    name: {{ $values.trustedAuthorities.existingConfigMap }}
+{{- end }}
+{{- range $server := rest . }}
+{{- with (index $values $server).existing.ca }}
+{{- if .existingSecret }}
+- name: {{ $server }}-ca
+  secret:
+    secretName: {{ .existingSecret }}
+    items:
+      - {key: {{ .key | quote }}, path: {{ .key | quote }}}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -126,11 +187,8 @@ empty for the one process of mode single.
 {{- $distributed := ne $name "" -}}
 metadata:
   labels:
-    {{- include "outcry.labels" $root | nindent 4 }}
+    {{- include "outcry.labelsAnd" (list $root (mergeOverwrite (deepCopy $values.podLabels) $own.podLabels)) | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
-    {{- with mergeOverwrite (deepCopy $values.podLabels) $own.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   annotations:
     # Secrets are not among what restarts a pod: certificates are taken anew while it runs.
     checksum/config: {{ include "outcry.config" $root | sha256sum }}
@@ -261,10 +319,8 @@ spec:
           mountPath: /etc/outcry/public
           readOnly: true
         {{- end }}
-        {{- if $values.trustedAuthorities.existingConfigMap }}
-        - name: authorities
-          mountPath: /etc/outcry/authorities
-          readOnly: true
+        {{- with include "outcry.authorityMounts" (list $root "broker" "database") | trim }}
+        {{- . | nindent 8 }}
         {{- end }}
         {{- with $own.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -322,10 +378,8 @@ spec:
         secretName: {{ include "outcry.publicTlsSecret" $root }}
         defaultMode: 0440
     {{- end }}
-    {{- if $values.trustedAuthorities.existingConfigMap }}
-    - name: authorities
-      configMap:
-        name: {{ $values.trustedAuthorities.existingConfigMap }}
+    {{- with include "outcry.authorityVolumes" (list $root "broker" "database") | trim }}
+    {{- . | nindent 4 }}
     {{- end }}
     {{- with $own.extraVolumes }}
     {{- toYaml . | nindent 4 }}

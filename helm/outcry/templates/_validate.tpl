@@ -6,6 +6,9 @@
 {{- $distributed := eq $values.mode "distributed" -}}
 {{- $publicOpen := and (eq $values.publicPort.tls.source "none") (not $values.publicPort.tls.encryptedElsewhere) -}}
 
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "outcry.fullname" .)) -}}
+{{- fail (printf "%s cannot begin the name of a Service: set fullnameOverride to small letters, digits and hyphens that begin with a letter" (include "outcry.fullname" .)) -}}
+{{- end -}}
 {{- if and $production $publicOpen -}}
 {{- fail "environment is production, and the public port does not encrypt: set publicPort.tls.source, or publicPort.tls.encryptedElsewhere where something in front of it does" -}}
 {{- end -}}
@@ -45,6 +48,10 @@
 {{- end -}}
 {{- if and (eq $values.database.kind "existing") (not $values.database.existing.secret) -}}
 {{- fail "database.kind is existing: name the Secret with PostgreSQL's URL in database.existing.secret" -}}
+{{- end -}}
+
+{{- if and (eq (include "outcry.migrations" .) "true") (eq $values.database.kind "operator") (eq (include "outcry.migrationsHook" .) "true") -}}
+{{- fail "migrations.useHelmHooks runs the Job before the release's objects are there, and the cluster of database.kind operator is one of them: set migrations.useHelmHooks to false" -}}
 {{- end -}}
 
 {{- if $distributed -}}

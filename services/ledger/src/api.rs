@@ -12,8 +12,8 @@ use outcry_store::{Store, StoreError};
 use tonic::{Code, Request, Response, Status};
 
 use crate::books::{self, BookedEntry};
-use crate::domain::AccountName;
 use crate::domain::chart::FORMS;
+use crate::domain::{AccountName, DIFFERENCES_MAX};
 use crate::listing::{self, Filter};
 use crate::reconciling;
 use crate::shown;
@@ -168,7 +168,8 @@ impl LedgerService for Api {
         &self,
         request: Request<wire::ReconcileRequest>,
     ) -> Result<Response<wire::ReconcileResponse>, Status> {
-        let (compared, number) = reconciling::reconcile(&self.ctx, &cause(&request)).await?;
+        let (compared, number) =
+            reconciling::reconcile(&self.ctx, &cause(&request), DIFFERENCES_MAX).await?;
         if compared.found() > 0 {
             tracing::warn!(
                 differences = compared.found(),

@@ -4,6 +4,7 @@
 //! - [`posting`]: what each event is booked as
 //! - [`summary`]: what was booked on an account, by kind
 //! - [`reconciliation`]: the books against what custody holds
+//! - [`lasting`]: what differs comparison after comparison
 //! - [`journal`]: numbered, balanced, chained transactions
 //! - [`verification`]: the same rules, applied to what is kept
 
@@ -11,6 +12,7 @@ pub mod chart;
 pub mod hash;
 mod held;
 pub mod journal;
+pub mod lasting;
 pub mod posting;
 pub mod reconciliation;
 pub mod summary;
@@ -22,7 +24,7 @@ pub use journal::{
     Entry, Head, JournalError, Recorded, Transaction, Waiting, record, record_covered,
 };
 pub use posting::{Bookable, Posting, PostingError, Transfer};
-pub use reconciliation::{Difference, Reconciliation};
+pub use reconciliation::{DIFFERENCES_MAX, Difference, Reconciliation};
 pub use summary::Summary;
 pub use verification::{Broken, Verification};
 

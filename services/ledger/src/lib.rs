@@ -14,6 +14,7 @@
 //! - `listing`: transactions by kind, reference and time
 //! - `verifying`: the journal and its balances recomputed
 //! - `reconciling`: the books against custody
+//! - [`watching`]: that, again and again, for operators
 //! - `shown`: transactions as callers see them
 //!
 //! Invariants:
@@ -25,6 +26,7 @@
 
 pub mod books;
 pub mod domain;
+pub mod watching;
 
 mod api;
 mod listing;
@@ -42,6 +44,7 @@ use tonic::service::Routes;
 
 use self::api::Api;
 use self::reactions::Bookkeeper;
+use self::watching::Watch;
 
 /// Name of the service and of its consumer group.
 pub const NAME: &str = "ledger";
@@ -61,5 +64,6 @@ pub struct Config {}
 pub fn service(ctx: Context, _config: Config) -> Result<Service, Infallible> {
     Ok(Service::new(NAME)
         .serves(Routes::new(LedgerServiceServer::new(Api::new(ctx.clone()))))
-        .reacts(Bookkeeper::new(ctx)))
+        .reacts(Bookkeeper::new(ctx.clone()))
+        .holds(Watch::new(ctx)))
 }

@@ -20,15 +20,16 @@ const PAGE: i32 = 500;
 /// How long one page of accounts is waited for.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Compares every account; the number of the last transaction that counted.
+/// Compares every account and keeps so many differences; with the number of the last transaction that counted.
 ///
 /// Custody is read after the books, so it may be ahead by what is on its way to them.
 pub(crate) async fn reconcile(
     ctx: &Context,
     cause: &Cause,
+    differences_max: usize,
 ) -> Result<(Reconciliation, u64), Status> {
     let (books, number) = trial_balance(ctx.store.as_ref()).await?;
-    let mut compared = Reconciliation::of(books);
+    let mut compared = Reconciliation::keeping(books, differences_max);
     let mut custody = FundsServiceClient::new(ctx.channel("funds"));
     let mut token = String::new();
     loop {

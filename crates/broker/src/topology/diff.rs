@@ -84,6 +84,29 @@ pub enum Drift {
     },
 }
 
+// === impl Drift ===
+
+impl Drift {
+    /// Whether the services need it put right. What is only too much, or waits to be looked at, is in nobody's way.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        match self {
+            Self::MissingExchange(_)
+            | Self::DifferentExchange { .. }
+            | Self::MissingQueue(_)
+            | Self::DifferentQueue { .. }
+            | Self::Partitions { .. }
+            | Self::MissingBinding(_)
+            | Self::MissingUser(_)
+            | Self::DifferentAccess(_) => true,
+            Self::SurplusBinding(_)
+            | Self::SurplusQueue(_)
+            | Self::SurplusExchange(_)
+            | Self::Collected { .. } => false,
+        }
+    }
+}
+
 /// What is not as desired, in the order in which it is put right. Looks only at what is ours, by
 /// its name.
 #[must_use]

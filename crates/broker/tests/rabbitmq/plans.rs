@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use outcry_broker::rabbitmq::{ApplyOptions, Done, Management, apply, plan};
-use outcry_broker::topology::{ServiceSpec, Topology, user_of};
+use outcry_broker::topology::{Drift, ServiceSpec, Topology, user_of};
 use outcry_broker::{Broker, BrokerError, PublishError, RabbitMq, RabbitOptions};
 use outcry_servers::RabbitMq as Server;
 
@@ -76,6 +76,11 @@ async fn a_plan_changes_nothing_and_applying_it_twice_changes_nothing_more() {
 
     let broker = connect(&url).await;
     let options = passwords();
+    assert!(
+        first.drifts.iter().all(Drift::is_needed),
+        "{:?}",
+        first.drifts
+    );
     let done = apply(&broker, &management, &first, &options).await.unwrap();
     assert_eq!(left(&done), [""; 0]);
     drifts_become(&management, &desired, &[]).await;
@@ -122,6 +127,10 @@ async fn leftovers_go_only_when_nothing_is_lost() {
     assert_eq!(
         left(&done),
         ["queue outcry.old.000 is not wanted (3 messages, 0 consumers): it holds 3 messages"]
+    );
+    assert!(
+        done.iter().all(|one| !one.drift.is_needed()),
+        "too much is in nobody's way"
     );
     let told = ApplyOptions {
         remove_with_messages: true,

@@ -93,6 +93,11 @@ async fn counters_doors_and_targets_are_shown() {
     assert_eq!(status, 200);
     let counted = "outcry_door_connections_accepted_total{door=\"admin\"} 1";
     assert!(text.contains(counted), "{text}");
+    // What one second brings is there from the beginning; it may have become more since.
+    let budget = "outcry_retry_budget_left{grpc_target=\"funds\"} ";
+    let left = text.lines().find_map(|line| line.strip_prefix(budget));
+    let left: f64 = left.unwrap().parse().unwrap();
+    assert!((10.0..=100.0).contains(&left), "{left}");
     assert!(text.ends_with("# EOF\n"), "{text}");
     let (status, text) = office.page("/mesh").await;
     assert_eq!(status, 200);

@@ -8,12 +8,13 @@ use anyhow::{Context as _, bail};
 use outcry_audit::Stores;
 use outcry_sqlite::Database;
 use outcry_sqlite::rusqlite::{Connection, OpenFlags};
-use outcry_store::{PostgresDatabase, PostgresOptions, PostgresSnapshot, SqliteStore, Store};
+use outcry_store::{PostgresDatabase, PostgresSnapshot, SqliteStore, Store};
 use uuid::Uuid;
 
-use crate::config::{Config, without_password};
+use crate::config::{Config, DatabaseConfig, without_password};
 use crate::folder::Folder;
 use crate::services::NAMES;
+use crate::stores;
 
 /// The data as it was at one moment: every service's store.
 pub struct Snapshot {
@@ -41,14 +42,14 @@ impl Snapshot {
         if config.database.url.is_empty() {
             Self::copy_of(&Folder::at(&config.data)).await
         } else {
-            Self::within(&config.database.url).await
+            Self::within(&config.database).await
         }
     }
 
     /// Sees the schemas of a server in one transaction.
-    async fn within(url: &str) -> anyhow::Result<Self> {
-        let place = || format!("reading {}", without_password(url));
-        let transaction = PostgresDatabase::snapshot(url, &PostgresOptions::default())
+    async fn within(database: &DatabaseConfig) -> anyhow::Result<Self> {
+        let place = || format!("reading {}", without_password(&database.url));
+        let transaction = PostgresDatabase::snapshot(&database.url, &stores::options(database))
             .await
             .with_context(place)?;
         let mut stores: Vec<(&'static str, Arc<dyn Store>)> = Vec::new();

@@ -45,6 +45,36 @@ pub async fn template(values: &Path, arguments: &[&str]) -> String {
     prints(helm, RENDER_MAX, &format!("rendering {}", values.display())).await
 }
 
+/// What helm makes of a copy of the chart with a file of values, or what it says against them.
+pub async fn attempt(chart: &Path, values: &Path) -> Result<String, String> {
+    let mut helm = Command::new(tool(Tool::Helm).await);
+    helm.args(["template", RELEASE, "--namespace", NAMESPACE, "--values"])
+        .arg(values)
+        .arg(chart)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(RENDER_MAX, helm.output())
+        .await
+        .unwrap_or_else(|_| panic!("rendering {} took too long", values.display()))
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
+}
+
+/// A file of values of continuous integration, by the beginning of its name.
+pub fn values(name: &str) -> PathBuf {
+    chart().join(format!("ci/{name}-values.yaml"))
+}
+
+/// The name of an object.
+pub fn name_of(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap()
+}
+
 /// The documents of some YAML, as Kubernetes reads them.
 pub async fn objects(yaml: &str) -> Vec<Value> {
     let mut manifests = Command::new(tool(Tool::Manifests).await)

@@ -11,12 +11,31 @@ use tokio::sync::Mutex;
 /// How long one build may take: an API server of Kubernetes is large, and machines are small.
 const BUILD_MAX: Duration = Duration::from_secs(1_800);
 
+/// What is said to the linker, as releases of these programs do: helm learns which Kubernetes it
+/// renders for where there is no cluster, and the API server which one it is.
+const LINKED: &str = "-s -w \
+    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
+    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36 \
+    -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 \
+    -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=36 \
+    -X k8s.io/component-base/version.gitMajor=1 \
+    -X k8s.io/component-base/version.gitMinor=36 \
+    -X k8s.io/component-base/version.gitVersion=v1.36.3";
+
 /// A program that `go build` makes in `helm/tools`.
 #[derive(Debug, Clone, Copy)]
 pub enum Tool {
     Helm,
+    /// Tests of templates.
+    HelmUnittest,
     /// YAML, as Kubernetes reads it, as JSON.
     Manifests,
+    /// What Kubernetes and the operators say of their objects, as files.
+    Schemas,
+    Kubeconform,
+    Kubectl,
+    KubeApiserver,
+    Etcd,
 }
 
 impl Tool {
@@ -24,7 +43,13 @@ impl Tool {
     fn package(self) -> &'static str {
         match self {
             Self::Helm => "helm.sh/helm/v3/cmd/helm",
+            Self::HelmUnittest => "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
             Self::Manifests => "./manifests",
+            Self::Schemas => "./schemas",
+            Self::Kubeconform => "github.com/yannh/kubeconform/cmd/kubeconform",
+            Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::Etcd => "./etcd",
         }
     }
 }
@@ -53,20 +78,25 @@ pub async fn present() -> bool {
 
 /// The tool, built if it is not there.
 pub async fn tool(tool: Tool) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    /// Those that were built in this run: `go build` takes its time even where nothing changes.
+    static BUILT: Mutex<Vec<&str>> = Mutex::const_new(Vec::new());
     let package = tool.package();
     let name = package.rsplit('/').next().unwrap();
     let folder = root().join(".tools/chart");
     let program = folder.join(name);
-    let _turn = ONE_AT_A_TIME.lock().await;
+    let mut built = BUILT.lock().await;
+    if built.contains(&name) {
+        return program;
+    }
     // `go build` knows what has changed, and says so at once when nothing has.
     let mut build = Command::new("go");
     build
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .args(["build", "-trimpath", "-ldflags", LINKED, "-o"])
         .arg(&program)
         .arg(package)
         .current_dir(root().join("helm/tools"));
     prints(build, BUILD_MAX, &format!("building {name}")).await;
+    built.push(name);
     program
 }
 

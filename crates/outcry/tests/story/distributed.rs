@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use outcry_broker::{Broker as _, Group, RabbitMq, RabbitOptions};
 use serde_json::Value;
 
 use super::backbone::Backbone;
@@ -12,6 +14,12 @@ use super::observer::Observer;
 use super::outcry::{Outcry, complaint, sample};
 use super::recording;
 use super::trading;
+
+/// How long RabbitMQ may take to notice that somebody is gone: generous, for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Stories of many processes take turns: two at once would be too much for a small machine.
 pub fn turn() -> MutexGuard<'static, ()> {
@@ -59,6 +67,48 @@ fn the_topology_is_planned_and_applied(outcry: &Outcry) {
     assert_eq!(plan["drifts"], serde_json::json!([]));
 }
 
+/// As before an upgrade: replicas of the version before are there, and have a group the new one does not know.
+fn what_an_old_version_still_consumes_stops_no_upgrade(outcry: &Outcry, backbone: &Backbone) {
+    let old = Group {
+        name: "fraud",
+        topics: vec!["order.*".to_owned()],
+        partitions: 1,
+        prefetch: 8,
+    };
+    let consumer = backbone.block_on(async {
+        let options = RabbitOptions::new(backbone.rabbit.url(), "fraud");
+        let broker = RabbitMq::connect(options).await.unwrap();
+        broker.declare(&old).await.unwrap();
+        let subscription = broker.subscribe(&old, 0).await.unwrap();
+        (broker, subscription)
+    });
+    // The plan looks at counts that may be seconds old; what is done does not.
+    let applied = outcry.json(&["topology", "apply", "--json"]);
+    let done = applied["done"].as_array().unwrap().iter();
+    let left: Vec<&Value> = done.filter(|one| !one["left"].is_null()).collect();
+    assert_eq!(left.len(), 1, "{applied:#}");
+    assert_eq!(left[0]["needed"], false);
+    assert_eq!(left[0]["left"], "it has 1 consumers");
+    let strict = outcry.verb(&["topology", "apply", "--strict"]);
+    assert_eq!(strict.status.code(), Some(1));
+    let told = String::from_utf8(strict.stdout).unwrap();
+    assert!(
+        told.contains("left for later: queue outcry.fraud.000"),
+        "{told}"
+    );
+    // Once they are gone, so is it.
+    drop(consumer);
+    let end = Instant::now() + PATIENCE;
+    while !outcry
+        .verb(&["topology", "apply", "--strict"])
+        .status
+        .success()
+    {
+        assert!(Instant::now() < end, "{}", backbone.queues());
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 #[test]
 fn one_process_on_rabbitmq_and_postgresql_trades_and_adds_up() {
     let _turn = turn();
@@ -69,6 +119,7 @@ fn one_process_on_rabbitmq_and_postgresql_trades_and_adds_up() {
     the_topology_is_planned_and_applied(&outcry);
     outcry.up();
     trades_and_adds_up(&outcry);
+    what_an_old_version_still_consumes_stops_no_upgrade(&outcry, &backbone);
     outcry.stop();
     outcry.audit();
     let plan = outcry.verb(&["topology", "plan", "--json"]);

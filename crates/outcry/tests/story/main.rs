@@ -16,6 +16,7 @@ mod damage;
 mod dead_letters;
 mod distributed;
 mod domain;
+mod migrations;
 mod observer;
 mod outcry;
 mod person;

@@ -105,3 +105,27 @@ fn a_verb_without_a_platform_says_how_to_start_one() {
         complaint(&output)
     );
 }
+
+#[test]
+fn a_file_of_authorities_that_is_not_there_is_named() {
+    let server = "postgres://a:b@127.0.0.1:1/c?sslmode=require";
+    let variables = [
+        ("OUTCRY_DATABASE__URL", server),
+        ("OUTCRY_DATABASE__CA_FILE", "/nowhere/database.pem"),
+        ("OUTCRY_BROKER__URL", "amqps://a:b@127.0.0.1:1"),
+        ("OUTCRY_BROKER__MANAGEMENT_URL", "https://a:b@127.0.0.1:1"),
+        ("OUTCRY_BROKER__CA_FILE", "/nowhere/broker.pem"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let outcry = Outcry::with(variables.into());
+    for (verb, file) in [
+        (&["migrate"][..], "/nowhere/database.pem"),
+        (&["audit"], "/nowhere/database.pem"),
+        (&["topology", "plan"], "/nowhere/broker.pem"),
+    ] {
+        let refused = outcry.verb(verb);
+        assert!(!refused.status.success());
+        let complaint = complaint(&refused);
+        assert!(complaint.contains(file), "{complaint}");
+    }
+}

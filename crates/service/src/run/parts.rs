@@ -271,7 +271,7 @@ async fn measure(ctx: Context, broker: Arc<dyn Broker>, stop: CancellationToken)
         let statuses = broker.groups().await.unwrap_or_default();
         for (group, counts) in ctx.metrics().groups() {
             if let Some(status) = statuses.iter().find(|status| status.name == group) {
-                counts.lag.set(status.lag);
+                counts.set_lag(&status.partition_lag);
             }
             if let Ok(keys) = ctx.store.parked_keys(group).await {
                 counts.parked_keys.set(keys.len() as u64);

@@ -205,6 +205,8 @@ fn tls(root_certificates: Option<&Path>) -> Result<MakeRustlsConnect, PostgresEr
     let mut roots = RootCertStore::empty();
     match root_certificates {
         Some(path) => {
+            let unusable =
+                |error: &dyn fmt::Display| unusable(&format!("{}: {error}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path).map_err(|e| unusable(&e))?;
             for certificate in certificates {
                 let certificate = certificate.map_err(|e| unusable(&e))?;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connector::Connector;
 use super::failure::PostgresError;
-use super::migrations;
+use super::migrations::{self, Migration};
 use super::news::News;
 use super::options::PostgresOptions;
 use super::pool::{Lent, Pool};
@@ -78,11 +78,27 @@ impl PostgresDatabase {
         self.inner.pool.close();
     }
 
-    /// The schema of a service, up to date.
-    pub(super) async fn schema(&self, service: &str) -> Result<String, PostgresError> {
-        let schema = schema(&self.inner.prefix, service)?;
-        migrations::apply(&self.inner.connector, &schema).await?;
-        Ok(schema)
+    /// Makes the schema of a service, or brings it up to date. Doing it again does nothing more.
+    ///
+    /// # Errors
+    /// Those of [`PostgresStore::open`](super::PostgresStore::open).
+    pub async fn migrate(&self, service: &str) -> Result<Migration, StoreError> {
+        let migrated = async {
+            let schema = self.schema(service)?;
+            migrations::apply(&self.inner.connector, &schema).await
+        };
+        migrated.await.map_err(|source| source.of_tables(service))
+    }
+
+    /// Looks whether the schema of a service is that of this version.
+    pub(super) async fn check(&self, schema: &str) -> Result<(), PostgresError> {
+        let session = self.inner.connector.connect().await?;
+        migrations::check(&session, schema).await
+    }
+
+    /// The schema of a service.
+    pub(super) fn schema(&self, service: &str) -> Result<String, PostgresError> {
+        schema(&self.inner.prefix, service)
     }
 
     pub(super) fn news(&self) -> &News {

@@ -80,15 +80,18 @@ pub enum PostgresError {
     #[error("the database has been closed")]
     Closed,
     /// The tables were made by a newer version of this program.
-    #[error("they are at step {found}, this version knows steps up to {known}")]
+    #[error(
+        "they are at step {found}, this version knows steps up to {known}: run the version that made them, or a \
+         newer one"
+    )]
     Newer {
         /// Where they are.
         found: i32,
         /// What this version knows.
         known: i32,
     },
-    /// The tables have not been made, or not all of them, and this is only a view.
-    #[error("they are at step {found} of {known}; start the service to bring them up to date")]
+    /// The tables have not been made, or not all of them, and whoever looks is not to make them.
+    #[error("they are at step {found} of {known}: `outcry migrate` brings them up to date")]
     Older {
         /// Where they are; 0 when there are none.
         found: i32,
@@ -104,6 +107,14 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
+    /// This, as what is wrong with the tables of a service.
+    pub(super) fn of_tables(self, service: &str) -> StoreError {
+        StoreError::Tables {
+            service: service.to_owned(),
+            source: self.into(),
+        }
+    }
+
     /// Whether the connection is of no use any more: another one may serve.
     pub(super) fn is_broken(&self) -> bool {
         match self {

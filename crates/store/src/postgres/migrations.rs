@@ -18,6 +18,15 @@ const STEPS: [&[&str]; 1] = [&[
 /// How long one replica waits for another that is bringing the tables up to date.
 const WAIT: &str = "2min";
 
+/// What bringing the tables of a service up to date came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// The step the tables were at; 0 when there were none.
+    pub from: i32,
+    /// The step they are at.
+    pub to: i32,
+}
+
 /// Step the tables of this version are at.
 pub(super) fn known() -> i32 {
     i32::try_from(STEPS.len()).unwrap_or(i32::MAX)
@@ -25,10 +34,11 @@ pub(super) fn known() -> i32 {
 
 /// Brings the tables in `schema` up to date. Replicas that start at the same time do it one after
 /// the other.
-pub(super) async fn apply(connector: &Connector, schema: &str) -> Result<(), PostgresError> {
+pub(super) async fn apply(connector: &Connector, schema: &str) -> Result<Migration, PostgresError> {
     let session = connector.connect().await?;
+    let done = |from| Migration { from, to: known() };
     if found(&session, schema).await? == known() {
-        return Ok(());
+        return Ok(done(known()));
     }
     // The lock lasts as long as the connection. The transaction begins behind it, so that it sees
     // all that others have made.
@@ -66,7 +76,20 @@ pub(super) async fn apply(connector: &Connector, schema: &str) -> Result<(), Pos
             source,
         },
         other => other,
-    })
+    })?;
+    Ok(done(found))
+}
+
+/// Looks whether the tables in `schema` are those of this version, and changes nothing.
+///
+/// # Errors
+/// They are older, newer, or not there.
+pub(super) async fn check(session: &Session, schema: &str) -> Result<(), PostgresError> {
+    let (found, known) = (found(session, schema).await?, known());
+    if found < known {
+        return Err(PostgresError::Older { found, known });
+    }
+    Ok(())
 }
 
 /// The step the tables are at; 0 when there are none.

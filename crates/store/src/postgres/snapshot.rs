@@ -48,19 +48,10 @@ impl PostgresSnapshot {
     pub async fn store(&self, service: &str) -> Result<Arc<dyn Store>, StoreError> {
         let open = async {
             let schema = schema(&self.prefix, service)?;
-            let (found, known) = (
-                migrations::found(&self.session, &schema).await?,
-                migrations::known(),
-            );
-            if found < known {
-                return Err(PostgresError::Older { found, known });
-            }
-            Ok(schema)
+            migrations::check(&self.session, &schema).await?;
+            Ok::<_, PostgresError>(schema)
         };
-        let schema = open.await.map_err(|source| StoreError::Tables {
-            service: service.to_owned(),
-            source: source.into(),
-        })?;
+        let schema = open.await.map_err(|source| source.of_tables(service))?;
         let source = Source::Snapshot(Arc::clone(&self.session));
         Ok(Arc::new(PostgresStore::of(source, schema)))
     }

@@ -57,6 +57,36 @@ async fn replicas_that_start_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn who_is_not_to_make_the_tables_waits_for_who_does() {
+    if !outcry_servers::present() {
+        return;
+    }
+    let url = new_database("migrated").await;
+    let database = connect(&url).await;
+    let missing = PostgresStore::open_migrated(&database, "orders").await;
+    let text = chain(&missing.unwrap_err());
+    assert!(
+        text.contains("orders") && text.contains("`outcry migrate`"),
+        "{text}"
+    );
+    let client = raw(&url).await;
+    let made = client.query(
+        "SELECT 1 FROM pg_namespace WHERE nspname = 'outcry_orders'",
+        &[],
+    );
+    assert_eq!(made.await.unwrap().len(), 0, "looking makes nothing");
+    let made = database.migrate("orders").await.unwrap();
+    assert!(made.from == 0 && made.to > 0, "{made:?}");
+    let store = PostgresStore::open_migrated(&database, "orders")
+        .await
+        .unwrap();
+    store.commit(appending("a", 0, "a")).await.unwrap();
+    let again = database.migrate("orders").await.unwrap();
+    assert_eq!((again.from, again.to), (made.to, made.to));
+    assert_eq!(length(&store, "a").await, 1);
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_version_are_refused() {
     if !outcry_servers::present() {
         return;
@@ -73,6 +103,13 @@ async fn tables_of_a_newer_version_are_refused() {
         .unwrap_err();
     let text = chain(&error);
     assert!(text.contains("orders") && text.contains("99"), "{text}");
+    let database = connect(&url).await;
+    assert!(database.migrate("orders").await.is_err());
+    assert!(
+        PostgresStore::open_migrated(&database, "orders")
+            .await
+            .is_err()
+    );
     let snapshot = PostgresDatabase::snapshot(&url, &PostgresOptions::default())
         .await
         .unwrap();
@@ -114,6 +151,8 @@ async fn a_role_without_rights_is_told_what_it_lacks() {
         .unwrap();
     let store = PostgresStore::open(&visitor, "orders").await.unwrap();
     store.commit(appending("a", 0, "a")).await.unwrap();
+    let store = PostgresStore::open_migrated(&visitor, "orders").await;
+    store.unwrap().commit(appending("b", 0, "b")).await.unwrap();
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub struct Reconciliation {
     untold: BTreeMap<AccountName, i64>,
     accounts: u64,
     differences: Vec<Difference>,
+    differences_max: usize,
     found: u64,
 }
 
@@ -35,6 +36,12 @@ impl Reconciliation {
     /// custody keeps none.
     #[must_use]
     pub fn of(books: BTreeMap<AccountName, i64>) -> Reconciliation {
+        Reconciliation::keeping(books, DIFFERENCES_MAX)
+    }
+
+    /// The same, with more differences than are told, for who follows them.
+    #[must_use]
+    pub fn keeping(books: BTreeMap<AccountName, i64>, differences_max: usize) -> Reconciliation {
         let of_users = books
             .into_iter()
             .filter(|(account, _)| account.owner().is_some());
@@ -42,6 +49,7 @@ impl Reconciliation {
             untold: of_users.collect(),
             accounts: 0,
             differences: Vec::new(),
+            differences_max,
             found: 0,
         }
     }
@@ -68,7 +76,7 @@ impl Reconciliation {
         self.accounts
     }
 
-    /// The first [`DIFFERENCES_MAX`] of those that differ.
+    /// The first of those that differ: [`DIFFERENCES_MAX`], unless more were to be kept.
     #[must_use]
     pub fn differences(&self) -> &[Difference] {
         &self.differences
@@ -86,7 +94,7 @@ impl Reconciliation {
             return;
         }
         self.found += 1;
-        if self.differences.len() < DIFFERENCES_MAX {
+        if self.differences.len() < self.differences_max {
             self.differences.push(Difference {
                 account,
                 ledger,

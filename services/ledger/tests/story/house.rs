@@ -14,6 +14,8 @@ use outcry_contracts::payments::v1::{PaymentFailedEvent, PaymentFailure};
 use outcry_contracts::types::v1::{AssetAmount, Shares, asset_amount};
 use outcry_events::money::Amount;
 use outcry_events::{Cause, SealedEvent, Stamp, seal};
+use outcry_ledger::watching::{COMPARED, DIFFERENCE};
+use outcry_service::metrics::{Family, Numbers};
 use outcry_service::testing::{Caller, FakeClock, Platform, eventually};
 use outcry_service::{Clock, Context, Service};
 use outcry_store::{Append, Commit, ReadAll};
@@ -303,6 +305,42 @@ impl House {
     pub async fn reconciled(&self) -> Result<wire::ReconcileResponse, Status> {
         let compared = self.admin().reconcile(wire::ReconcileRequest {}).await;
         Ok(compared?.into_inner())
+    }
+
+    /// Lets time pass until books and custody have been compared once more.
+    pub async fn compared_again(&self) {
+        let before = self.last_compared();
+        eventually("books and custody are compared again", async || {
+            self.clock.advance(std::time::Duration::from_secs(60));
+            self.last_compared() > before
+        })
+        .await;
+    }
+
+    /// Lets time pass until this is what they are shown to differ by.
+    pub async fn comes_to_differ_by(&self, expected: &Numbers) {
+        eventually("the difference is shown", async || {
+            self.clock.advance(std::time::Duration::from_secs(60));
+            self.differs_by() == *expected
+        })
+        .await;
+    }
+
+    /// When they were, as operators see it.
+    fn last_compared(&self) -> f64 {
+        let compared = self.own_numbers(&COMPARED);
+        compared.get("funds").copied().unwrap_or_default()
+    }
+
+    /// What they differ by, as operators see it.
+    pub fn differs_by(&self) -> Numbers {
+        self.own_numbers(&DIFFERENCE)
+    }
+
+    fn own_numbers(&self, family: &Family) -> Numbers {
+        let own = self.ctx.metrics().own();
+        let numbers = own.into_iter().find(|(one, _)| *one == family);
+        numbers.map(|(_, numbers)| numbers).unwrap_or_default()
     }
 
     async fn say<E: Event>(&self, event: &E) -> SealedEvent {

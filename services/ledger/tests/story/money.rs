@@ -3,6 +3,7 @@
 use outcry_contracts::funds::v1::{DepositMethod, WithdrawalMethod};
 use outcry_contracts::ledger::v1 as wire;
 use outcry_ledger::books;
+use outcry_service::metrics::Numbers;
 use outcry_service::testing::found;
 use tonic::Code;
 
@@ -157,4 +158,40 @@ async fn books_that_agree_with_custody_have_no_differences_and_others_are_listed
         ]
     );
     house.platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_difference_that_lasts_is_shown_and_goes_when_it_is_mended() {
+    let house = House::open().await;
+    house.a_trade().await;
+    let buyer = [balance(cash(790), cash(8)), balance(shares(10), shares(0))];
+    let seller = [balance(cash(197), cash(0)), balance(shares(40), shares(0))];
+    let wrong = [balance(cash(791), cash(6)), balance(shares(9), shares(0))];
+    house.custody.holds(&[(SELLER, &seller), (BUYER, &buyer)]);
+    let agreed = shown(&[("USD", 0.0)]);
+    // Not for want of a comparison: the clock has gone on since the slot was taken.
+    house.compared_again().await;
+    assert_eq!(house.differs_by(), agreed);
+    house.custody.holds(&[(SELLER, &seller), (BUYER, &wrong)]);
+    house.compared_again().await;
+    assert_eq!(house.differs_by(), agreed, "it may be on its way");
+    // A dollar more and two less are three.
+    house
+        .comes_to_differ_by(&shown(&[("ACME", 1.0), ("USD", 3.0)]))
+        .await;
+    house.custody.holds(&[(SELLER, &seller), (BUYER, &buyer)]);
+    house.comes_to_differ_by(&agreed).await;
+    house.platform.stop().await;
+    assert_eq!(
+        house.ctx.metrics().own(),
+        [],
+        "who does not compare shows nothing"
+    );
+}
+
+fn shown(numbers: &[(&str, f64)]) -> Numbers {
+    let numbers = numbers.iter();
+    numbers
+        .map(|(asset, by)| ((*asset).to_owned(), *by))
+        .collect()
 }
