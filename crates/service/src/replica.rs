@@ -85,7 +85,9 @@ impl Replica {
         let own = served.iter().filter_map(|served| {
             let rule = rules.rule(&served.path)?;
             // What is asked for this is not what anybody wants to see of the service.
-            let asked = served.path.starts_with("/outcry.operations.v1.ReplicaService/");
+            let asked = served
+                .path
+                .starts_with("/outcry.operations.v1.ReplicaService/");
             (server_of(rule) == self.ctx.service && !asked).then_some((class_of(rule), served))
         });
         by_class(own)
@@ -271,8 +273,14 @@ mod tests {
         let [group] = status.groups.as_slice() else {
             panic!("{:?}", status.groups);
         };
-        assert_eq!((group.handled, group.partition_lag.as_slice()), (3, &[0, 5][..]));
-        assert_eq!((status.pools[0].pool.as_str(), status.pools[0].held), ("outbox", 4));
+        assert_eq!(
+            (group.handled, group.partition_lag.as_slice()),
+            (3, &[0, 5][..])
+        );
+        assert_eq!(
+            (status.pools[0].pool.as_str(), status.pools[0].held),
+            ("outbox", 4)
+        );
         assert!(status.calls.is_empty() && status.certificate.is_none());
     }
 }

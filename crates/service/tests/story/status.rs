@@ -35,7 +35,10 @@ async fn a_replica_tells_what_it_published_and_handled() {
     })
     .await;
     let told = status(&platform, "funds").await;
-    assert_eq!((told.service.as_str(), told.instance), ("funds", f.member.id));
+    assert_eq!(
+        (told.service.as_str(), told.instance),
+        ("funds", f.member.id)
+    );
     let held: u64 = told.pools.iter().map(|pool| pool.held).sum();
     assert!(held > 0, "{:?}", told.pools);
     let mut nosy = ReplicaServiceClient::new(platform.service("ledger", "funds"));

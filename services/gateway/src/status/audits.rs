@@ -167,7 +167,9 @@ fn not_here() -> Status {
     refusal::with_reason(
         Code::FailedPrecondition,
         "AUDIT_NOT_HERE",
-        format!("this process does not have all the data; run `{COMMAND}` where the database is reached"),
+        format!(
+            "this process does not have all the data; run `{COMMAND}` where the database is reached"
+        ),
     )
 }
 

@@ -154,9 +154,7 @@ fn groups(spans: &[Span<'_>]) -> Vec<GroupStatus> {
         for last in &span.last.groups {
             let none = GroupCounts::default();
             let mut known = span.first.groups.iter();
-            let first = known
-                .find(|one| one.group == last.group)
-                .unwrap_or(&none);
+            let first = known.find(|one| one.group == last.group).unwrap_or(&none);
             let group = groups.entry(&last.group).or_default();
             group.handled_per_second += span.rate(first.handled, last.handled);
             group.retried_per_second += span.rate(first.retried, last.retried);
@@ -290,7 +288,10 @@ mod tests {
         assert_eq!(first.unsent_events, 1000, "both see the same events wait");
         for number in 1..=20 {
             let status = one(rates.take(second(number, start), round(number)));
-            assert!((status.published_per_second - 15.0).abs() < 0.01, "{status:?}");
+            assert!(
+                (status.published_per_second - 15.0).abs() < 0.01,
+                "{status:?}"
+            );
             assert_eq!(status.replicas.len(), 2);
         }
         assert!(rates.replicas.values().all(|rounds| rounds.len() == ROUNDS));
@@ -302,7 +303,10 @@ mod tests {
         rates.take(start, vec![answer("http://a", told("a", 1000))]);
         let again = rates.take(second(1, start), vec![answer("http://a", told("a2", 3))]);
         let status = one(again);
-        assert!(status.published_per_second.abs() < f64::EPSILON, "{status:?}");
+        assert!(
+            status.published_per_second.abs() < f64::EPSILON,
+            "{status:?}"
+        );
         assert_eq!(rates.replicas.len(), 1, "the run before is forgotten");
     }
 

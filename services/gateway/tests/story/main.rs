@@ -18,9 +18,9 @@ mod rig;
 mod rotation;
 mod running;
 mod secrecy;
+mod status;
 #[path = "../../../../crates/mesh/tests/shared/stranger.rs"]
 mod stranger;
-mod status;
 mod streams;
 mod tokens;
 mod users;
