@@ -21,7 +21,7 @@ const PENDING_SHOWN_MAX: usize = 100;
 /// Steps of which the snapshot is the first.
 const ALL_STEPS: u32 = STEPS + 1;
 
-type Tell = Box<dyn Fn(Step) + Send + Sync>;
+type Tell = dyn Fn(Step) + Send + Sync;
 
 /// How the platform with this configuration is examined.
 pub fn examiner(config: &Config) -> Examine {
@@ -32,7 +32,7 @@ pub fn examiner(config: &Config) -> Examine {
             // Long arithmetic would keep the services' tasks from this runtime's threads.
             let (runtime, examining) = (Handle::current(), config);
             let examined =
-                tokio::task::spawn_blocking(move || runtime.block_on(examine(&examining, &tell)));
+                tokio::task::spawn_blocking(move || runtime.block_on(examine(&examining, tell.as_ref())));
             let examined = examined.await.map_err(|error| error.to_string())?;
             examined.map_err(|error| format!("{error:#}"))
         })
