@@ -31,8 +31,9 @@ pub fn examiner(config: &Config) -> Examine {
         Box::pin(async move {
             // Long arithmetic would keep the services' tasks from this runtime's threads.
             let (runtime, examining) = (Handle::current(), config);
-            let examined =
-                tokio::task::spawn_blocking(move || runtime.block_on(examine(&examining, tell.as_ref())));
+            let examined = tokio::task::spawn_blocking(move || {
+                runtime.block_on(examine(&examining, tell.as_ref()))
+            });
             let examined = examined.await.map_err(|error| error.to_string())?;
             examined.map_err(|error| format!("{error:#}"))
         })
