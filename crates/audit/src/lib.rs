@@ -61,14 +61,34 @@ pub use history::History;
 pub use report::AuditReport;
 pub use stores::Stores;
 
+/// Steps of an audit: the events are read, then each room checks them.
+pub const STEPS: u32 = 15;
+
 /// Checks everything.
 ///
 /// # Errors
 /// The stores cannot be read. What is wrong in them is no error but a breach.
 pub async fn examine(stores: &Stores) -> Result<(History, Findings), AuditError> {
+    examine_telling(stores, |_, _| {}).await
+}
+
+/// The same, telling before each step how many of [`STEPS`] are done and what comes now.
+///
+/// # Errors
+/// As of [`examine`].
+pub async fn examine_telling(
+    stores: &Stores,
+    mut tell: impl FnMut(u32, &'static str),
+) -> Result<(History, Findings), AuditError> {
+    let mut done = 0;
+    let mut step = |what| {
+        tell(done, what);
+        done += 1;
+    };
+    step("reading events");
     let history = History::read(stores).await?;
     let mut findings = Findings::default();
-    check(&history, stores, &mut findings).await?;
+    check(&history, stores, &mut findings, step).await?;
     Ok((history, findings))
 }
 
@@ -76,20 +96,35 @@ async fn check(
     history: &History,
     stores: &Stores,
     findings: &mut Findings,
+    mut step: impl FnMut(&'static str),
 ) -> Result<(), AuditError> {
+    step("streams");
     streams::check(history, findings);
+    step("causes");
     causes::check(history, findings);
+    step("lifecycles");
     lifecycle::check(history, stores, findings).await?;
+    step("matches");
     matches::check(history, findings)?;
+    step("the venue's books");
     venue::check(history, stores, findings).await?;
+    step("effects of events");
     effects::check(history, stores, findings).await?;
+    step("standing of users");
     standing::check(history, stores, findings).await?;
+    step("credits");
     credits::check(history, findings);
+    step("custody and ledger");
     let custody = custody::check(history, stores, findings).await?;
+    step("positions");
     positions::check(history, stores, &custody, findings).await?;
+    step("payouts");
     payouts::check(history, stores, findings).await?;
+    step("journals of reports");
     journals::check(history, stores, findings).await?;
+    step("records of calls");
     calls::check(stores, findings).await?;
+    step("deliveries");
     delivery::check(history, stores, findings).await
 }
 

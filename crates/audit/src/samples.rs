@@ -204,7 +204,7 @@ impl Script {
         let mut findings = Findings::default();
         let history = self.history();
         let stores = Stores::default();
-        let checked = crate::check(&history, &stores, &mut findings);
+        let checked = crate::check(&history, &stores, &mut findings, |_| {});
         runtime.unwrap().block_on(checked).unwrap();
         findings
     }

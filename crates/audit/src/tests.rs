@@ -50,6 +50,17 @@ async fn platform(folder: &tempfile::TempDir) -> (Stores, Vec<SealedEvent>) {
 }
 
 #[tokio::test]
+async fn every_step_is_told_before_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, _) = platform(&folder).await;
+    let mut told = Vec::new();
+    examine_telling(&stores, |done, _| told.push(done))
+        .await
+        .unwrap();
+    assert_eq!(told, (0..STEPS).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn what_nobody_has_heard_of_yet_is_pending_and_no_breach() {
     let folder = tempfile::tempdir().unwrap();
     let (stores, _) = platform(&folder).await;

@@ -28,8 +28,9 @@ use crate::recorder::CallRecorder;
 use crate::refusal;
 use crate::server::{IdSource, Server};
 
-/// The gRPC service every service serves for its own consumer groups.
+/// The gRPC services that every service serves: for its own consumer groups, and of itself.
 const DEAD_LETTERS: &str = "outcry.operations.v1.DeadLetterService";
+const REPLICA: &str = "outcry.operations.v1.ReplicaService";
 
 /// Owners of methods that another service serves: the event log is the gateway's.
 const SERVED_BY_ANOTHER: [(&str, &str); 1] = [("eventlog", "gateway")];
@@ -236,8 +237,18 @@ impl Directory {
         self.inner.network.overview()
     }
 
+    /// Where the replicas of a service of other processes are known to be, as URLs and in no order: to ask each of
+    /// them by [`channel_at`](Directory::channel_at). A name is looked up when what is known of it is too old. None
+    /// of a service that is not elsewhere.
+    pub async fn replicas(&self, name: &str) -> Vec<String> {
+        match self.inner.network.pool(name) {
+            Some(pool) => pool.addresses().await,
+            None => Vec::new(),
+        }
+    }
+
     /// Retries that calls may cost at the moment, by service.
-    pub(crate) fn retries_left(&self) -> Vec<(String, f64)> {
+    pub fn retries_left(&self) -> Vec<(String, f64)> {
         self.inner.network.retries_left()
     }
 
@@ -269,7 +280,7 @@ impl Directory {
     /// What services of other processes serve is what the contract says they own.
     pub fn serving(&self, grpc_service: &str) -> Vec<String> {
         let owners = owners(&self.inner.rules, grpc_service);
-        let everybodys = grpc_service == DEAD_LETTERS;
+        let everybodys = [DEAD_LETTERS, REPLICA].contains(&grpc_service);
         let mut names = self.inner.network.names();
         names.retain(|name| everybodys || owners.contains(name.as_str()));
         self.read(|served| {
@@ -416,7 +427,9 @@ mod tests {
         let serving = |service| directory.serving(service);
         assert_eq!(serving("outcry.funds.v1.FundsService"), ["funds"]);
         assert_eq!(serving("outcry.eventlog.v1.EventLogService"), ["gateway"]);
-        assert_eq!(serving(DEAD_LETTERS), ["funds", "gateway", "orders"]);
+        for everybodys in [DEAD_LETTERS, REPLICA] {
+            assert_eq!(serving(everybodys), ["funds", "gateway", "orders"]);
+        }
         assert!(serving("outcry.trades.v1.TradeService").is_empty());
         // Here, it is what is registered that counts.
         directory.register("funds", Routes::default()).unwrap();
@@ -427,7 +440,9 @@ mod tests {
     #[test]
     fn the_contract_has_the_services_that_are_served_by_others() {
         let rules = Rules::of_the_contract();
-        assert_eq!(owners(&rules, DEAD_LETTERS).len(), 1);
+        for everybodys in [DEAD_LETTERS, REPLICA] {
+            assert_eq!(owners(&rules, everybodys).len(), 1);
+        }
         for (owner, _) in SERVED_BY_ANOTHER {
             assert!(rules.iter().any(|(_, rule)| rule.owner == owner));
         }

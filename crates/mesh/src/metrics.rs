@@ -11,6 +11,7 @@ mod doors;
 mod endpoints;
 mod limits;
 mod request;
+mod served;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub(crate) use self::calls::{Attempt, ClientMeter, ServerMeter, Tries};
 pub(crate) use self::doors::{CertificateMeter, DoorMeter};
 pub(crate) use self::endpoints::Detection;
 pub(crate) use self::request::RequestBytes;
+pub use self::served::Served;
 
 use crate::authorize::Rule;
 
@@ -85,6 +87,11 @@ impl MeshMetrics {
     /// What the server of `path` counts.
     pub(crate) fn server(&self, path: &str) -> Arc<ServerMeter> {
         self.calls.server(path)
+    }
+
+    /// What the servers of this process answered so far, by method and in no order.
+    pub fn served(&self) -> Vec<Served> {
+        self.calls.served()
     }
 
     /// What a service lets in.

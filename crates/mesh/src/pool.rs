@@ -99,6 +99,16 @@ impl Pool {
         self.pick(tried, wish)
     }
 
+    /// Where the replicas are known to be; a name is looked up when what is known of it is too old.
+    pub(crate) async fn addresses(&self) -> Vec<String> {
+        self.replicas.refresh(false);
+        if self.replicas.all().is_empty() {
+            self.replicas.resolve_now().await;
+        }
+        let all = self.replicas.all();
+        all.iter().map(|one| one.address().to_string()).collect()
+    }
+
     fn pick(self: &Arc<Self>, tried: &[Arc<Endpoint>], wish: Wish) -> Option<Turn> {
         let now = Instant::now();
         let all = self.replicas.all();

@@ -2,9 +2,11 @@
 //! meanwhile.
 //!
 //! - [`calls`] – the records of calls, listed
+//! - [`inside`] – the same audit, run inside the platform for its administrators
 //! - [`snapshot`] – the data as it was at one moment
 
 mod calls;
+mod inside;
 mod snapshot;
 
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use crate::arguments::{Audit, AuditListing};
 use crate::config::Config;
 use crate::text;
 
+pub use inside::examiner;
 use snapshot::Snapshot;
 
 /// `outcry audit`

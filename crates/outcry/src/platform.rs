@@ -16,10 +16,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::audit;
 use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
-use crate::services::{Ground, Made, consumers, groups};
+use crate::services::{Ground, Made, NAMES, consumers, groups};
 use crate::stop_signal::StopSignal;
 use crate::successors;
 use crate::telemetry::Telemetry;
@@ -171,6 +172,10 @@ impl Platform {
         }
         if let (Some(edge), Some(listener)) = (edge, doors.public) {
             edge.announce(consumers());
+            // One process with all services has all their data.
+            if NAMES.iter().all(|name| names.contains(name)) {
+                edge.audit_by(audit::examiner(ground.config));
+            }
             let stop = platform.doors_stop.clone();
             platform.doors.spawn(async move {
                 let served = outcry_gateway::serve(edge, listener, stop).await;

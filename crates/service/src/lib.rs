@@ -8,6 +8,7 @@
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
 //! - [`service`], [`run`]: a service as a value, and its life from start to drain.
 //! - [`metrics`], [`Exposition`]: what a running service has counted, and how it is read.
+//! - `replica`: how this run of a service stands, for whoever shows the whole platform.
 //! - [`slots`]: what one replica of a service at a time does.
 //! - `call_record`: what was called and refused, in a chain of hashes.
 //! - [`testing`]: the vocabulary of tests.
@@ -47,6 +48,7 @@ mod faults;
 mod key_lock;
 mod messaging;
 mod relay;
+mod replica;
 mod retention;
 mod shift;
 mod state_cache;

@@ -17,6 +17,7 @@ use crate::calls::counted;
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::dead_letters::DeadLetters;
+use crate::replica::Replica;
 use crate::service::Service;
 use crate::shift::Shift;
 
@@ -142,7 +143,11 @@ pub async fn run(
         .collect();
     let dead_letters = DeadLetters::new(ctx.clone(), &consumers);
     let calls = Shift::default();
-    let routes = service.routes.clone().add_service(dead_letters.server());
+    let routes = service
+        .routes
+        .clone()
+        .add_service(dead_letters.server())
+        .add_service(Replica::new(ctx.clone()).server());
     ctx.directory
         .register_recorded(name, counted(routes, &calls), ctx.call_recorder())
         .map_err(|source| RunError::Register {

@@ -15,7 +15,7 @@ use crate::timer::TimerHandler;
 pub struct Service {
     /// Name of the service, as the contract's owner names have it.
     pub name: &'static str,
-    /// Its gRPC methods. The runtime adds the dead letter methods.
+    /// Its gRPC methods. The runtime adds those for dead letters and for how it stands.
     pub routes: Routes,
     /// Its consumers.
     pub reactions: Vec<Arc<dyn Reaction>>,

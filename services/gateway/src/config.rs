@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Lets anybody read the contract by gRPC reflection. For development.
     pub reflection: bool,
+    /// Serves the console at `/`: the page on which people see the platform and trade.
+    pub console: bool,
     /// TLS on the public port; without it, somebody in front of it has to encrypt.
     pub tls: TlsConfig,
     /// Says that somebody does: a balancer, an ingress or a mesh. Outside development, a gateway without
@@ -118,6 +120,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             reflection: false,
+            // It can do nothing that its user could not do by calls.
+            console: true,
             tls: TlsConfig::default(),
             encrypted_elsewhere: false,
             allowed_origins: Vec::new(),

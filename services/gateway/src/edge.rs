@@ -1,5 +1,5 @@
-//! The public edge: one port for gRPC, gRPC-Web, health, reflection, two plain pages and the
-//! webhooks of payment providers.
+//! The public edge: one port for gRPC, gRPC-Web, health, reflection, the console, two plain
+//! pages and the webhooks of payment providers.
 
 mod admission;
 mod allowance;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -46,9 +46,11 @@ use self::outcome::RETRY_PUSHBACK;
 use self::session::Sessions;
 use self::webhooks::Door;
 use crate::config::Config;
+use crate::console;
 use crate::event_log::Consumers;
 use crate::keys::Keys;
 use crate::revocation::Revocations;
+use crate::status::{Audits, Examine};
 
 /// How long browsers may remember what other origins are allowed to do.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -61,6 +63,7 @@ pub struct Edge {
     keys: Keys,
     revocations: Revocations,
     consumers: Consumers,
+    audits: Audits,
     config: Arc<Config>,
     recorder: Option<Arc<dyn CallRecorder>>,
 }
@@ -91,6 +94,7 @@ impl Edge {
         keys: Keys,
         revocations: Revocations,
         consumers: Consumers,
+        audits: Audits,
         config: Config,
     ) -> Edge {
         Edge {
@@ -99,6 +103,7 @@ impl Edge {
             keys,
             revocations,
             consumers,
+            audits,
             config: Arc::new(config),
             recorder: ctx.call_recorder(),
         }
@@ -107,6 +112,11 @@ impl Edge {
     /// Tells the event log which groups consume what, for its list of event types.
     pub fn announce(&self, groups: impl IntoIterator<Item = GroupSpec>) {
         self.consumers.announce(groups);
+    }
+
+    /// Lets administrators start audits, which are run so. For a process that has all the data.
+    pub fn audit_by(&self, examine: Examine) {
+        self.audits.run_by(examine);
     }
 
     /// How much the port lets in, by the configuration.
@@ -161,13 +171,20 @@ impl Edge {
         let app = Router::new()
             .route("/.well-known/jwks.json", get(key_set))
             .route("/healthz", get(healthz))
-            .route(webhooks::PATH, webhooks::page(door))
+            .route(webhooks::PATH, webhooks::page(door));
+        let app = if self.config.console {
+            app.merge(console::pages())
+        } else {
+            app
+        };
+        let pages = Pages {
+            edge: self.clone(),
+            stop: stop.clone(),
+        };
+        let app = app
             .fallback_service(grpc)
-            .layer(axum::middleware::from_fn(explain_strangers))
-            .with_state(Pages {
-                edge: self.clone(),
-                stop: stop.clone(),
-            });
+            .layer(from_fn_with_state(pages.clone(), explain_strangers))
+            .with_state(pages);
         Ok(match cross_origin(&self.config.allowed_origins)? {
             Some(layer) => app.layer(layer),
             None => app,
@@ -263,16 +280,22 @@ async fn healthz(State(pages): State<Pages>) -> Response {
 }
 
 /// Answers those who come with something else than gRPC, instead of with an empty page.
-async fn explain_strangers(request: Request, next: Next) -> Response {
+async fn explain_strangers(State(pages): State<Pages>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_page = matches!(path, "/.well-known/jwks.json" | "/healthz") || webhooks::is_page(path);
+    let console = pages.edge.config.console;
+    let is_page = matches!(path, "/.well-known/jwks.json" | "/healthz")
+        || webhooks::is_page(path)
+        || (console && console::is_page(path));
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if is_page || is_grpc || request.method() == Method::OPTIONS {
         return next.run(request).await;
     }
-    let text = "This port speaks gRPC and gRPC-Web (content type application/grpc or application/grpc-web).\n\
-                Pages: /healthz and /.well-known/jwks.json\n";
+    let shown = if console { "/ (the console), " } else { "" };
+    let text = format!(
+        "This port speaks gRPC and gRPC-Web (content type application/grpc or application/grpc-web).\n\
+         Pages: {shown}/healthz and /.well-known/jwks.json\n"
+    );
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

@@ -11,7 +11,9 @@
 //! - `keys`, `revocation` and `token_epochs` – which tokens count
 //! - `archive` and `event_log` – events live, from the past and as one flow
 //! - `reaction` – the one consumer that fills both
+//! - `console` – the page for people, and its files
 //! - `dead_letters` – finds the service that keeps a group's dead letters
+//! - `status` – how all services stand, and the audit
 //!
 //! Invariants:
 //! 1. Nothing from outside reaches a service except through a method the contract opens to the
@@ -27,18 +29,21 @@
 
 mod archive;
 mod config;
+mod console;
 mod dead_letters;
 mod edge;
 mod event_log;
 mod keys;
 mod reaction;
 mod revocation;
+mod status;
 mod token_epochs;
 
 use std::sync::Arc;
 
 use outcry_contracts::eventlog::v1::event_log_service_server::EventLogServiceServer;
 use outcry_contracts::operations::v1::dead_letter_service_server::DeadLetterServiceServer;
+use outcry_contracts::operations::v1::status_service_server::StatusServiceServer;
 use outcry_contracts::users::v1::GetSigningKeysRequest;
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_mesh::RegisterError;
@@ -51,12 +56,14 @@ use tonic::service::Routes;
 pub use archive::{ArchiveError, archived};
 pub use config::{Config, Rate, Rates, TlsConfig};
 pub use edge::{Edge, ServeError, serve, serve_within};
+pub use status::{Examine, Step};
 
 use crate::archive::Archive;
 use crate::dead_letters::{DeadLetters, OPERATIONS};
 use crate::event_log::{Consumers, EventLog};
 use crate::keys::{Fetch, Keys};
 use crate::reaction::Recorder;
+use crate::status::{Audits, Board, Standing};
 use crate::token_epochs::Watch;
 
 /// Name of the service and of its consumer group.
@@ -74,9 +81,9 @@ pub enum StartError {
     /// The revocations cannot be read.
     #[error("loading the revoked tokens")]
     Revocations(#[source] StoreError),
-    /// The way to dead letters cannot be served.
-    #[error("serving the dead letters")]
-    DeadLetters(#[source] RegisterError),
+    /// What operators ask for cannot be served.
+    #[error("serving dead letters and status")]
+    Operations(#[source] RegisterError),
 }
 
 /// The gateway's part among the services (event log and consumer), and the edge to be [`serve`]d
@@ -95,13 +102,21 @@ pub async fn service(ctx: Context, config: Config) -> Result<(Service, Edge), St
     let dead_letters = DeadLetters {
         directory: ctx.directory.clone(),
     };
+    let board = Board::new(ctx.directory.clone(), Arc::clone(&ctx.clock));
+    let end = archive.end();
+    let audits = Audits::new(Arc::clone(&ctx.clock), move || *end.borrow());
+    let standing = Standing {
+        board: board.clone(),
+        audits: audits.clone(),
+    };
     ctx.directory
         .register_recorded(
             OPERATIONS,
-            Routes::new(DeadLetterServiceServer::new(dead_letters)),
+            Routes::new(DeadLetterServiceServer::new(dead_letters))
+                .add_service(StatusServiceServer::new(standing)),
             ctx.call_recorder(),
         )
-        .map_err(StartError::DeadLetters)?;
+        .map_err(StartError::Operations)?;
     let consumers = Consumers::default();
     let event_log = EventLog {
         archive: archive.clone(),
@@ -115,12 +130,14 @@ pub async fn service(ctx: Context, config: Config) -> Result<(Service, Edge), St
         .serves(Routes::new(EventLogServiceServer::new(event_log)))
         .reacts(recorder)
         .runs("archive", |stop| archive.keep_up(stop))
-        .runs("token epochs", |stop| epochs.run(stop));
+        .runs("token epochs", |stop| epochs.run(stop))
+        .runs("status", |stop| board.keep(stop));
     let edge = Edge::new(
         &ctx,
         Keys::new(signing_keys(&ctx)),
         revocations,
         consumers,
+        audits,
         config,
     );
     Ok((service, edge))

@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 use tonic::Code;
 
+use super::served::{Served, Tally};
 use super::{Count, Registry, Unit, bytes, retries, seconds};
 use crate::refusal::code_name;
 
@@ -208,9 +209,19 @@ impl Calls {
             calls: ByCode::new(&self.server_calls, &labels),
             sent: ByCode::new(&self.server_sent, &labels),
             received: ByCode::new(&self.server_received, &labels),
+            tally: Tally::default(),
         });
         let mut known = self.servers.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(path.to_owned()).or_insert(meter))
+    }
+
+    /// What was answered of each method, in no order.
+    pub(super) fn served(&self) -> Vec<Served> {
+        let known = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .iter()
+            .map(|(path, meter)| meter.tally.read(path))
+            .collect()
     }
 }
 
@@ -324,12 +335,14 @@ pub(crate) struct ServerMeter {
     calls: ByCode<Server, ServerEnd>,
     sent: ByCode<Server, ServerEnd>,
     received: ByCode<Server, ServerEnd>,
+    tally: Tally,
 }
 
 impl ServerMeter {
     /// Counts the beginning of a call.
     pub(crate) fn call(self: &Arc<Self>) -> Attempt {
         self.started.inc();
+        self.tally.started();
         Attempt {
             meter: Meter::Server(Arc::clone(self)),
             started: Instant::now(),
@@ -378,6 +391,7 @@ impl Attempt {
                 meter.received.observe(code, received);
             }
             Meter::Server(meter) => {
+                meter.tally.ended(code, took);
                 meter.calls.observe(code, took);
                 meter.sent.observe(code, sent);
                 meter.received.observe(code, received);

@@ -26,5 +26,6 @@ mod refusals;
 mod secrecy;
 mod seen;
 mod statement;
+mod status;
 mod tenants;
 mod trading;

@@ -251,7 +251,7 @@ async fn the_health_page_says_what_is_served_and_strangers_are_told_what_this_is
             .contains(&"users".into()),
         "{page}"
     );
-    let (head, body) = exchange(&rig, "GET / HTTP/1.1", b"").await;
+    let (head, body) = exchange(&rig, "GET /elsewhere HTTP/1.1", b"").await;
     assert!(head.starts_with("http/1.1 404"), "{head}");
     assert!(String::from_utf8(body).unwrap().contains("gRPC-Web"));
 }

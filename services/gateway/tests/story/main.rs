@@ -7,6 +7,7 @@ mod attacks;
 mod bodies;
 mod browsers;
 mod calls;
+mod console;
 mod dead_letters;
 mod events;
 mod limits;
@@ -17,6 +18,7 @@ mod rig;
 mod rotation;
 mod running;
 mod secrecy;
+mod status;
 #[path = "../../../../crates/mesh/tests/shared/stranger.rs"]
 mod stranger;
 mod streams;
