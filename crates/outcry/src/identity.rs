@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Command};
     use crate::certs;
+    use crate::output::Output;
 
     const PRODUCTION: &str = "environment = \"production\"\n";
 
@@ -176,7 +177,7 @@ mod tests {
         let Command::Certs(asked) = Arguments::parse_from(line).command else {
             unreachable!("another command");
         };
-        certs::run(asked).unwrap();
+        certs::run(asked, Output::plain()).unwrap();
         folder
     }
 

@@ -10,7 +10,9 @@ use outcry_contracts::EVENTS;
 use outcry_events::{catalog, downcast, upcast};
 use outcry_mesh::{Credentials, Directory, administer};
 use outcry_service::{Exposition, RunError, run};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
+use crate::output::Output;
 use crate::services::{Ground, Made, consumers, groups};
 use crate::successors;
 use crate::telemetry::Telemetry;
@@ -28,6 +31,9 @@ const START_MAX: Duration = Duration::from_secs(120);
 
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Family of the metric that says which version a process is of; Prometheus reads `outcry_build_info`.
+const BUILD: &str = "outcry_build";
 
 /// Bits of the administrator's password.
 const PASSWORD_BYTES: usize = 18;
@@ -65,14 +71,15 @@ pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListe
 ///
 /// # Errors
 /// As [`bind`].
-pub async fn open_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+pub async fn open_admin(config: &Config, out: Output) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = config.admin.listen else {
         return Ok(None);
     };
     let listener = bind(address, "--admin").await?;
-    println!(
-        "operators find health, metrics and the mesh at http://{}",
-        listener.local_addr()?
+    let address = format!("http://{}", listener.local_addr()?);
+    out.news(
+        &format!("operators find health, metrics and the mesh at {address}"),
+        &json!({ "state": "starting", "admin": address }),
     );
     Ok(Some(listener))
 }
@@ -141,6 +148,11 @@ impl Platform {
             let contexts = made.iter().map(|(ctx, _)| ctx.clone());
             let mut registry = Registry::default();
             registry.register_collector(Box::new(Exposition::of(contexts)));
+            registry.register(
+                BUILD,
+                "The version that the process is of",
+                Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            );
             platform.operators.spawn(administer(
                 ground.directory.clone(),
                 registry,
