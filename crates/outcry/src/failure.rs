@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use outcry_broker::rabbitmq::ManagementError;
+use outcry_broker::rabbitmq::{Fault, ManagementError};
 use outcry_store::PostgresError;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -161,6 +161,15 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
             _ => None,
         };
     }
+    if let Some(fault) = cause.downcast_ref::<Fault>() {
+        return match fault {
+            Fault::Unreachable(_) | Fault::Late { .. } | Fault::Broken(_) => {
+                Some(Kind::Unreachable)
+            }
+            Fault::Address(_) => Some(Kind::Usage),
+            _ => None,
+        };
+    }
     if cause.is::<tonic::transport::Error>() {
         return Some(Kind::Unreachable);
     }
@@ -179,11 +188,8 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
 /// What to do next, where the error itself does not know.
 fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let Some(status) = status(error) else {
-        return match Kind::of(error) {
-            Kind::Unreachable => Some("`outcry doctor` looks at each part and says what is wrong"),
-            Kind::Usage => Some("`outcry help` and `outcry help COMMAND` say what can be typed"),
-            Kind::Failed | Kind::Refused => None,
-        };
+        let is_away = Kind::of(error) == Kind::Unreachable;
+        return is_away.then_some("`outcry doctor` looks at each part and says what is wrong");
     };
     match status.code() {
         Code::Unauthenticated => Some(
