@@ -18,6 +18,8 @@
 //! - [`folder`], [`site`], [`session`], [`patience`] – the data folder, a signed-in connection that waits for a
 //!   platform that is away
 //! - [`output`], [`text`], [`failure`] – what is printed, for people and for programs, and why something failed
+//! - [`doctor`], [`top`], [`operators`] – what is wrong with an installation, and a running one at a glance, from what
+//!   processes tell their operators
 //! - [`manual`] – completions and manual pages
 
 mod arguments;
@@ -28,6 +30,7 @@ mod config;
 #[cfg(test)]
 mod damage;
 mod demo;
+mod doctor;
 mod dlq;
 mod environment;
 mod events;
@@ -38,6 +41,7 @@ mod identity;
 mod manual;
 mod migrate;
 mod newcomer;
+mod operators;
 mod output;
 mod patience;
 mod platform;
@@ -52,6 +56,7 @@ mod stores;
 mod successors;
 mod telemetry;
 mod text;
+mod top;
 mod topology;
 mod trace;
 mod up;
@@ -95,6 +100,8 @@ async fn run(command: Command, out: Output) -> anyhow::Result<ExitCode> {
         Command::Certs(certs) => certs::run(certs, out)?,
         Command::Schema(schema) => return schema::run(schema, out),
         Command::Config(settings) => config::show(&Config::load(&settings)?, out)?,
+        Command::Doctor(asked) => return doctor::run(asked, out).await,
+        Command::Top(asked) => top::run(asked, out).await?,
         Command::Completions(completions) => manual::completions(&completions, out)?,
         Command::Man(man) => manual::pages(&man, out)?,
     }

@@ -283,8 +283,12 @@ async fn first_administrator(
     Ok(())
 }
 
+/// Waits until a signal asks to stop.
+///
+/// # Errors
+/// Signals cannot be listened for.
 #[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
+pub async fn stop_signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("listening for signals")?;
     tokio::select! {
@@ -293,8 +297,12 @@ async fn stop_signal() -> anyhow::Result<()> {
     }
 }
 
+/// Waits until a signal asks to stop.
+///
+/// # Errors
+/// Signals cannot be listened for.
 #[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
+pub async fn stop_signal() -> anyhow::Result<()> {
     tokio::signal::ctrl_c()
         .await
         .context("listening for signals")

@@ -123,11 +123,13 @@ async fn read(origins: &[String]) -> anyhow::Result<Vec<Process>> {
 }
 
 async fn look(origins: &[String]) -> Vec<Process> {
-    join_all(origins.iter().map(async |origin| Process {
-        origin: origin.clone(),
-        seen: seen(origin).await.ok(),
-    }))
-    .await
+    let looking = origins.iter().map(|origin| async move {
+        Process {
+            origin: origin.clone(),
+            seen: seen(origin).await.ok(),
+        }
+    });
+    join_all(looking).await
 }
 
 async fn seen(origin: &str) -> anyhow::Result<Seen> {

@@ -325,10 +325,10 @@ impl<'a> Pair<'a> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    pub(in super::super) fn process(origin: &str, text: &str) -> Process {
+    fn process(origin: &str, text: &str) -> Process {
         Process {
             origin: origin.to_owned(),
             seen: Some(Seen {

@@ -66,8 +66,9 @@ pub fn lines(board: &Board, size: Size) -> Vec<Line> {
         lines.extend(section.rows.iter().take(shown).cloned());
         left = left.saturating_sub(shown + 2);
     }
+    let tail = if size.width == 0 { "" } else { "…" };
     for line in &mut lines {
-        line.text = truncate_str(&text::printable(&line.text), size.width, "…")
+        line.text = truncate_str(&text::printable(&line.text), size.width, tail)
             .trim_end()
             .to_owned();
     }
