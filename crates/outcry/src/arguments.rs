@@ -39,7 +39,14 @@ pub struct Printing {
     #[arg(long, global = true, help_heading = "Printing")]
     pub json: bool,
     /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set.
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, help_heading = "Printing")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Printing"
+    )]
     pub color: Colour,
 }
 

@@ -98,7 +98,10 @@ fn report(authority: &Authority, written: &[Files], out: Output) -> anyhow::Resu
         return out.document(&json!({ "written": rows, "authorities": authority.bundle() }));
     }
     for files in written {
-        out.line(format_args!("wrote {} and its key", files.certificate.display()))?;
+        out.line(format_args!(
+            "wrote {} and its key",
+            files.certificate.display()
+        ))?;
     }
     out.line(format_args!(
         "believed are the authorities in {}",

@@ -55,7 +55,11 @@ async fn listing(list: DlqList, out: Output) -> anyhow::Result<()> {
             topic: list.topic.clone().unwrap_or_default(),
             page: page(token),
         };
-        let reply = client.list_dead_letters(request).await.context("listing parked events")?.into_inner();
+        let reply = client
+            .list_dead_letters(request)
+            .await
+            .context("listing parked events")?
+            .into_inner();
         letters.extend(reply.dead_letters);
         token = reply.page.unwrap_or_default().next_token;
         if token.is_empty() || letters.len() >= ROWS_MAX {
@@ -112,7 +116,11 @@ async fn audit(list: DlqList, out: Output) -> anyhow::Result<()> {
             group: list.group.clone().unwrap_or_default(),
             page: page(token),
         };
-        let reply = client.list_dead_letter_audit(request).await.context("listing what was done")?.into_inner();
+        let reply = client
+            .list_dead_letter_audit(request)
+            .await
+            .context("listing what was done")?
+            .into_inner();
         actions.extend(reply.actions);
         token = reply.page.unwrap_or_default().next_token;
         if token.is_empty() || actions.len() >= ROWS_MAX {
@@ -161,7 +169,11 @@ async fn one(show: DlqShow, out: Output) -> anyhow::Result<()> {
         group: show.group,
         position: show.position,
     };
-    let reply = client.get_dead_letter(request).await.context("asking for the parked event")?.into_inner();
+    let reply = client
+        .get_dead_letter(request)
+        .await
+        .context("asking for the parked event")?
+        .into_inner();
     let letter = reply.dead_letter.unwrap_or_default();
     // What is no event is shown as its bytes.
     let content = serde_json::from_str(&reply.json)
@@ -204,7 +216,11 @@ async fn again(redrive: DlqRedrive, out: Output) -> anyhow::Result<()> {
         dry_run: redrive.dry_run,
         rate_per_second: redrive.rate,
     };
-    let reply = client.redrive_dead_letters(request).await.context("redriving")?.into_inner();
+    let reply = client
+        .redrive_dead_letters(request)
+        .await
+        .context("redriving")?
+        .into_inner();
     if out.is_json() {
         let shown = json!({
             "dryRun": redrive.dry_run, "events": reply.events, "keys": reply.keys,

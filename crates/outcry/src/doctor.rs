@@ -62,7 +62,8 @@ async fn examine(asked: &Doctor) -> Report {
     let config = match Config::load(&asked.target.settings) {
         Ok(config) => config,
         Err(error) => {
-            let mend = "correct it; `outcry config` without a configuration prints every key there is";
+            let mend =
+                "correct it; `outcry config` without a configuration prints every key there is";
             report.add([Finding::failed("configuration", format!("{error:#}"), mend)]);
             return report;
         }
@@ -100,9 +101,16 @@ fn print(report: &Report, out: Output) -> anyhow::Result<()> {
             Mark::Failed => ("FAILED ", Paint::Bad),
         };
         let sign = out.paint(paint, sign);
-        out.line(format_args!("{sign}  {:<13}  {}", finding.area, finding.says))?;
+        out.line(format_args!(
+            "{sign}  {:<13}  {}",
+            finding.area, finding.says
+        ))?;
         if let Some(mend) = &finding.mend {
-            out.line(format_args!("{:24}{} {mend}", "", out.paint(Paint::Dim, "→")))?;
+            out.line(format_args!(
+                "{:24}{} {mend}",
+                "",
+                out.paint(Paint::Dim, "→")
+            ))?;
         }
     }
     out.line(format_args!(

@@ -116,7 +116,8 @@ async fn read(
         };
         broken += 1;
         if broken > BROKEN_MAX || !worth_another(&end) {
-            return Err(end).context("the stream of events ended; `--from` goes on behind a position");
+            return Err(end)
+                .context("the stream of events ended; `--from` goes on behind a position");
         }
     }
 }

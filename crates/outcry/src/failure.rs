@@ -200,17 +200,19 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
             "sign in as somebody who may: --email and OUTCRY_PASSWORD of an administrator, or --data with the \
              platform's folder",
         ),
-        Code::NotFound => Some("look whether it is there: the listing verbs, such as `outcry dlq list`, show what is"),
+        Code::NotFound => Some(
+            "look whether it is there: the listing verbs, such as `outcry dlq list`, show what is",
+        ),
         Code::Unavailable | Code::DeadlineExceeded => {
             Some("try again; `outcry doctor` says which part of the platform does not answer")
         }
-        Code::Unimplemented => {
-            Some("the platform is of another version: `outcry doctor` compares it with this program")
-        }
+        Code::Unimplemented => Some(
+            "the platform is of another version: `outcry doctor` compares it with this program",
+        ),
         Code::ResourceExhausted => Some("wait a little, or ask for less at a time"),
-        Code::Internal | Code::Unknown | Code::DataLoss => {
-            Some("the platform's log says why; `outcry doctor` looks for what is wrong with its parts")
-        }
+        Code::Internal | Code::Unknown | Code::DataLoss => Some(
+            "the platform's log says why; `outcry doctor` looks for what is wrong with its parts",
+        ),
         _ => None,
     }
 }

@@ -30,8 +30,8 @@ mod config;
 #[cfg(test)]
 mod damage;
 mod demo;
-mod doctor;
 mod dlq;
+mod doctor;
 mod environment;
 mod events;
 mod failure;

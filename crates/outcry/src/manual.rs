@@ -59,7 +59,12 @@ pub fn pages(asked: &Man, out: Output) -> anyhow::Result<()> {
 
 /// Writes a page for each command; their names.
 fn write_pages(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let writing = || format!("writing manual pages to {}; name a folder of your own", folder.display());
+    let writing = || {
+        format!(
+            "writing manual pages to {}; name a folder of your own",
+            folder.display()
+        )
+    };
     fs::create_dir_all(folder).with_context(writing)?;
     clap_mangen::generate_to(Arguments::command(), folder).with_context(writing)?;
     let mut pages = Vec::new();
@@ -93,7 +98,11 @@ mod tests {
             clap_complete::generate(*shell, &mut Arguments::command(), PROGRAM, &mut script);
             let script = String::from_utf8(script).unwrap();
             for verb in Arguments::command().get_subcommands() {
-                assert!(script.contains(verb.get_name()), "{shell}: {}", verb.get_name());
+                assert!(
+                    script.contains(verb.get_name()),
+                    "{shell}: {}",
+                    verb.get_name()
+                );
             }
         }
     }

@@ -88,7 +88,9 @@ pub async fn page(origin: &str, path: &str) -> anyhow::Result<Page> {
         let status = response.status().as_u16();
         let date = response.headers().get(header::DATE);
         let date = date.and_then(|date| http_date(date.to_str().ok()?));
-        let body = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), PAGE_BYTES_MAX)
+            .collect()
+            .await;
         connection.abort();
         let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         Ok(Page {
@@ -224,7 +226,12 @@ mod tests {
         ] {
             assert_eq!(origin(address).unwrap(), expected);
         }
-        for wrong in ["https://orders:9000", "http://orders:9000/metrics", "", "a b"] {
+        for wrong in [
+            "https://orders:9000",
+            "http://orders:9000/metrics",
+            "",
+            "a b",
+        ] {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
     }

@@ -165,7 +165,8 @@ impl Output {
     /// The same, with a count of what has been done so far.
     pub fn counting(self, what: &'static str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos} {per_sec} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos} {per_sec} {elapsed}")
+        {
             bar.set_style(style);
         }
         bar.set_message(what);

@@ -82,7 +82,8 @@ fn book_beside(file: &Path) -> anyhow::Result<PathBuf> {
         .and_then(|name| name.to_str())
         .context("the file has no name; name the message file of a recording")?;
     if !name.contains("_message_") {
-        let what = format!("`{name}` does not say where its order book file is; give it with --book");
+        let what =
+            format!("`{name}` does not say where its order book file is; give it with --book");
         return Err(Usage::new(what).into());
     }
     Ok(file.with_file_name(name.replace("_message_", "_orderbook_")))

@@ -123,7 +123,11 @@ fn export(folder: &Path, out: Output) -> anyhow::Result<()> {
         let written: Vec<&str> = files.iter().map(|file| file.path.as_ref()).collect();
         return out.document(&json!({ "folder": folder, "files": written }));
     }
-    out.line(format_args!("wrote {} files to {}", files.len(), folder.display()))
+    out.line(format_args!(
+        "wrote {} files to {}",
+        files.len(),
+        folder.display()
+    ))
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ pub fn table(headings: &[&str], rows: &[Vec<String>], width: Option<usize>) -> S
     let mut widths: Vec<usize> = (0..headings.len())
         .map(|column| {
             let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| measure_text_width(cell)).max().unwrap_or(0)
+            cells
+                .map(|cell| measure_text_width(cell))
+                .max()
+                .unwrap_or(0)
         })
         .collect();
     if let Some(width) = width {
@@ -95,7 +98,11 @@ mod tests {
     #[test]
     fn columns_line_up_and_are_whole_where_lines_may_be_long() {
         let long = "x".repeat(60);
-        let text = table(&["id", "text"], &rows(&[["a", "one"], ["bcd", &long]]), None);
+        let text = table(
+            &["id", "text"],
+            &rows(&[["a", "one"], ["bcd", &long]]),
+            None,
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "id   text");
         assert_eq!(lines[1], "a    one");
@@ -120,7 +127,11 @@ mod tests {
 
     #[test]
     fn wide_characters_take_two_places_and_control_characters_none_of_their_effect() {
-        let text = table(&["a", "b"], &rows(&[["株式", "1"], ["abcd", "2\x1b[2J"]]), None);
+        let text = table(
+            &["a", "b"],
+            &rows(&[["株式", "1"], ["abcd", "2\x1b[2J"]]),
+            None,
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], "株式  1");
         assert_eq!(lines[2], "abcd  2 [2J");

@@ -172,5 +172,7 @@ impl Drop for Stage {
 fn show(sequence: &str) {
     let mut out = io::stdout().lock();
     // A terminal that is gone needs nothing any more.
-    let _gone = out.write_all(sequence.as_bytes()).and_then(|()| out.flush());
+    let _gone = out
+        .write_all(sequence.as_bytes())
+        .and_then(|()| out.flush());
 }

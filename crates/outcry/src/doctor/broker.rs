@@ -140,9 +140,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
 fn server(standing: &ServerStanding) -> Vec<Finding> {
     let version = &standing.version;
     let mut found = vec![match release(version) {
-        Some(release) if release >= VERSION_MIN => {
-            Finding::ok(AREA, format!("RabbitMQ {version}"))
-        }
+        Some(release) if release >= VERSION_MIN => Finding::ok(AREA, format!("RabbitMQ {version}")),
         Some(_) => Finding::failed(
             AREA,
             format!("RabbitMQ {version} lacks what queues need"),
@@ -151,7 +149,10 @@ fn server(standing: &ServerStanding) -> Vec<Finding> {
         None => Finding::warning(
             AREA,
             format!("its version `{version}` cannot be read"),
-            format!("make sure that it is {}.{} or later", VERSION_MIN.0, VERSION_MIN.1),
+            format!(
+                "make sure that it is {}.{} or later",
+                VERSION_MIN.0, VERSION_MIN.1
+            ),
         ),
     }];
     found.extend(standing.nodes.iter().flat_map(node));
@@ -176,17 +177,25 @@ fn node(node: &NodeStanding) -> Vec<Finding> {
         ));
     }
     if node.disk_alarm {
-        let left = node.disk_free.map(|free| format!(", {} are left", size(free)));
+        let left = node
+            .disk_free
+            .map(|free| format!(", {} are left", size(free)));
         found.push(Finding::failed(
             AREA,
-            format!("node {name} has a disk alarm{}: nothing can be published", left.unwrap_or_default()),
+            format!(
+                "node {name} has a disk alarm{}: nothing can be published",
+                left.unwrap_or_default()
+            ),
             "make room on its disk, or lower its `disk_free_limit`",
         ));
     }
     if !node.partitions.is_empty() {
         found.push(Finding::failed(
             AREA,
-            format!("node {name} has lost sight of {}", node.partitions.join(", ")),
+            format!(
+                "node {name} has lost sight of {}",
+                node.partitions.join(", ")
+            ),
             "mend the network between them and restart the side with fewer nodes",
         ));
     }
@@ -211,7 +220,10 @@ fn topology_of(differences: &[Difference]) -> Vec<Finding> {
         .collect();
     let rest = &differences[found.len()..];
     if !rest.is_empty() {
-        let says = format!("{} more differences from the topology that services need", rest.len());
+        let says = format!(
+            "{} more differences from the topology that services need",
+            rest.len()
+        );
         let mend = "`outcry topology plan` lists all";
         found.push(if rest.iter().any(|difference| difference.is_needed) {
             Finding::failed(AREA, says, mend)
@@ -311,6 +323,12 @@ mod tests {
             ..facts(standing("4.0.1"))
         });
         assert_eq!(counts(&found), (1, 1));
-        assert!(saying(&found, "nobody answers").mend.as_ref().unwrap().contains("[broker]"));
+        assert!(
+            saying(&found, "nobody answers")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("[broker]")
+        );
     }
 }

@@ -37,11 +37,16 @@ pub fn gather(config: &Config, services: &[&'static str]) -> Facts {
     let named: [(&str, &Path); 5] = [
         ("`certificate` in [mesh.tls]", &tls.certificate),
         ("`authorities` in [mesh.tls]", &tls.authorities),
-        ("`certificate` in [gateway.tls]", &config.gateway.tls.certificate),
+        (
+            "`certificate` in [gateway.tls]",
+            &config.gateway.tls.certificate,
+        ),
         ("`ca_file` in [broker]", &config.broker.ca_file),
         ("`ca_file` in [database]", &config.database.ca_file),
     ];
-    let set = named.into_iter().filter(|(_, path)| !path.as_os_str().is_empty());
+    let set = named
+        .into_iter()
+        .filter(|(_, path)| !path.as_os_str().is_empty());
     Facts {
         mesh,
         files: set.map(|(setting, path)| (setting, read(path))).collect(),
@@ -95,13 +100,25 @@ fn times(setting: &str, chain: &[CertificateFacts], now: SystemTime) -> Vec<Find
         if now < one.not_before {
             let begins = text::system_time(one.not_before);
             let mend = "set this machine's clock, or issue it anew";
-            found.push(Finding::failed(AREA, says(&format!("only counts from {begins} on")), mend));
+            found.push(Finding::failed(
+                AREA,
+                says(&format!("only counts from {begins} on")),
+                mend,
+            ));
         } else if one.not_after <= now {
             let mend = "replace the file; running processes take the new one by themselves";
-            found.push(Finding::failed(AREA, says(&format!("ended at {ends}")), mend));
+            found.push(Finding::failed(
+                AREA,
+                says(&format!("ended at {ends}")),
+                mend,
+            ));
         } else if is_nearly_over(one, now) {
             let mend = "see why it was not replaced in time by what issues it";
-            found.push(Finding::warning(AREA, says(&format!("ends soon, at {ends}")), mend));
+            found.push(Finding::warning(
+                AREA,
+                says(&format!("ends soon, at {ends}")),
+                mend,
+            ));
         } else {
             found.push(Finding::ok(AREA, says(&format!("counts until {ends}"))));
         }
@@ -165,12 +182,21 @@ mod tests {
         let found = judge(
             &Facts {
                 mesh: Some(Err("it may not speak for trades".to_owned())),
-                files: vec![("`ca_file` in [broker]", Err("ca.pem: no such file".to_owned()))],
+                files: vec![(
+                    "`ca_file` in [broker]",
+                    Err("ca.pem: no such file".to_owned()),
+                )],
             },
             at(1500),
         );
         assert_eq!(counts(&found), (2, 0));
-        assert!(saying(&found, "trades").mend.as_ref().unwrap().contains("outcry certs"));
+        assert!(
+            saying(&found, "trades")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("outcry certs")
+        );
         assert_eq!(counts(&judge(&Facts::default(), at(0))), (0, 0));
     }
 

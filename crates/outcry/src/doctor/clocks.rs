@@ -62,11 +62,15 @@ fn judged(clock: &Clock) -> Finding {
         "this machine's clock is {:.1} s {than} that of {whose}",
         by.as_secs_f64()
     );
-    let mend = "let a time server keep the clocks of all machines: `timedatectl set-ntp true`, or chrony";
+    let mend =
+        "let a time server keep the clocks of all machines: `timedatectl set-ntp true`, or chrony";
     match by {
         by if by >= FAILED => Finding::failed(AREA, says, mend),
         by if by >= DOUBTFUL => Finding::warning(AREA, says, mend),
-        _ => Finding::ok(AREA, format!("this machine's clock and that of {whose} agree")),
+        _ => Finding::ok(
+            AREA,
+            format!("this machine's clock and that of {whose} agree"),
+        ),
     }
 }
 
@@ -103,7 +107,13 @@ mod tests {
 
     #[test]
     fn who_is_behind_whom_is_told() {
-        saying(&found(20_000, 10_000, Duration::ZERO), "is 10.0 s behind that of the database");
-        saying(&found(10_000, 20_000, Duration::ZERO), "is 10.0 s ahead of that of the database");
+        saying(
+            &found(20_000, 10_000, Duration::ZERO),
+            "is 10.0 s behind that of the database",
+        );
+        saying(
+            &found(10_000, 20_000, Duration::ZERO),
+            "is 10.0 s ahead of that of the database",
+        );
     }
 }

@@ -34,7 +34,9 @@ fn refusals(config: &Config, services: &[&str]) -> Vec<Finding> {
             let message = format!("{error:#}");
             let (says, mend) = message
                 .split_once(": ")
-                .map_or((message.as_str(), "correct it"), |(says, mend)| (says, mend));
+                .map_or((message.as_str(), "correct it"), |(says, mend)| {
+                    (says, mend)
+                });
             found.push(Finding::failed(AREA, says, mend));
         }
     };
@@ -43,7 +45,11 @@ fn refusals(config: &Config, services: &[&str]) -> Vec<Finding> {
         refuse(environment::check_edge(config));
     }
     if let Err(error) = environment::faults(config) {
-        found.push(Finding::failed(AREA, format!("{error:#}"), "correct the fault, or remove it"));
+        found.push(Finding::failed(
+            AREA,
+            format!("{error:#}"),
+            "correct the fault, or remove it",
+        ));
     }
     let ratio = config.telemetry.sample_ratio;
     if !(0.0..=1.0).contains(&ratio) {
@@ -98,7 +104,10 @@ fn unencrypted(config: &Config, services: &[&str]) -> Vec<Finding> {
         );
     }
     let database = &config.database.url;
-    if is_far(database) && !database.contains("sslmode=require") && !database.contains("sslmode=verify") {
+    if is_far(database)
+        && !database.contains("sslmode=require")
+        && !database.contains("sslmode=verify")
+    {
         say(
             "data goes to PostgreSQL on another host unencrypted".to_owned(),
             "add `?sslmode=require` to `url` in [database], with `ca_file` where needed",
@@ -108,9 +117,16 @@ fn unencrypted(config: &Config, services: &[&str]) -> Vec<Finding> {
     let is_heard = !gateway.tls.is_set() && !gateway.encrypted_elsewhere;
     let is_development = config.environment == Environment::Development;
     // Production refuses it above.
-    if services.contains(&"gateway") && is_development && is_heard && !config.listen.ip().is_loopback() {
+    if services.contains(&"gateway")
+        && is_development
+        && is_heard
+        && !config.listen.ip().is_loopback()
+    {
         say(
-            format!("the public port {} takes passwords unencrypted from other hosts", config.listen),
+            format!(
+                "the public port {} takes passwords unencrypted from other hosts",
+                config.listen
+            ),
             "set [gateway.tls]; `outcry certs all FOLDER` makes a certificate for trials",
         );
     }
@@ -123,7 +139,9 @@ fn open_doors(config: &Config, services: &[&str]) -> Vec<Finding> {
     let mut say = |says: String, mend: &str| found.push(at_large(config, says, mend));
     if let Some(admin) = config.admin.listen.filter(is_everywhere) {
         say(
-            format!("the port for operators listens on every address ({admin}), in plain text and for anybody"),
+            format!(
+                "the port for operators listens on every address ({admin}), in plain text and for anybody"
+            ),
             "listen on an address of the inside, or let the network keep others out",
         );
     }
@@ -131,12 +149,16 @@ fn open_doors(config: &Config, services: &[&str]) -> Vec<Finding> {
     if is_shared && is_everywhere(&config.mesh.listen) && config.mesh.address.is_empty() {
         found.push(Finding::failed(
             AREA,
-            format!("`listen = \"{}\"` in [mesh] is no address that others could call", config.mesh.listen),
+            format!(
+                "`listen = \"{}\"` in [mesh] is no address that others could call",
+                config.mesh.listen
+            ),
             "set `address` in [mesh] to the URL by which other processes reach this one",
         ));
     }
     let mut say = |says: &str, mend: &str| found.push(at_large(config, says.to_owned(), mend));
-    if services.contains(&"gateway") && config.gateway.allowed_origins.iter().any(|one| one == "*") {
+    if services.contains(&"gateway") && config.gateway.allowed_origins.iter().any(|one| one == "*")
+    {
         say(
             "pages of any origin may call the public port through a browser",
             "name the origins of your pages in `allowed_origins` in [gateway]",
@@ -204,7 +226,13 @@ mod tests {
         let found = judged(text);
         assert_eq!(counts(&found).0, 4, "{found:#?}");
         let reflection = saying(&found, "reflection");
-        assert!(reflection.mend.as_ref().unwrap().starts_with("set it to false"));
+        assert!(
+            reflection
+                .mend
+                .as_ref()
+                .unwrap()
+                .starts_with("set it to false")
+        );
         let edge = saying(&found, "the public port does not encrypt");
         assert!(edge.mend.as_ref().unwrap().contains("[gateway.tls]"));
         saying(&found, "`sample_ratio = 2`");
@@ -219,7 +247,9 @@ mod tests {
         let far = "listen = \"10.0.0.1:7400\"\n[broker]\nurl = \"amqp://me:x@rabbit/%2f\"\n\
                    management_url = \"http://me:x@rabbit:15672\"\n[database]\nurl = \"postgres://me:x@pg/outcry\"\n";
         assert_eq!(counts(&judged(far)), (0, 4));
-        let elsewhere = "environment = \"production\"\n".to_owned() + far + "[gateway]\nencrypted_elsewhere = true\n";
+        let elsewhere = "environment = \"production\"\n".to_owned()
+            + far
+            + "[gateway]\nencrypted_elsewhere = true\n";
         assert_eq!(counts(&judged(&elsewhere)), (3, 0));
         let safe = "[broker]\nurl = \"amqps://me:x@rabbit/%2f\"\n[database]\n\
                     url = \"postgres://me:x@pg/outcry?sslmode=require\"\n";
@@ -246,7 +276,13 @@ mod tests {
         saying(&found, "any origin");
         saying(&found, "`guest`");
         assert_eq!(counts(&found).0, 1);
-        assert!(saying(&found, "in [mesh]").mend.as_ref().unwrap().contains("`address`"));
+        assert!(
+            saying(&found, "in [mesh]")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("`address`")
+        );
     }
 
     #[test]

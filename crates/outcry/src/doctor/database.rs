@@ -40,7 +40,9 @@ pub async fn gather(config: &Config, services: &[&str]) -> Facts {
         url: None,
         standing: None,
         migrate: database.migrate,
-        connections: u64::try_from(database.connections_max).unwrap_or(u64::MAX).saturating_add(1),
+        connections: u64::try_from(database.connections_max)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1),
     };
     if database.url.is_empty() {
         return facts;
@@ -91,9 +93,15 @@ fn version(standing: &PostgresStanding) -> Finding {
 }
 
 fn connections(standing: &PostgresStanding, own: u64) -> Finding {
-    let left = standing.connections_max.saturating_sub(standing.connections);
-    let says = format!("{left} of {} connections are left", standing.connections_max);
-    let mend = "raise its `max_connections`, or lower `connections_max` in [database] of each process";
+    let left = standing
+        .connections_max
+        .saturating_sub(standing.connections);
+    let says = format!(
+        "{left} of {} connections are left",
+        standing.connections_max
+    );
+    let mend =
+        "raise its `max_connections`, or lower `connections_max` in [database] of each process";
     match left {
         0 => Finding::failed(AREA, says, mend),
         left if left < own => {
@@ -106,7 +114,10 @@ fn connections(standing: &PostgresStanding, own: u64) -> Finding {
 
 fn distance(round_trip: Duration) -> Finding {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a question")]
-    let says = format!("answers within {:.1} ms", round_trip.as_micros() as f64 / 1000.0);
+    let says = format!(
+        "answers within {:.1} ms",
+        round_trip.as_micros() as f64 / 1000.0
+    );
     let mend = "run processes near it: every commit is at least one question";
     match round_trip {
         trip if trip >= ROUND_TRIP_FAILED => Finding::failed(AREA, says, mend),
@@ -145,7 +156,9 @@ fn tables(standing: &PostgresStanding, migrate: Migrate) -> Vec<Finding> {
                 format!("{says}, and the role may not make schemas"),
                 "GRANT CREATE ON DATABASE … TO the role, or run `outcry migrate` as one that may",
             ),
-            Migrate::Start => Finding::ok(AREA, format!("{says}; services make them when they start")),
+            Migrate::Start => {
+                Finding::ok(AREA, format!("{says}; services make them when they start"))
+            }
         });
     }
     if found.is_empty() {
@@ -224,7 +237,8 @@ mod tests {
 
     #[test]
     fn connections_distance_and_version_are_measured() {
-        let used = |connections| counts(&judged(Migrate::Start, |one| one.connections = connections));
+        let used =
+            |connections| counts(&judged(Migrate::Start, |one| one.connections = connections));
         assert_eq!(used(88), (0, 0));
         assert_eq!(used(89), (0, 1));
         assert_eq!(used(97), (1, 0));
@@ -233,6 +247,9 @@ mod tests {
             counts(&judged(Migrate::Start, |one| one.round_trip = trip))
         };
         assert_eq!((far(4), far(5), far(200)), ((0, 0), (0, 1), (1, 0)));
-        assert_eq!(counts(&judged(Migrate::Start, |one| one.major = 13)), (0, 1));
+        assert_eq!(
+            counts(&judged(Migrate::Start, |one| one.major = 13)),
+            (0, 1)
+        );
     }
 }

@@ -49,11 +49,7 @@ impl Finding {
     }
 
     /// Something should be known.
-    pub fn warning(
-        area: &'static str,
-        says: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    pub fn warning(area: &'static str, says: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             area,
             mark: Mark::Warning,
@@ -100,7 +96,9 @@ pub mod testing {
 
     /// The one finding that says this.
     pub fn saying<'a>(findings: &'a [Finding], part: &str) -> &'a Finding {
-        let mut found = findings.iter().filter(|finding| finding.says.contains(part));
+        let mut found = findings
+            .iter()
+            .filter(|finding| finding.says.contains(part));
         match (found.next(), found.next()) {
             (Some(one), None) => one,
             _ => panic!("`{part}` is not said once in {findings:#?}"),
@@ -109,7 +107,12 @@ pub mod testing {
 
     /// How many findings are wrong, and how many are doubtful.
     pub fn counts(findings: &[Finding]) -> (usize, usize) {
-        let count = |mark| findings.iter().filter(|finding| finding.mark == mark).count();
+        let count = |mark| {
+            findings
+                .iter()
+                .filter(|finding| finding.mark == mark)
+                .count()
+        };
         (count(Mark::Failed), count(Mark::Warning))
     }
 }

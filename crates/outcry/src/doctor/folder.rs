@@ -64,7 +64,10 @@ pub async fn gather(config: &Config) -> Facts {
             None
         },
         holds_data,
-        exposed: secrets.into_iter().filter(|path| is_exposed(path)).collect(),
+        exposed: secrets
+            .into_iter()
+            .filter(|path| is_exposed(path))
+            .collect(),
         path: config.data.clone(),
     }
 }
@@ -120,7 +123,10 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let path = facts.path.display();
     let mut found = vec![match &facts.state {
         State::Writable => Finding::ok(AREA, format!("{path} can be written")),
-        State::Missing => Finding::ok(AREA, format!("{path} is not there yet; it is made at the first start")),
+        State::Missing => Finding::ok(
+            AREA,
+            format!("{path} is not there yet; it is made at the first start"),
+        ),
         State::Closed(why) => Finding::failed(
             AREA,
             format!("{path} cannot be written: {why}"),
@@ -169,7 +175,10 @@ pub fn size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} bytes");
     }
-    #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "one digit behind the point is shown"
+    )]
     let mut shown = bytes as f64 / 1024.0;
     let mut unit = UNITS[0];
     for larger in &UNITS[1..] {
@@ -232,8 +241,20 @@ mod tests {
             ..facts()
         });
         assert_eq!(counts(&found), (3, 0));
-        assert!(saying(&found, "permission denied").mend.as_ref().unwrap().contains("--data"));
-        assert!(saying(&found, "which is secret").mend.as_ref().unwrap().contains("chmod"));
+        assert!(
+            saying(&found, "permission denied")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("--data")
+        );
+        assert!(
+            saying(&found, "which is secret")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("chmod")
+        );
     }
 
     #[tokio::test]

@@ -98,7 +98,9 @@ async fn health(address: &str, authorities: &[PathBuf]) -> anyhow::Result<Health
         let channel = channel.clone();
         async move {
             // A service it does not know is of another version, which is told elsewhere.
-            let is_served = serves(channel, &service).await.is_ok_and(|(is_so, _)| is_so);
+            let is_served = serves(channel, &service)
+                .await
+                .is_ok_and(|(is_so, _)| is_so);
             (service, is_served)
         }
     });
@@ -128,8 +130,13 @@ async fn serves(
     let asked_at = SystemTime::now();
     let asking = tokio::time::timeout(ANSWER_WITHIN, HealthClient::new(channel).check(request));
     let answer = asking.await.context("no answer in time")??;
-    let date = answer.metadata().get("date").and_then(|date| date.to_str().ok());
-    let clock = date.and_then(operators::http_date).map(|there| (there, asked_at));
+    let date = answer
+        .metadata()
+        .get("date")
+        .and_then(|date| date.to_str().ok());
+    let clock = date
+        .and_then(operators::http_date)
+        .map(|there| (there, asked_at));
     let status = answer.into_inner().status();
     Ok((status == ServingStatus::Serving, clock))
 }
@@ -189,7 +196,10 @@ pub fn judge(facts: &Facts, version: &str) -> Vec<Finding> {
 fn reached(address: &str, health: &Health) -> Finding {
     if health.missing.is_empty() {
         let count = health.reached.len();
-        return Finding::ok(AREA, format!("{address} reaches all {count} public services"));
+        return Finding::ok(
+            AREA,
+            format!("{address} reaches all {count} public services"),
+        );
     }
     Finding::failed(
         AREA,
@@ -207,10 +217,15 @@ fn numbers(counted: &Counted, version: &str) -> Vec<Finding> {
         Finding::warning(AREA, "the process is not ready", mend)
     }];
     found.push(match reading.version() {
-        Some(other) if other == version => Finding::ok(AREA, format!("of version {version}, as this program")),
+        Some(other) if other == version => {
+            Finding::ok(AREA, format!("of version {version}, as this program"))
+        }
         other => Finding::warning(
             AREA,
-            format!("of version {}, and this program of {version}", other.unwrap_or("unknown")),
+            format!(
+                "of version {}, and this program of {version}",
+                other.unwrap_or("unknown")
+            ),
             "use the program of the platform's version, or upgrade the platform",
         ),
     });
@@ -292,7 +307,13 @@ mod tests {
         let found = judged(&[], false, metrics);
         assert_eq!(counts(&found), (1, 4), "{found:#?}");
         saying(&found, "of version 0.2.0");
-        assert!(saying(&found, "2 keys").mend.as_ref().unwrap().contains("dlq"));
+        assert!(
+            saying(&found, "2 keys")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("dlq")
+        );
         saying(&found, "7 events wait to be published, the oldest for 62 s");
         saying(&found, "20000 events wait for one group");
     }
@@ -306,6 +327,12 @@ mod tests {
         };
         let found = judge(&facts, "0.1.0");
         assert_eq!(counts(&found), (1, 1));
-        assert!(saying(&found, "connection refused").mend.as_ref().unwrap().contains("outcry up"));
+        assert!(
+            saying(&found, "connection refused")
+                .mend
+                .as_ref()
+                .unwrap()
+                .contains("outcry up")
+        );
     }
 }

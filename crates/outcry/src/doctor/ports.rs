@@ -41,7 +41,12 @@ pub async fn gather(config: &Config, services: &[&str]) -> Vec<Port> {
     }
     if !config.broker.url.is_empty() && !config.database.url.is_empty() {
         let listen = config.mesh.listen;
-        ports.push(("the port for other services", "`listen` in [mesh]", listen, ""));
+        ports.push((
+            "the port for other services",
+            "`listen` in [mesh]",
+            listen,
+            "",
+        ));
     }
     if let Some(listen) = config.admin.listen {
         ports.push(("the port for operators", "--admin", listen, "/livez"));
@@ -102,19 +107,27 @@ fn judged(port: &Port) -> Finding {
     } = port;
     let other = format!("choose another address with {setting}");
     match state {
-        State::Free if address.port() == 0 => {
-            Finding::ok(AREA, format!("{purpose} will be any free one of {}", address.ip()))
-        }
+        State::Free if address.port() == 0 => Finding::ok(
+            AREA,
+            format!("{purpose} will be any free one of {}", address.ip()),
+        ),
         State::Free => Finding::ok(AREA, format!("{purpose}, {address}, is free")),
         State::Ours => Finding::ok(AREA, format!("a platform answers at {purpose}, {address}")),
         State::Taken => Finding::warning(
             AREA,
-            format!("somebody listens at {purpose}, {address}, who does not say that it is a platform"),
-            format!("`ss -ltnp 'sport = {}'` shows who; stop it, or {other}", address.port()),
+            format!(
+                "somebody listens at {purpose}, {address}, who does not say that it is a platform"
+            ),
+            format!(
+                "`ss -ltnp 'sport = {}'` shows who; stop it, or {other}",
+                address.port()
+            ),
         ),
-        State::Impossible(why) => {
-            Finding::failed(AREA, format!("{purpose}, {address}, cannot be listened on: {why}"), other)
-        }
+        State::Impossible(why) => Finding::failed(
+            AREA,
+            format!("{purpose}, {address}, cannot be listened on: {why}"),
+            other,
+        ),
     }
 }
 
@@ -134,7 +147,10 @@ mod tests {
 
     #[test]
     fn free_ports_and_our_own_are_fine() {
-        assert_eq!(counts(&judge(&[port(State::Free), port(State::Ours)])), (0, 0));
+        assert_eq!(
+            counts(&judge(&[port(State::Free), port(State::Ours)])),
+            (0, 0)
+        );
     }
 
     #[test]

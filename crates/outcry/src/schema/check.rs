@@ -96,12 +96,7 @@ fn row(change: &Change, old: &Published, new: &Published) -> anyhow::Result<Valu
     Ok(row)
 }
 
-fn print(
-    changes: &[Change],
-    old: &Published,
-    new: &Published,
-    out: Output,
-) -> anyhow::Result<()> {
+fn print(changes: &[Change], old: &Published, new: &Published, out: Output) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = changes
         .iter()
         .map(|change| {
@@ -195,7 +190,12 @@ mod tests {
     #[test]
     fn a_folder_that_is_no_export_is_refused_with_what_to_do() {
         let folder = TempDir::new().unwrap();
-        let refused = |path: &Path| format!("{:#}", breaks(&check(path, None), Output::plain()).unwrap_err());
+        let refused = |path: &Path| {
+            format!(
+                "{:#}",
+                breaks(&check(path, None), Output::plain()).unwrap_err()
+            )
+        };
         assert!(refused(&folder.path().join("nowhere")).contains("is no folder"));
         assert!(refused(folder.path()).contains("has no readable outcry.binpb"));
         fs::write(folder.path().join(DESCRIPTORS), b"\xff").unwrap();

@@ -242,7 +242,9 @@ fn calls(pairs: &[Pair<'_>], seconds: f64) -> Vec<CallRow> {
     let mut methods: BTreeMap<String, Calls> = BTreeMap::new();
     for pair in pairs {
         for (sample, more) in pair.more("grpc_server_call_duration_seconds_count") {
-            let calls = methods.entry(sample.label("grpc_method").to_owned()).or_default();
+            let calls = methods
+                .entry(sample.label("grpc_method").to_owned())
+                .or_default();
             calls.count += more;
             if sample.label("grpc_status") != "OK" {
                 calls.failed += more;
@@ -253,7 +255,9 @@ fn calls(pairs: &[Pair<'_>], seconds: f64) -> Vec<CallRow> {
             let Some(bound) = microseconds(sample.label("le")) else {
                 continue;
             };
-            let calls = methods.entry(sample.label("grpc_method").to_owned()).or_default();
+            let calls = methods
+                .entry(sample.label("grpc_method").to_owned())
+                .or_default();
             *calls.within.entry(bound).or_default() += more;
         }
     }
@@ -292,7 +296,10 @@ fn descending(a: (f64, f64, f64), b: (f64, f64, f64)) -> std::cmp::Ordering {
 
 impl Calls {
     /// The first bound within which this share of the calls ended; the last one for those beyond all.
-    #[expect(clippy::cast_precision_loss, reason = "bounds are below 2^53 microseconds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "bounds are below 2^53 microseconds"
+    )]
     fn quantile_ms(&self, share: f64) -> f64 {
         let wanted = self.count * share;
         let reached = self.within.iter().find(|(_, count)| **count >= wanted);
@@ -351,8 +358,14 @@ mod tests {
                  outcry_consumer_partition_lag_events{{service=\"orders\",group=\"orders\",partition=\"1\"}} {lag}\n"
             )
         };
-        let before = [process("a", &text(10, 0, 0)), process("b", &text(100, 0, 0))];
-        let now = [process("a", &text(14, 3, 7)), process("b", &text(106, 2, 7))];
+        let before = [
+            process("a", &text(10, 0, 0)),
+            process("b", &text(100, 0, 0)),
+        ];
+        let now = [
+            process("a", &text(14, 3, 7)),
+            process("b", &text(106, 2, 7)),
+        ];
         let board = Board::between(&before, &now, TWO_SECONDS);
         let [orders] = board.services.as_slice() else {
             panic!("{:?}", board.services);
@@ -366,12 +379,16 @@ mod tests {
 
     #[test]
     fn a_process_that_was_started_again_counts_from_nothing_and_one_that_is_new_not_at_all() {
-        let text = |count: u32| format!("outcry_relay_published_total{{service=\"orders\"}} {count}\n");
+        let text =
+            |count: u32| format!("outcry_relay_published_total{{service=\"orders\"}} {count}\n");
         let published = |before: &[Process], now: &[Process]| {
             let board = Board::between(before, now, TWO_SECONDS);
             board.services.iter().map(|row| row.published).sum::<f64>()
         };
-        assert_eq!(published(&[process("a", &text(1000))], &[process("a", &text(8))]), 4.0);
+        assert_eq!(
+            published(&[process("a", &text(1000))], &[process("a", &text(8))]),
+            4.0
+        );
         assert_eq!(published(&[], &[process("a", &text(8))]), 0.0);
         let away = Process {
             origin: "a".to_owned(),

@@ -109,7 +109,11 @@ fn absent(board: &Board) -> Vec<Line> {
             }),
         })
         .collect();
-    let mut versions: Vec<&str> = board.processes.iter().map(|row| row.version.as_str()).collect();
+    let mut versions: Vec<&str> = board
+        .processes
+        .iter()
+        .map(|row| row.version.as_str())
+        .collect();
     versions.retain(|version| !version.is_empty());
     versions.sort_unstable();
     versions.dedup();
@@ -304,7 +308,10 @@ mod tests {
     fn every_section_is_shown_and_the_room_is_used() {
         let lines = shown(&board(10), 100, 24);
         for heading in ["SERVICE ", "GROUP ", "SLOWEST CALLS"] {
-            assert!(lines.iter().any(|line| line.contains(heading)), "{lines:#?}");
+            assert!(
+                lines.iter().any(|line| line.contains(heading)),
+                "{lines:#?}"
+            );
         }
         assert_eq!(lines.len(), 24, "{lines:#?}");
         // What a short section leaves is for the others.
@@ -312,7 +319,10 @@ mod tests {
         few.groups.truncate(1);
         few.calls.truncate(1);
         let lines = shown(&few, 100, 24);
-        assert!(lines.iter().any(|line| line.starts_with("service-9 ")), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line.starts_with("service-9 ")),
+            "{lines:#?}"
+        );
     }
 
     #[test]
@@ -332,10 +342,16 @@ mod tests {
         let lines = lines(&board, size);
         let paint = |part: &str| {
             let found = lines.iter().find(|line| line.text.contains(part));
-            found.unwrap_or_else(|| panic!("{part} is not in {lines:#?}")).paint
+            found
+                .unwrap_or_else(|| panic!("{part} is not in {lines:#?}"))
+                .paint
         };
         assert!(lines[0].text.contains("1 of 2 processes ready"));
-        assert!(lines[0].text.ends_with("2 keys parked"), "{}", lines[0].text);
+        assert!(
+            lines[0].text.ends_with("2 keys parked"),
+            "{}",
+            lines[0].text
+        );
         assert_eq!(paint("http://b:1 is away"), Some(Paint::Bad));
         assert_eq!(paint("0.1.0, 0.2.0"), Some(Paint::Doubtful));
         let rows: Vec<&Line> = lines

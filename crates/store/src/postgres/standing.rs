@@ -108,7 +108,10 @@ impl PostgresDatabase {
 }
 
 async fn one_row(session: &Session, sql: &str) -> Result<Row, PostgresError> {
-    let rows = session.query(sql, &[]).await.map_err(|failure| failure.error)?;
+    let rows = session
+        .query(sql, &[])
+        .await
+        .map_err(|failure| failure.error)?;
     rows.into_iter().next().ok_or(PostgresError::Late {
         within: Duration::ZERO,
     })
