@@ -1,7 +1,7 @@
 //! What a process says at its port for operators, read by the command line: pages, and the numbers on one of them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use http::{Request, Uri, header};
@@ -26,8 +26,6 @@ const HTTP_PORT: u16 = 80;
 pub struct Page {
     /// Status of the answer.
     pub status: u16,
-    /// What the clock there said, to the second.
-    pub date: Option<SystemTime>,
     /// The text.
     pub body: String,
 }
@@ -86,8 +84,6 @@ pub async fn page(origin: &str, path: &str) -> anyhow::Result<Page> {
             .body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let date = response.headers().get(header::DATE);
-        let date = date.and_then(|date| http_date(date.to_str().ok()?));
         let body = Limited::new(response.into_body(), PAGE_BYTES_MAX)
             .collect()
             .await;
@@ -95,7 +91,6 @@ pub async fn page(origin: &str, path: &str) -> anyhow::Result<Page> {
         let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         Ok(Page {
             status,
-            date,
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     };
@@ -110,7 +105,8 @@ pub async fn page(origin: &str, path: &str) -> anyhow::Result<Page> {
 /// A time as HTTP has it, `Sun, 29 Nov 2026 08:00:00 GMT`.
 pub fn http_date(text: &str) -> Option<SystemTime> {
     let parsed = DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(parsed.into())
+    let seconds = u64::try_from(parsed.as_second()).ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 // === impl Reading ===
@@ -197,8 +193,6 @@ fn labels(mut text: &str) -> Option<(BTreeMap<String, String>, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     #[test]

@@ -74,11 +74,6 @@ impl Output {
         self.is_json
     }
 
-    /// Whether colours are used.
-    pub fn has_colours(self) -> bool {
-        self.has_colours
-    }
-
     /// Prints JSON in a readable form.
     ///
     /// # Errors

@@ -128,7 +128,8 @@ async fn serves(
     });
     request.set_timeout(ANSWER_WITHIN);
     let asked_at = SystemTime::now();
-    let asking = tokio::time::timeout(ANSWER_WITHIN, HealthClient::new(channel).check(request));
+    let mut client = HealthClient::new(channel);
+    let asking = tokio::time::timeout(ANSWER_WITHIN, client.check(request));
     let answer = asking.await.context("no answer in time")??;
     let date = answer
         .metadata()

@@ -394,7 +394,10 @@ mod tests {
             origin: "a".to_owned(),
             seen: None,
         };
-        assert_eq!(published(&[away.clone()], &[process("a", &text(8))]), 0.0);
+        assert_eq!(
+            published(std::slice::from_ref(&away), &[process("a", &text(8))]),
+            0.0
+        );
         let board = Board::between(&[], &[away], TWO_SECONDS);
         assert_eq!(board.processes[0].state, "away");
     }
