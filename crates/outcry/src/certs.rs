@@ -130,7 +130,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<CertificateFacts>> {
     let facts = CertificateFacts::read(&pem);
     match facts {
         Ok(facts) => Ok(facts),
-        Err(error) => bail!("{} holds no certificate in PEM: {error}", path.display()),
+        Err(error) => bail!(
+            "{} holds no certificate in PEM: {error}; name a file with BEGIN CERTIFICATE in it",
+            path.display()
+        ),
     }
 }
 

@@ -201,8 +201,12 @@ impl Config {
     pub fn load(given: &Settings) -> anyhow::Result<Self> {
         let mut config = match &given.config {
             Some(path) => {
-                let text = fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
+                let text = fs::read_to_string(path).with_context(|| {
+                    format!(
+                        "reading the configuration {}; name another file with --config",
+                        path.display()
+                    )
+                })?;
                 Self::read(&text, std::env::vars()).with_context(|| {
                     format!("in {}, with OUTCRY_… variables over it", path.display())
                 })?

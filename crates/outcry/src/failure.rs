@@ -16,6 +16,11 @@ use crate::output::{ReaderGone, alarm};
 #[error("{0}")]
 pub struct Usage(String);
 
+/// Nothing runs where something was looked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(String);
+
 /// What kind of failure it is; each has an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -33,6 +38,15 @@ pub enum Kind {
 
 impl Usage {
     /// Says what is wrong and what to type instead.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+// === impl Away ===
+
+impl Away {
+    /// Says where nothing runs and how to start it.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
@@ -139,6 +153,9 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     if cause.is::<Usage>() || cause.is::<toml::de::Error>() {
         return Some(Kind::Usage);
     }
+    if cause.is::<Away>() {
+        return Some(Kind::Unreachable);
+    }
     if let Some(status) = cause.downcast_ref::<Status>() {
         return Some(match status.code() {
             Code::Unavailable | Code::DeadlineExceeded => Kind::Unreachable,
@@ -188,7 +205,8 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
 /// What to do next, where the error itself does not know.
 fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let Some(status) = status(error) else {
-        let is_away = Kind::of(error) == Kind::Unreachable;
+        let knows = error.chain().any(|cause| cause.is::<Away>());
+        let is_away = Kind::of(error) == Kind::Unreachable && !knows;
         return is_away.then_some("`outcry doctor` looks at each part and says what is wrong");
     };
     match status.code() {

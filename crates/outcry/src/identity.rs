@@ -62,7 +62,9 @@ impl TlsConfig {
 
     fn load(&self) -> anyhow::Result<Certificates> {
         if let Some((missing, _)) = self.files().iter().find(|(_, path)| !is_set(path)) {
-            bail!("[mesh.tls] has no `{missing}`: certificate, key and authorities go together");
+            bail!(
+                "[mesh.tls] has no `{missing}`: certificate, key and authorities go together; set all three, or none"
+            );
         }
         let trust_domain = self
             .trust_domain

@@ -197,7 +197,9 @@ impl Platform {
             if let Some(ended) = self.services.try_join_next() {
                 let (name, outcome) = ended.context("a service broke")?;
                 outcome.with_context(|| format!("starting {name}"))?;
-                bail!("service {name} ended at once");
+                bail!(
+                    "service {name} ended at once; the log above says why, and `outcry doctor` looks for it"
+                );
             }
             let there = self.directory.local_names();
             let missing: Vec<&str> = names
@@ -209,7 +211,10 @@ impl Platform {
                 return Ok(());
             }
             if tokio::time::Instant::now() > end {
-                bail!("not started within {START_MAX:?}: {}", missing.join(", "));
+                bail!(
+                    "not started within {START_MAX:?}: {}; `outcry doctor` looks at what they need",
+                    missing.join(", ")
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

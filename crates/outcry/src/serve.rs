@@ -127,7 +127,10 @@ fn directory(
     directory.join(credentials.clone());
     for (name, addresses) in &config.mesh.peers {
         if !NAMES.contains(&name.as_str()) {
-            bail!("[mesh.peers] names {name}, which is no service");
+            bail!(
+                "[mesh.peers] names {name}, which is no service; services are {}",
+                NAMES.join(", ")
+            );
         }
         let endpoints: Endpoints = addresses
             .join(",")
