@@ -113,6 +113,17 @@ fn unencrypted(config: &Config, services: &[&str]) -> Vec<Finding> {
             "add `?sslmode=require` to `url` in [database], with `ca_file` where needed",
         );
     }
+    let mesh = &config.mesh;
+    let is_shared = !config.broker.url.is_empty() && !config.database.url.is_empty();
+    // Whoever is trying things out on one machine need not be told.
+    let is_production = config.environment == Environment::Production;
+    if is_production && is_shared && !mesh.tls.is_on() && !mesh.encrypted_elsewhere {
+        say(
+            "processes speak with each other unencrypted".to_owned(),
+            "set certificate, key and authorities in [mesh.tls], or `encrypted_elsewhere = true` in [mesh] where \
+             another mesh or a private network encrypts",
+        );
+    }
     let gateway = &config.gateway;
     let is_heard = !gateway.tls.is_set() && !gateway.encrypted_elsewhere;
     let is_development = config.environment == Environment::Development;
@@ -250,7 +261,7 @@ mod tests {
         let elsewhere = "environment = \"production\"\n".to_owned()
             + far
             + "[gateway]\nencrypted_elsewhere = true\n";
-        assert_eq!(counts(&judged(&elsewhere)), (3, 0));
+        assert_eq!(counts(&judged(&elsewhere)), (4, 0));
         let safe = "[broker]\nurl = \"amqps://me:x@rabbit/%2f\"\n[database]\n\
                     url = \"postgres://me:x@pg/outcry?sslmode=require\"\n";
         assert_eq!(counts(&judged(safe)), (0, 0));

@@ -48,13 +48,13 @@ pub async fn gather(config: &Config) -> Facts {
     let folder = Folder::at(&config.data);
     let holds_data = config.database.url.is_empty();
     let database = folder.database();
-    let secrets = [
+    let mut secrets = vec![
         folder.administrator_file(),
-        folder.keys(),
         config.mesh.key.clone(),
         config.mesh.tls.key.clone(),
         config.gateway.tls.key.clone(),
     ];
+    secrets.extend(files_in(&folder.keys()));
     Facts {
         state: state(&config.data),
         free: free(&config.data),
@@ -70,6 +70,12 @@ pub async fn gather(config: &Config) -> Facts {
             .collect(),
         path: config.data.clone(),
     }
+}
+
+/// The files in a folder; none when there is no such folder.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }
 
 fn state(path: &Path) -> State {
@@ -153,7 +159,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         found.push(Finding::failed(
             AREA,
             format!("everybody on this machine may read {place}, which is secret"),
-            format!("chmod -R o-rwx {place}, and change what was in it if others use the machine"),
+            format!("chmod o-rwx {place}, and change what was in it if others use the machine"),
         ));
     }
     found
@@ -237,7 +243,7 @@ mod tests {
         let found = judge(&Facts {
             state: State::Closed("permission denied".to_owned()),
             database: Some(Err("it is of a newer version".to_owned())),
-            exposed: vec![PathBuf::from("data/keys")],
+            exposed: vec![PathBuf::from("data/keys/mesh")],
             ..facts()
         });
         assert_eq!(counts(&found), (3, 0));
