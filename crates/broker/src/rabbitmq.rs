@@ -26,7 +26,7 @@ use self::declarer::Declarer;
 pub use self::fault::Fault;
 use self::groups::Groups;
 use self::link::Link;
-pub use self::management::{Management, ManagementError};
+pub use self::management::{Management, ManagementError, NodeStanding, ServerStanding};
 pub use self::plan::{ApplyError, ApplyOptions, Done, Plan, apply, plan};
 pub use self::publisher::CONFIRM_MAX;
 use self::publisher::Publisher;

@@ -3,18 +3,63 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::identity::TRUST_DOMAIN;
 use crate::services;
 
+/// What stands below the help, and in the manual page.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done, and nothing is wrong
+  1  something is wrong: what was looked at, or what was to be done failed
+  2  the command line or the configuration cannot be used
+  3  the platform, the broker or the database cannot be reached
+  4  the platform refuses: not signed in, not allowed, or there is no such thing
+
+With --json an error is one JSON object on standard error, and everything on standard output is JSON.
+`outcry doctor` looks for what is wrong with an installation and says how to mend it.";
+
 /// Outcry: an event-driven trading platform.
 #[derive(Debug, Parser)]
-#[command(name = "outcry", version, propagate_version = true)]
+#[command(name = "outcry", version, propagate_version = true, after_help = AFTER_HELP)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub printing: Printing,
+}
+
+/// How answers and errors are printed.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Printing {
+    /// Print JSON: one document, or one object per line where answers come one by one. Errors, too.
+    #[arg(long, global = true, help_heading = "Printing")]
+    pub json: bool,
+    /// Whether to use colours. `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Printing"
+    )]
+    pub color: Colour,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal that has them.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// The verbs.
@@ -50,6 +95,60 @@ pub enum Command {
     Certs(Certs),
     /// Print the configuration as it takes effect, secrets hidden.
     Config(Settings),
+    /// Look for what is wrong with an installation, and say how to mend it; exit 1 when something is.
+    Doctor(Doctor),
+    /// Watch services, consumer groups and calls at work, in the terminal.
+    Top(Top),
+    /// Print the completions of a shell: commands, flags and names that the Tab key fills in.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(Man),
+}
+
+/// `outcry doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub target: Target,
+    /// Services that this machine is to run. All when left out: their ports, tables and certificates are looked at.
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = services::NAMES)]
+    pub services: Vec<String>,
+    /// Count warnings as failures: exit 1 for them, too.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `outcry top`
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Port for operators of a process, as `http://host:port`; may be repeated, one for each process. Without any:
+    /// the configured one.
+    #[arg(long = "admin", value_name = "URL")]
+    pub processes: Vec<String>,
+    /// Configuration file (TOML), for the port for operators.
+    #[arg(long, env = "OUTCRY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Seconds between two readings.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub every: u16,
+    /// Print one screen, from two readings, and end.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `outcry completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `outcry man`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Folder for one page per command; made when it is not there. Without it the first page is printed.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where the configuration comes from.
@@ -134,9 +233,6 @@ pub struct Migrate {
     /// Services whose tables are migrated. All when left out.
     #[arg(value_name = "SERVICE", value_parser = services::NAMES)]
     pub services: Vec<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
 }
@@ -150,15 +246,12 @@ pub enum Topology {
     /// needed is not as it must be.
     Apply(TopologyApply),
     /// Print what all services need, without asking a broker: for those who declare it by other means.
-    Show(TopologyShow),
+    Show,
 }
 
 /// `outcry topology plan`
 #[derive(Debug, Args)]
 pub struct TopologyPlan {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
 }
@@ -173,19 +266,8 @@ pub struct TopologyApply {
     /// still consumed or not empty, messages that no group got.
     #[arg(long)]
     pub strict: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
-}
-
-/// `outcry topology show`
-#[derive(Debug, Args)]
-pub struct TopologyShow {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `outcry replay`
@@ -206,9 +288,6 @@ pub struct Replay {
     /// already sent is answered from memory.
     #[arg(long, default_value = "replay")]
     pub run: String,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -221,9 +300,6 @@ pub struct Audit {
     pub listing: Option<AuditListing>,
     #[command(flatten)]
     pub settings: Settings,
-    /// Print the findings as JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `outcry audit …`
@@ -247,9 +323,6 @@ pub struct AuditCalls {
     /// Only calls that were refused.
     #[arg(long)]
     pub denied: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `outcry events`
@@ -275,9 +348,6 @@ pub struct Tail {
     /// Stop after so many events.
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<u64>,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -297,9 +367,6 @@ pub struct Export {
 pub struct Trace {
     /// Correlation id of the flow, as an order shows it.
     pub correlation_id: uuid::Uuid,
-    /// Print the tree as JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -332,9 +399,6 @@ pub struct DlqList {
     /// List redrives and discards instead.
     #[arg(long)]
     pub audit: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -346,9 +410,6 @@ pub struct DlqShow {
     pub group: String,
     /// Position, as `dlq list` shows it.
     pub position: u64,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -373,9 +434,6 @@ pub struct DlqRedrive {
     /// At most so many events a second.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub rate: u32,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -390,9 +448,6 @@ pub struct DlqDiscard {
     /// Why it is given up; kept in the audit.
     #[arg(long)]
     pub reason: String,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -401,11 +456,7 @@ pub struct DlqDiscard {
 #[derive(Debug, Subcommand)]
 pub enum Schema {
     /// List the event types with publisher, version and consumers.
-    List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Print who calls each service, what it publishes and what it consumes, as YAML: what manifests are made from.
     Services,
     /// Write the contract into a folder: its files, compiled and as they are, and the catalog.
@@ -424,9 +475,6 @@ pub struct SchemaCheck {
     pub old: PathBuf,
     /// Folder with the newer one; the contract of this program unless given.
     pub new: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `outcry certs`
@@ -506,7 +554,4 @@ pub struct CertsAll {
 pub struct CertsShow {
     /// File of certificates (PEM).
     pub file: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }

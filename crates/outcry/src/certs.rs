@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Certs, CertsIdentity};
 use crate::arguments::{CertsAll, CertsAuthority, CertsIssue, CertsShow};
 use crate::certs::issuing::{Authority, Files, Purpose};
+use crate::output::Output;
 use crate::services;
 use crate::text;
 
@@ -27,40 +28,37 @@ const OWN_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 ///
 /// # Errors
 /// Files are there already, cannot be written, or are not certificates; the message says what to do.
-pub fn run(certs: Certs) -> anyhow::Result<()> {
+pub fn run(certs: Certs, out: Output) -> anyhow::Result<()> {
     match certs {
-        Certs::Authority(asked) => authority(&asked),
-        Certs::Issue(asked) => issue(&asked),
-        Certs::All(asked) => all(&asked),
-        Certs::Show(asked) => show(&asked),
+        Certs::Authority(asked) => authority(&asked, out),
+        Certs::Issue(asked) => issue(&asked, out),
+        Certs::All(asked) => all(&asked, out),
+        Certs::Show(asked) => show(&asked, out),
     }
 }
 
-fn authority(asked: &CertsAuthority) -> anyhow::Result<()> {
+fn authority(asked: &CertsAuthority, out: Output) -> anyhow::Result<()> {
     let authority = Authority::make(&asked.folder, days(asked.days), asked.force)?;
-    report(&authority.files());
-    println!(
-        "believed are the authorities in {}",
-        authority.bundle().display()
-    );
-    Ok(())
+    report(&authority, &[authority.files()], out)
 }
 
-fn issue(asked: &CertsIssue) -> anyhow::Result<()> {
+fn issue(asked: &CertsIssue, out: Output) -> anyhow::Result<()> {
     let authority = Authority::open(&asked.folder)?;
-    identity(&authority, &asked.account, &asked.identity, &asked.dns)
+    let issued = identity(&authority, &asked.account, &asked.identity, &asked.dns)?;
+    report(&authority, &[issued], out)
 }
 
-fn all(asked: &CertsAll) -> anyhow::Result<()> {
+fn all(asked: &CertsAll, out: Output) -> anyhow::Result<()> {
+    let mut written = Vec::new();
     let authority = if Authority::is_in(&asked.folder) {
         Authority::open(&asked.folder)?
     } else {
         let authority = Authority::make(&asked.folder, days(asked.authority_days), false)?;
-        report(&authority.files());
+        written.push(authority.files());
         authority
     };
     for service in services::NAMES {
-        identity(&authority, service, &asked.identity, &[])?;
+        written.push(identity(&authority, service, &asked.identity, &[])?);
     }
     let hosts: Vec<String> = OWN_HOSTS.map(str::to_owned).to_vec();
     let purpose = Purpose::PublicPort { hosts: &hosts };
@@ -70,8 +68,8 @@ fn all(asked: &CertsAll) -> anyhow::Result<()> {
         days(asked.identity.days),
         asked.identity.force,
     )?;
-    report(&issued);
-    Ok(())
+    written.push(issued);
+    report(&authority, &written, out)
 }
 
 fn identity(
@@ -79,7 +77,7 @@ fn identity(
     account: &str,
     asked: &CertsIdentity,
     hosts: &[String],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Files> {
     ensure!(
         account != PUBLIC,
         "`{PUBLIC}` is the folder of the public port's certificate; choose another account"
@@ -88,27 +86,41 @@ fn identity(
     let id = SpiffeId::of_account(&trust_domain, &asked.namespace, account)
         .context("--namespace or --account")?;
     let purpose = Purpose::Process { id: &id, hosts };
-    let issued = authority.issue(account, &purpose, days(asked.days), asked.force)?;
-    report(&issued);
-    Ok(())
+    authority.issue(account, &purpose, days(asked.days), asked.force)
 }
 
-fn report(files: &Files) {
-    println!("wrote {} and its key", files.certificate.display());
+fn report(authority: &Authority, written: &[Files], out: Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        let rows: Vec<Value> = written
+            .iter()
+            .map(|files| json!({ "certificate": files.certificate, "key": files.key }))
+            .collect();
+        return out.document(&json!({ "written": rows, "authorities": authority.bundle() }));
+    }
+    for files in written {
+        out.line(format_args!(
+            "wrote {} and its key",
+            files.certificate.display()
+        ))?;
+    }
+    out.line(format_args!(
+        "believed are the authorities in {}",
+        authority.bundle().display()
+    ))
 }
 
 fn days(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
-fn show(asked: &CertsShow) -> anyhow::Result<()> {
+fn show(asked: &CertsShow, out: Output) -> anyhow::Result<()> {
     let facts = read(&asked.file)?;
-    if asked.json {
+    if out.is_json() {
         let rows: Vec<Value> = facts.iter().map(as_json).collect();
-        return Ok(text::print_json(&Value::Array(rows))?);
+        return out.document(&Value::Array(rows));
     }
     for one in &facts {
-        print!("{}", described(one));
+        out.text(&described(one))?;
     }
     Ok(())
 }
@@ -118,7 +130,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<CertificateFacts>> {
     let facts = CertificateFacts::read(&pem);
     match facts {
         Ok(facts) => Ok(facts),
-        Err(error) => bail!("{} holds no certificate in PEM: {error}", path.display()),
+        Err(error) => bail!(
+            "{} holds no certificate in PEM: {error}; name a file with BEGIN CERTIFICATE in it",
+            path.display()
+        ),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::arguments::Settings;
 use crate::environment::Environment;
 use crate::folder::Folder;
 use crate::identity::TlsConfig;
+use crate::output::Output;
 use crate::settings;
 use crate::telemetry::TelemetryConfig;
 
@@ -200,8 +201,12 @@ impl Config {
     pub fn load(given: &Settings) -> anyhow::Result<Self> {
         let mut config = match &given.config {
             Some(path) => {
-                let text = fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
+                let text = fs::read_to_string(path).with_context(|| {
+                    format!(
+                        "reading the configuration {}; name another file with --config",
+                        path.display()
+                    )
+                })?;
                 Self::read(&text, std::env::vars()).with_context(|| {
                     format!("in {}, with OUTCRY_… variables over it", path.display())
                 })?
@@ -274,6 +279,11 @@ impl Config {
     /// # Errors
     /// It cannot be written as TOML.
     pub fn print(&self) -> anyhow::Result<String> {
+        toml::to_string_pretty(&self.without_passwords()).context("writing the configuration")
+    }
+
+    /// The same configuration as it may be shown.
+    pub fn without_passwords(&self) -> Self {
         let mut shown = self.clone();
         for url in [
             &mut shown.broker.url,
@@ -291,8 +301,19 @@ impl Config {
         if !mail.password.is_empty() {
             HIDDEN.clone_into(&mut mail.password);
         }
-        toml::to_string_pretty(&shown).context("writing the configuration")
+        shown
     }
+}
+
+/// `outcry config`
+///
+/// # Errors
+/// It cannot be written.
+pub fn show(config: &Config, out: Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        return out.document(&serde_json::to_value(config.without_passwords())?);
+    }
+    out.text(&config.print()?)
 }
 
 /// A URL as it may be shown: the password, if it has one, replaced.

@@ -11,12 +11,14 @@ use anyhow::Context as _;
 use outcry_contracts::trades::v1::ListExecutionsRequest;
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_events::Amount;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Up;
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::output::Output;
 use crate::site::Site;
 use crate::{session, text};
 
@@ -51,10 +53,18 @@ impl Market {
 ///
 /// # Errors
 /// The users cannot be made or funded.
-pub async fn open(site: &Site, folder: &Folder, config: &Config) -> anyhow::Result<Market> {
+pub async fn open(
+    site: &Site,
+    folder: &Folder,
+    config: &Config,
+    out: Output,
+) -> anyhow::Result<Market> {
     let administrator = folder
         .administrator()?
-        .context("the administrator is not known")?;
+        .context(
+            "the administrator is not known: its file is gone from the data folder; bring it back, or start with an \
+             empty folder",
+        )?;
     let admin = session::sign_in(
         site.connect().await?,
         &administrator.email,
@@ -80,6 +90,7 @@ pub async fn open(site: &Site, folder: &Folder, config: &Config) -> anyhow::Resu
         TradeServiceClient::new(admin),
         symbols,
         stop.clone(),
+        out,
     ));
     Ok(Market { stop, tasks })
 }
@@ -89,6 +100,7 @@ async fn show_tape(
     mut venue: TradeServiceClient<session::SignedChannel>,
     symbols: Vec<String>,
     stop: CancellationToken,
+    out: Output,
 ) {
     let mut seen = vec![0_u64; symbols.len()];
     let mut shown = 0;
@@ -111,7 +123,16 @@ async fn show_tape(
                     shown += 1;
                     let price = Amount::from_required(one.price.as_ref()).unwrap_or_default();
                     let at = text::time(one.executed_at.as_ref());
-                    println!("  {at}  {symbol:<5} {:>5} @ {price}", one.quantity);
+                    out.news(
+                        &format!("  {at}  {symbol:<5} {:>5} @ {price}", one.quantity),
+                        &json!({
+                            "state": "traded",
+                            "at": at,
+                            "symbol": symbol,
+                            "quantity": one.quantity,
+                            "price": price.to_string(),
+                        }),
+                    );
                 }
             }
         }
@@ -120,7 +141,10 @@ async fn show_tape(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-    println!("  … and so on: `outcry events tail trade.executed` shows every fill");
+    if !out.is_json() {
+        let rest = "  … and so on: `outcry events tail trade.executed` shows every fill";
+        out.news(rest, &Value::Null);
+    }
 }
 
 /// Where to look, and what to try next.
@@ -142,7 +166,7 @@ pub fn hints(address: &str, up: &Up, config: &Config) -> String {
          \x20 outcry trace{data} <correlation id>           one order's events as a tree of causes\n\
          \x20 outcry audit{data}                            recompute every invariant from the events\n\
          \n\
-         (`outcry` is `cargo run --release --` here.) The market trades:\n",
+         (`outcry` is `cargo run --release --` here.) The market trades:",
         config.data.join("administrator.toml").display(),
     )
 }

@@ -1,6 +1,6 @@
 //! `outcry dlq`: events that could not be handled.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use outcry_contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use outcry_contracts::operations::v1::{
     DeadLetter, DeadLetterAction, DiscardDeadLetterRequest, GetDeadLetterRequest,
@@ -11,6 +11,8 @@ use outcry_events::json::Personal;
 use serde_json::{Value, json};
 
 use crate::arguments::{Dlq, DlqDiscard, DlqList, DlqRedrive, DlqShow, Target};
+use crate::failure::Usage;
+use crate::output::Output;
 use crate::session::SignedChannel;
 use crate::{session, text};
 
@@ -24,13 +26,13 @@ const ROWS_MAX: usize = 10_000;
 ///
 /// # Errors
 /// The platform cannot be reached or refuses.
-pub async fn run(dlq: Dlq) -> anyhow::Result<()> {
+pub async fn run(dlq: Dlq, out: Output) -> anyhow::Result<()> {
     match dlq {
-        Dlq::List(list) if list.audit => audit(list).await,
-        Dlq::List(list) => listing(list).await,
-        Dlq::Show(show) => one(show).await,
-        Dlq::Redrive(redrive) => again(redrive).await,
-        Dlq::Discard(discard) => give_up(discard).await,
+        Dlq::List(list) if list.audit => audit(list, out).await,
+        Dlq::List(list) => listing(list, out).await,
+        Dlq::Show(show) => one(show, out).await,
+        Dlq::Redrive(redrive) => again(redrive, out).await,
+        Dlq::Discard(discard) => give_up(discard, out).await,
     }
 }
 
@@ -42,7 +44,7 @@ fn page(token: String) -> Option<PageRequest> {
     Some(PageRequest { size: PAGE, token })
 }
 
-async fn listing(list: DlqList) -> anyhow::Result<()> {
+async fn listing(list: DlqList, out: Output) -> anyhow::Result<()> {
     let mut client = client(&list.target).await?;
     let mut letters: Vec<DeadLetter> = Vec::new();
     let mut token = String::new();
@@ -53,20 +55,23 @@ async fn listing(list: DlqList) -> anyhow::Result<()> {
             topic: list.topic.clone().unwrap_or_default(),
             page: page(token),
         };
-        let reply = client.list_dead_letters(request).await?.into_inner();
+        let reply = client
+            .list_dead_letters(request)
+            .await
+            .context("listing parked events")?
+            .into_inner();
         letters.extend(reply.dead_letters);
         token = reply.page.unwrap_or_default().next_token;
         if token.is_empty() || letters.len() >= ROWS_MAX {
             break;
         }
     }
-    if list.json {
+    if out.is_json() {
         let rows: Vec<Value> = letters.iter().map(letter_json).collect();
-        return Ok(text::print_json(&json!(rows))?);
+        return out.document(&json!(rows));
     }
     if letters.is_empty() {
-        println!("no dead letters");
-        return Ok(());
+        return out.line("no dead letters");
     }
     let rows: Vec<Vec<String>> = letters
         .into_iter()
@@ -85,7 +90,7 @@ async fn listing(list: DlqList) -> anyhow::Result<()> {
     let headings = [
         "GROUP", "POSITION", "KEY", "TOPIC", "ATTEMPTS", "PARKED", "REASON",
     ];
-    Ok(text::print_table(&headings, &rows)?)
+    out.table(&headings, &rows)
 }
 
 fn letter_json(letter: &DeadLetter) -> Value {
@@ -102,7 +107,7 @@ fn letter_json(letter: &DeadLetter) -> Value {
     })
 }
 
-async fn audit(list: DlqList) -> anyhow::Result<()> {
+async fn audit(list: DlqList, out: Output) -> anyhow::Result<()> {
     let mut client = client(&list.target).await?;
     let mut actions: Vec<DeadLetterAction> = Vec::new();
     let mut token = String::new();
@@ -111,14 +116,18 @@ async fn audit(list: DlqList) -> anyhow::Result<()> {
             group: list.group.clone().unwrap_or_default(),
             page: page(token),
         };
-        let reply = client.list_dead_letter_audit(request).await?.into_inner();
+        let reply = client
+            .list_dead_letter_audit(request)
+            .await
+            .context("listing what was done")?
+            .into_inner();
         actions.extend(reply.actions);
         token = reply.page.unwrap_or_default().next_token;
         if token.is_empty() || actions.len() >= ROWS_MAX {
             break;
         }
     }
-    if list.json {
+    if out.is_json() {
         let rows: Vec<Value> = actions
             .iter()
             .map(|action| {
@@ -134,7 +143,7 @@ async fn audit(list: DlqList) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        return Ok(text::print_json(&json!(rows))?);
+        return out.document(&json!(rows));
     }
     let rows: Vec<Vec<String>> = actions
         .into_iter()
@@ -151,44 +160,53 @@ async fn audit(list: DlqList) -> anyhow::Result<()> {
         })
         .collect();
     let headings = ["AT", "ACTION", "GROUP", "POSITION", "KEY", "BY", "REASON"];
-    Ok(text::print_table(&headings, &rows)?)
+    out.table(&headings, &rows)
 }
 
-async fn one(show: DlqShow) -> anyhow::Result<()> {
+async fn one(show: DlqShow, out: Output) -> anyhow::Result<()> {
     let mut client = client(&show.target).await?;
     let request = GetDeadLetterRequest {
         group: show.group,
         position: show.position,
     };
-    let reply = client.get_dead_letter(request).await?.into_inner();
+    let reply = client
+        .get_dead_letter(request)
+        .await
+        .context("asking for the parked event")?
+        .into_inner();
     let letter = reply.dead_letter.unwrap_or_default();
     // What is no event is shown as its bytes.
     let content = serde_json::from_str(&reply.json)
         .unwrap_or_else(|_| outcry_events::json::bytes(&reply.body, Personal::Hidden));
     let headers: Value = reply.headers.into_iter().collect();
-    if show.json {
+    if out.is_json() {
         let mut shown = letter_json(&letter);
         shown["headers"] = headers;
         shown["event"] = content;
         shown["bodyBytes"] = json!(reply.body.len());
-        return Ok(text::print_json(&shown)?);
+        return out.document(&shown);
     }
-    println!("group     {}", letter.group);
-    println!("position  {}", letter.position);
-    println!("key       {}", letter.key);
-    println!("topic     {}", letter.topic);
-    println!("parked    {}", text::time(letter.parked_at.as_ref()));
-    println!("attempts  {}", letter.attempts);
-    println!("reason    {}", letter.reason);
-    println!("headers");
-    text::print_json(&headers)?;
-    println!("event ({} bytes)", reply.body.len());
-    Ok(text::print_json(&content)?)
+    for (name, value) in [
+        ("group", letter.group),
+        ("position", letter.position.to_string()),
+        ("key", letter.key),
+        ("topic", letter.topic),
+        ("parked", text::time(letter.parked_at.as_ref())),
+        ("attempts", letter.attempts.to_string()),
+        ("reason", letter.reason),
+    ] {
+        out.line(format_args!("{name:<9} {}", text::printable(&value)))?;
+    }
+    out.line("headers")?;
+    out.document(&headers)?;
+    out.line(format_args!("event ({} bytes)", reply.body.len()))?;
+    out.document(&content)
 }
 
-async fn again(redrive: DlqRedrive) -> anyhow::Result<()> {
+async fn again(redrive: DlqRedrive, out: Output) -> anyhow::Result<()> {
     if redrive.position.is_none() && redrive.key.is_none() && !redrive.all {
-        bail!("say what to redrive: --position, --key or --all");
+        let what = "say what to redrive: --position, --key or --all; --dry-run only counts it";
+        return Err(Usage::new(what).into());
     }
     let mut client = client(&redrive.target).await?;
     let request = RedriveDeadLettersRequest {
@@ -198,23 +216,29 @@ async fn again(redrive: DlqRedrive) -> anyhow::Result<()> {
         dry_run: redrive.dry_run,
         rate_per_second: redrive.rate,
     };
-    let reply = client.redrive_dead_letters(request).await?.into_inner();
-    if redrive.json {
+    let reply = client
+        .redrive_dead_letters(request)
+        .await
+        .context("redriving")?
+        .into_inner();
+    if out.is_json() {
         let shown = json!({
             "dryRun": redrive.dry_run, "events": reply.events, "keys": reply.keys,
         });
-        return Ok(text::print_json(&shown)?);
+        return out.document(&shown);
     }
     let verb = if redrive.dry_run {
         "would be redriven"
     } else {
         "are being redriven"
     };
-    println!("{} events of {} keys {verb}", reply.events, reply.keys);
-    Ok(())
+    out.line(format_args!(
+        "{} events of {} keys {verb}",
+        reply.events, reply.keys
+    ))
 }
 
-async fn give_up(discard: DlqDiscard) -> anyhow::Result<()> {
+async fn give_up(discard: DlqDiscard, out: Output) -> anyhow::Result<()> {
     let mut client = client(&discard.target).await?;
     let request = DiscardDeadLetterRequest {
         group: discard.group.clone(),
@@ -225,10 +249,12 @@ async fn give_up(discard: DlqDiscard) -> anyhow::Result<()> {
         .discard_dead_letter(request)
         .await
         .context("discarding")?;
-    if discard.json {
+    if out.is_json() {
         let shown = json!({ "group": discard.group, "position": discard.position });
-        return Ok(text::print_json(&shown)?);
+        return out.document(&shown);
     }
-    println!("discarded {} of {}", discard.position, discard.group);
-    Ok(())
+    out.line(format_args!(
+        "discarded {} of {}",
+        discard.position, discard.group
+    ))
 }

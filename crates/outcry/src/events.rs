@@ -1,7 +1,7 @@
 //! `outcry events`: events as they happen, or all there were.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write as _};
 
 use anyhow::Context as _;
 use outcry_contracts::eventlog::v1::event_log_service_client::EventLogServiceClient;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use crate::arguments::{Events, Export, Tail, Target};
+use crate::output::Output;
 use crate::{session, text};
 
 /// Tries to go on with a stream that broke without bringing anything new.
@@ -21,14 +22,14 @@ const BROKEN_MAX: u32 = 5;
 ///
 /// # Errors
 /// The platform cannot be reached or refuses.
-pub async fn run(events: Events) -> anyhow::Result<()> {
+pub async fn run(events: Events, out: Output) -> anyhow::Result<()> {
     match events {
-        Events::Tail(tail) => follow(tail).await,
-        Events::Export(export) => write_all(export).await,
+        Events::Tail(tail) => follow(tail, out).await,
+        Events::Export(export) => write_all(export, out).await,
     }
 }
 
-async fn follow(tail: Tail) -> anyhow::Result<()> {
+async fn follow(tail: Tail, out: Output) -> anyhow::Result<()> {
     let request = SubscribeRequest {
         topics: tail.topics,
         after_position: tail.from.unwrap_or(0),
@@ -42,35 +43,44 @@ async fn follow(tail: Tail) -> anyhow::Result<()> {
             return Ok(false);
         }
         left -= 1;
-        if tail.json {
-            text::print_json_line(&as_json(logged))?;
+        if out.is_json() {
+            out.object(&as_json(logged))?;
         } else {
-            println!("{}", line(logged));
+            out.line(line(logged))?;
         }
         Ok(left > 0)
     })
     .await
 }
 
-async fn write_all(export: Export) -> anyhow::Result<()> {
-    let mut out: Box<dyn Write + Send> = match &export.out {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
-            Box::new(BufWriter::new(file))
-        }
-        None => Box::new(io::stdout()),
-    };
+async fn write_all(export: Export, out: Output) -> anyhow::Result<()> {
     let request = SubscribeRequest {
         stop_at_end: true,
         ..SubscribeRequest::default()
     };
+    let Some(path) = &export.out else {
+        return read(&export.target, request, |logged| {
+            out.object(&as_json(logged))?;
+            Ok(true)
+        })
+        .await;
+    };
+    let writing = || format!("writing {}; name another file with --out", path.display());
+    let mut file = BufWriter::new(File::create(path).with_context(writing)?);
+    let counting = out.counting("events written");
     read(&export.target, request, |logged| {
-        serde_json::to_writer(&mut out, &as_json(logged))?;
-        writeln!(out)?;
+        writeln!(file, "{}", as_json(logged)).with_context(writing)?;
+        counting.inc(1);
         Ok(true)
     })
     .await?;
-    out.flush().context("writing the last events")
+    file.flush().with_context(writing)?;
+    counting.finish_and_clear();
+    let events = counting.position();
+    if out.is_json() {
+        return out.document(&json!({ "file": path, "events": events }));
+    }
+    out.line(format_args!("wrote {events} events to {}", path.display()))
 }
 
 /// Reads a subscription to its end. A stream that breaks off (a restart, a token at its end) goes
@@ -106,7 +116,8 @@ async fn read(
         };
         broken += 1;
         if broken > BROKEN_MAX || !worth_another(&end) {
-            return Err(end).context("the stream of events ended");
+            return Err(end)
+                .context("the stream of events ended; `--from` goes on behind a position");
         }
     }
 }

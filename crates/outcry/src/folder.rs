@@ -86,7 +86,8 @@ impl Folder {
         self.path.join("address")
     }
 
-    fn administrator_file(&self) -> PathBuf {
+    /// Who the administrator is, in a file for the owner of the folder.
+    pub fn administrator_file(&self) -> PathBuf {
         self.path.join("administrator.toml")
     }
 

@@ -62,7 +62,9 @@ impl TlsConfig {
 
     fn load(&self) -> anyhow::Result<Certificates> {
         if let Some((missing, _)) = self.files().iter().find(|(_, path)| !is_set(path)) {
-            bail!("[mesh.tls] has no `{missing}`: certificate, key and authorities go together");
+            bail!(
+                "[mesh.tls] has no `{missing}`: certificate, key and authorities go together; set all three, or none"
+            );
         }
         let trust_domain = self
             .trust_domain
@@ -146,6 +148,7 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Command};
     use crate::certs;
+    use crate::output::Output;
 
     const PRODUCTION: &str = "environment = \"production\"\n";
 
@@ -176,7 +179,7 @@ mod tests {
         let Command::Certs(asked) = Arguments::parse_from(line).command else {
             unreachable!("another command");
         };
-        certs::run(asked).unwrap();
+        certs::run(asked, Output::plain()).unwrap();
         folder
     }
 

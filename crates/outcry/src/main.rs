@@ -15,8 +15,12 @@
 //! - [`schema`] – the contract
 //! - [`identity`], [`certs`] – who a process is to the others, and certificates that say so
 //! - [`newcomer`] – users that the demo and the replay act as
-//! - [`folder`], [`site`], [`session`], [`patience`], [`text`] – the data folder, a signed-in connection that
-//!   waits for a platform that is away, printing
+//! - [`folder`], [`site`], [`session`], [`patience`] – the data folder, a signed-in connection that waits for a
+//!   platform that is away
+//! - [`output`], [`text`], [`failure`] – what is printed, for people and for programs, and why something failed
+//! - [`doctor`], [`top`], [`operators`] – what is wrong with an installation, and a running one at a glance, from what
+//!   processes tell their operators
+//! - [`manual`] – completions and manual pages
 
 mod arguments;
 mod audit;
@@ -27,13 +31,18 @@ mod config;
 mod damage;
 mod demo;
 mod dlq;
+mod doctor;
 mod environment;
 mod events;
+mod failure;
 mod fixed_id;
 mod folder;
 mod identity;
+mod manual;
 mod migrate;
 mod newcomer;
+mod operators;
+mod output;
 mod patience;
 mod platform;
 mod replay;
@@ -48,6 +57,7 @@ mod stores;
 mod successors;
 mod telemetry;
 mod text;
+mod top;
 mod topology;
 mod trace;
 mod up;
@@ -58,32 +68,43 @@ use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 use config::Config;
+use output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("outcry: {error:#}");
-            ExitCode::FAILURE
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Without the arguments, what was typed says who reads the complaint.
+        Err(error) if error.use_stderr() && std::env::args().any(|typed| typed == "--json") => {
+            return failure::report_usage(&error);
         }
+        Err(error) => error.exit(),
+    };
+    let out = Output::of(arguments.printing);
+    match run(arguments.command, out).await {
+        Ok(code) => code,
+        Err(error) => failure::report(&error, out.is_json(), arguments.printing.color),
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<ExitCode> {
+async fn run(command: Command, out: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(up) => up::run_platform(up).await?,
-        Command::Serve(serve) => serve::run(serve).await?,
-        Command::Migrate(migrate) => migrate::run(migrate).await?,
-        Command::Topology(topology) => return topology::run(topology).await,
-        Command::Audit(audit) => return audit::run(audit).await,
-        Command::Replay(replay) => replay::run(replay).await?,
-        Command::Events(events) => events::run(events).await?,
-        Command::Trace(trace) => trace::run(trace).await?,
-        Command::Dlq(dlq) => dlq::run(dlq).await?,
-        Command::Certs(certs) => certs::run(certs)?,
-        Command::Schema(schema) => return schema::run(schema),
-        Command::Config(settings) => print!("{}", Config::load(&settings)?.print()?),
+        Command::Up(up) => up::run_platform(up, out).await?,
+        Command::Serve(serve) => serve::run(serve, out).await?,
+        Command::Migrate(migrate) => migrate::run(migrate, out).await?,
+        Command::Topology(topology) => return topology::run(topology, out).await,
+        Command::Audit(audit) => return audit::run(audit, out).await,
+        Command::Replay(replay) => replay::run(replay, out).await?,
+        Command::Events(events) => events::run(events, out).await?,
+        Command::Trace(trace) => trace::run(trace, out).await?,
+        Command::Dlq(dlq) => dlq::run(dlq, out).await?,
+        Command::Certs(certs) => certs::run(certs, out)?,
+        Command::Schema(schema) => return schema::run(schema, out),
+        Command::Config(settings) => config::show(&Config::load(&settings)?, out)?,
+        Command::Doctor(asked) => return doctor::run(asked, out).await,
+        Command::Top(asked) => top::run(asked, out).await?,
+        Command::Completions(completions) => manual::completions(&completions, out)?,
+        Command::Man(man) => manual::pages(&man, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

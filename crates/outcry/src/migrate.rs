@@ -1,34 +1,36 @@
 //! `outcry migrate`: the tables of services on PostgreSQL, made and brought up to date before the services start.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use outcry_store::Migration;
 
 use crate::arguments::Migrate;
 use crate::config::Config;
+use crate::failure::Usage;
+use crate::output::Output;
 use crate::services::NAMES;
 use crate::stores;
-use crate::text;
 
 /// `outcry migrate`
 ///
 /// # Errors
 /// No server is configured, it cannot be reached, or tables are of a newer version or cannot be made. Those of
 /// services before the one that fails are up to date by then; doing it again goes on.
-pub async fn run(asked: Migrate) -> anyhow::Result<()> {
+pub async fn run(asked: Migrate, out: Output) -> anyhow::Result<()> {
     let config = Config::load(&asked.settings)?;
     if config.database.url.is_empty() {
-        bail!(
+        return Err(Usage::new(
             "no server is configured: give --database postgres://…; a file in the data folder is brought up to \
-             date by `outcry up` when it starts"
-        );
+             date by `outcry up` when it starts",
+        )
+        .into());
     }
     let database = stores::server(&config).await?;
     let mut done = Vec::new();
     for service in wanted(&asked.services) {
         let migrated = database.migrate(service).await;
         let migration = migrated.with_context(|| format!("migrating {service}"))?;
-        if !asked.json {
-            println!("{service}: {}", told(migration));
+        if !out.is_json() {
+            out.line(format_args!("{service}: {}", told(migration)))?;
         }
         done.push(serde_json::json!({
             "service": service,
@@ -37,8 +39,8 @@ pub async fn run(asked: Migrate) -> anyhow::Result<()> {
         }));
     }
     database.close();
-    if asked.json {
-        text::print_json(&serde_json::json!({ "services": done }))?;
+    if out.is_json() {
+        out.document(&serde_json::json!({ "services": done }))?;
     }
     Ok(())
 }

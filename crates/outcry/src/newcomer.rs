@@ -147,7 +147,9 @@ pub async fn arrives<T>(
             return Ok(found);
         }
         if Instant::now() > end {
-            bail!("{what} did not arrive within {ARRIVES_MAX:?}");
+            bail!(
+                "{what} did not arrive within {ARRIVES_MAX:?}; `outcry doctor` and `outcry top` show what holds events up"
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

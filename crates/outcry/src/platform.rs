@@ -10,7 +10,9 @@ use outcry_contracts::EVENTS;
 use outcry_events::{catalog, downcast, upcast};
 use outcry_mesh::{Credentials, Directory, administer};
 use outcry_service::{Exposition, RunError, run};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,7 @@ use crate::audit;
 use crate::config::Config;
 use crate::environment;
 use crate::folder::{Administrator, Folder};
+use crate::output::Output;
 use crate::services::{Ground, Made, NAMES, consumers, groups};
 use crate::stop_signal::StopSignal;
 use crate::successors;
@@ -30,6 +33,9 @@ const START_MAX: Duration = Duration::from_secs(120);
 
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Family of the metric that says which version a process is of; Prometheus reads `outcry_build_info`.
+const BUILD: &str = "outcry_build";
 
 /// Bits of the administrator's password.
 const PASSWORD_BYTES: usize = 18;
@@ -67,14 +73,15 @@ pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListe
 ///
 /// # Errors
 /// As [`bind`].
-pub async fn open_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+pub async fn open_admin(config: &Config, out: Output) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = config.admin.listen else {
         return Ok(None);
     };
     let listener = bind(address, "--admin").await?;
-    println!(
-        "operators find health, metrics and the mesh at http://{}",
-        listener.local_addr()?
+    let address = format!("http://{}", listener.local_addr()?);
+    out.news(
+        &format!("operators find health, metrics and the mesh at {address}"),
+        &json!({ "state": "starting", "admin": address }),
     );
     Ok(Some(listener))
 }
@@ -143,6 +150,11 @@ impl Platform {
             let contexts = made.iter().map(|(ctx, _)| ctx.clone());
             let mut registry = Registry::default();
             registry.register_collector(Box::new(Exposition::of(contexts)));
+            registry.register(
+                BUILD,
+                "The version that the process is of",
+                Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            );
             platform.operators.spawn(administer(
                 ground.directory.clone(),
                 registry,
@@ -191,7 +203,9 @@ impl Platform {
             if let Some(ended) = self.services.try_join_next() {
                 let (name, outcome) = ended.context("a service broke")?;
                 outcome.with_context(|| format!("starting {name}"))?;
-                bail!("service {name} ended at once");
+                bail!(
+                    "service {name} ended at once; the log above says why, and `outcry doctor` looks for it"
+                );
             }
             let there = self.directory.local_names();
             let missing: Vec<&str> = names
@@ -203,7 +217,10 @@ impl Platform {
                 return Ok(());
             }
             if tokio::time::Instant::now() > end {
-                bail!("not started within {START_MAX:?}: {}", missing.join(", "));
+                bail!(
+                    "not started within {START_MAX:?}: {}; `outcry doctor` looks at what they need",
+                    missing.join(", ")
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

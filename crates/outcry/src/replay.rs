@@ -15,11 +15,13 @@ mod script;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::arguments::Replay;
-use crate::{session, text};
+use crate::failure::Usage;
+use crate::output::Output;
+use crate::session;
 
 use crew::Crew;
 use player::Player;
@@ -31,7 +33,7 @@ pub use script::Script;
 ///
 /// # Errors
 /// The files cannot be read, or the platform cannot be reached or refuses what must not fail.
-pub async fn run(replay: Replay) -> anyhow::Result<()> {
+pub async fn run(replay: Replay, out: Output) -> anyhow::Result<()> {
     let symbol = match &replay.symbol {
         Some(symbol) => symbol.clone(),
         None => symbol_of(&replay.file)?,
@@ -55,11 +57,10 @@ pub async fn run(replay: Replay) -> anyhow::Result<()> {
         .play(&script, &bar)
         .await?;
     bar.finish_and_clear();
-    if replay.json {
-        return Ok(text::print_json(&outcome.json())?);
+    if out.is_json() {
+        return out.document(&outcome.json());
     }
-    print!("{}", outcome.lines());
-    Ok(())
+    out.text(&outcome.lines())
 }
 
 /// `AAPL` of `AAPL_2012-06-21_34200000_57600000_message_10.csv`.
@@ -67,7 +68,10 @@ fn symbol_of(file: &Path) -> anyhow::Result<String> {
     let name = file.file_name().and_then(|name| name.to_str());
     match name.and_then(|name| name.split_once('_')) {
         Some((symbol, _)) if !symbol.is_empty() => Ok(symbol.to_owned()),
-        _ => bail!("the symbol is not in the name of the file; give it with --symbol"),
+        _ => {
+            let what = "the symbol is not in the name of the file; give it with --symbol";
+            Err(Usage::new(what).into())
+        }
     }
 }
 
@@ -76,9 +80,11 @@ fn book_beside(file: &Path) -> anyhow::Result<PathBuf> {
     let name = file
         .file_name()
         .and_then(|name| name.to_str())
-        .context("the file has no name")?;
+        .context("the file has no name; name the message file of a recording")?;
     if !name.contains("_message_") {
-        bail!("`{name}` does not say where its order book file is; give it with --book");
+        let what =
+            format!("`{name}` does not say where its order book file is; give it with --book");
+        return Err(Usage::new(what).into());
     }
     Ok(file.with_file_name(name.replace("_message_", "_orderbook_")))
 }

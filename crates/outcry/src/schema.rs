@@ -14,18 +14,19 @@ use outcry_schema::export;
 use serde_json::{Value, json};
 
 use crate::arguments::Schema;
-use crate::text;
+use crate::output::Output;
 
 /// `outcry schema …`
 ///
 /// # Errors
 /// A folder cannot be written, or is no export.
-pub fn run(schema: Schema) -> anyhow::Result<ExitCode> {
+pub fn run(schema: Schema, out: Output) -> anyhow::Result<ExitCode> {
     match schema {
-        Schema::List { json } => list(json)?,
-        Schema::Services => print!("{}", services::print()?),
-        Schema::Export { folder } => export(&folder)?,
-        Schema::Check(check) => return check::run(&check),
+        Schema::List => list(out)?,
+        Schema::Services if out.is_json() => out.document(&services::json()?)?,
+        Schema::Services => out.text(&services::print()?)?,
+        Schema::Export { folder } => export(&folder, out)?,
+        Schema::Check(check) => return check::run(&check, out),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -41,10 +42,10 @@ fn consumers() -> Consumers {
     Consumers(groups.collect())
 }
 
-fn list(as_json: bool) -> anyhow::Result<()> {
+fn list(out: Output) -> anyhow::Result<()> {
     let events = &catalog().events;
     let consumers = consumers();
-    if as_json {
+    if out.is_json() {
         let rows: Vec<Value> = events
             .iter()
             .map(|event| {
@@ -63,7 +64,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        return Ok(text::print_json(&Value::Array(rows))?);
+        return out.document(&Value::Array(rows));
     }
     let rows: Vec<Vec<String>> = events
         .iter()
@@ -91,15 +92,14 @@ fn list(as_json: bool) -> anyhow::Result<()> {
         "CONSUMERS",
         "SUPERSEDED BY",
     ];
-    text::print_table(&head, &rows)?;
+    out.table(&head, &rows)?;
     let names = catalog().newest().count();
     let extensions = catalog().newest().filter(|event| event.extension).count();
-    println!(
+    out.line(format_args!(
         "{} events of the decision record, {extensions} extensions; {} older versions",
         names - extensions,
         events.len() - names
-    );
-    Ok(())
+    ))
 }
 
 /// What an older version has been replaced by, and how long it is still published.
@@ -110,7 +110,7 @@ fn succession(event: &CatalogEntry) -> String {
     }
 }
 
-fn export(folder: &Path) -> anyhow::Result<()> {
+fn export(folder: &Path, out: Output) -> anyhow::Result<()> {
     let files = export::files(&consumers()).context("making the export")?;
     for file in &files {
         let path = folder.join(&file.path);
@@ -119,8 +119,15 @@ fn export(folder: &Path) -> anyhow::Result<()> {
         }
         fs::write(&path, &file.bytes).with_context(|| format!("writing {}", path.display()))?;
     }
-    println!("wrote {} files to {}", files.len(), folder.display());
-    Ok(())
+    if out.is_json() {
+        let written: Vec<&str> = files.iter().map(|file| file.path.as_ref()).collect();
+        return out.document(&json!({ "folder": folder, "files": written }));
+    }
+    out.line(format_args!(
+        "wrote {} files to {}",
+        files.len(),
+        folder.display()
+    ))
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use outcry_mesh::{Credentials, Directory, Endpoints, Rules};
 use outcry_service::{Clock, SystemClock};
+use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::arguments::Serve;
 use crate::brokers;
 use crate::config::Config;
 use crate::environment;
+use crate::failure::Usage;
 use crate::folder::Folder;
 use crate::identity;
+use crate::output::Output;
 use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
 use crate::stop_signal::StopSignal;
@@ -25,16 +28,17 @@ const GATEWAY: &str = "gateway";
 ///
 /// # Errors
 /// The services cannot start or one of them fails; the message says what to do.
-pub async fn run(serve: Serve) -> anyhow::Result<()> {
+pub async fn run(serve: Serve, out: Output) -> anyhow::Result<()> {
     let mut signal = StopSignal::listen()?;
     let config = Config::load(&serve.settings)?;
     let telemetry = prepare(&config)?;
     let faults = environment::faults(&config)?;
     if config.broker.url.is_empty() || config.database.url.is_empty() {
-        bail!(
+        return Err(Usage::new(
             "services of several processes meet in RabbitMQ and PostgreSQL: give --broker amqp://… \
-             and --database postgres://…; without them, `outcry up` runs everything in one process"
-        );
+             and --database postgres://…; without them, `outcry up` runs everything in one process",
+        )
+        .into());
     }
     let names: Vec<&'static str> = NAMES
         .into_iter()
@@ -73,7 +77,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
         )),
         None => None,
     };
-    let operators = open_admin(&config).await?;
+    let operators = open_admin(&config, out).await?;
     let stores = Stores::connect(&config, &folder).await?;
     let broker = brokers::connect(&config, &stores, &names.join("+")).await?;
     let ground = Ground {
@@ -91,16 +95,21 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     };
     let start = Box::pin(Platform::start(ground, &names, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
-        println!("stopped before it was there");
+        out.news("stopped before it was there", &json!({ "state": "stopped" }));
         return Ok(());
     };
-    println!("{} running, reached at {address}", names.join(", "));
+    out.news(
+        &format!("{} running, reached at {address}", names.join(", ")),
+        &json!({ "state": "running", "services": names, "mesh": address, "address": edge }),
+    );
     if let Some(edge) = &edge {
         folder.set_address(edge)?;
-        println!("the public edge is at {edge}");
+        if !out.is_json() {
+            out.news(&format!("the public edge is at {edge}"), &Value::Null);
+        }
     }
     let outcome = platform.until_asked_to_stop(&mut signal).await;
-    println!("draining …");
+    out.news("draining …", &json!({ "state": "draining" }));
     if edge.is_some() {
         folder.clear_address();
     }
@@ -108,7 +117,7 @@ pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let closed = stores.close().await;
     telemetry.flush().await;
     outcome.and(closed)?;
-    println!("stopped, nothing lost");
+    out.news("stopped, nothing lost", &json!({ "state": "stopped" }));
     Ok(())
 }
 
@@ -124,7 +133,10 @@ fn directory(
     directory.join(credentials.clone());
     for (name, addresses) in &config.mesh.peers {
         if !NAMES.contains(&name.as_str()) {
-            bail!("[mesh.peers] names {name}, which is no service");
+            bail!(
+                "[mesh.peers] names {name}, which is no service; services are {}",
+                NAMES.join(", ")
+            );
         }
         let endpoints: Endpoints = addresses
             .join(",")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use outcry_contracts::users::v1::LoginRequest;
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -13,6 +13,7 @@ use tonic::{Request, Status};
 
 use crate::arguments::Target;
 use crate::config::Config;
+use crate::failure::{Away, Usage};
 use crate::folder::Folder;
 use crate::patience::Patient;
 use crate::site::Site;
@@ -94,12 +95,12 @@ fn credentials(target: &Target) -> anyhow::Result<(String, String, String)> {
     if let (Some(email), Some(password)) = (&target.email, &target.password) {
         return Ok((address, email.clone(), password.clone()));
     }
-    let admin = folder.administrator()?.with_context(|| {
-        format!(
+    let admin = folder.administrator()?.ok_or_else(|| {
+        Usage::new(format!(
             "no administrator is known in {}; give --email and OUTCRY_PASSWORD, or --data with \
              the folder the platform runs in",
             folder.path().display()
-        )
+        ))
     })?;
     Ok((address, admin.email, admin.password))
 }
@@ -109,10 +110,11 @@ fn running_at(folder: &Folder) -> anyhow::Result<String> {
         return Ok(address);
     }
     let path: &Path = folder.path();
-    bail!(
+    Err(Away::new(format!(
         "no platform is running in {}; start one with `outcry up --data {}`, or name one with \
          --address",
         path.display(),
         path.display()
-    )
+    ))
+    .into())
 }

@@ -4,17 +4,18 @@ mod show;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use outcry_broker::rabbitmq::{self, ApplyOptions, Done, Management, Plan};
 use outcry_broker::topology::{ServiceSpec, Topology};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::arguments::{self, TopologyApply, TopologyPlan, TopologyShow};
+use crate::arguments::{self, TopologyApply, TopologyPlan};
 use crate::brokers;
 use crate::config::{Config, without_password};
+use crate::failure::Usage;
+use crate::output::{Output, Paint};
 use crate::services::{NAMES, groups};
-use crate::text;
 
 /// The virtual host of an address that names none.
 const DEFAULT_VHOST: &str = "/";
@@ -23,32 +24,33 @@ const DEFAULT_VHOST: &str = "/";
 ///
 /// # Errors
 /// The broker or its management API cannot be reached, or does not let us in.
-pub async fn run(topology: arguments::Topology) -> anyhow::Result<ExitCode> {
+pub async fn run(topology: arguments::Topology, out: Output) -> anyhow::Result<ExitCode> {
     match topology {
-        arguments::Topology::Plan(asked) => plan(asked).await,
-        arguments::Topology::Apply(asked) => apply(asked).await,
-        arguments::Topology::Show(asked) => show(&asked),
+        arguments::Topology::Plan(asked) => plan(asked, out).await,
+        arguments::Topology::Apply(asked) => apply(asked, out).await,
+        arguments::Topology::Show => show(out),
     }
 }
 
-async fn plan(asked: TopologyPlan) -> anyhow::Result<ExitCode> {
+async fn plan(asked: TopologyPlan, out: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(&asked.settings)?;
     let desired = desired(&config);
     let plan = compared(&management(&config)?, &desired).await?;
     let drifts: Vec<String> = plan.drifts.iter().map(ToString::to_string).collect();
-    if asked.json {
-        text::print_json(&json!({ "drifts": drifts, "permissions": show::permissions(&desired) }))?;
+    if out.is_json() {
+        out.document(&json!({ "drifts": drifts, "permissions": show::permissions(&desired) }))?;
     } else if drifts.is_empty() {
-        println!("as it should be: {} groups", groups().len());
+        out.line(format_args!("as it should be: {} groups", groups().len()))?;
     } else {
         for drift in &drifts {
-            println!("{drift}");
+            out.line(drift)?;
         }
+        out.line(out.paint(Paint::Dim, "`outcry topology apply` puts it right"))?;
     }
     Ok(code(drifts.is_empty()))
 }
 
-async fn apply(asked: TopologyApply) -> anyhow::Result<ExitCode> {
+async fn apply(asked: TopologyApply, out: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(&asked.settings)?;
     let management = management(&config)?;
     let plan = compared(&management, &desired(&config)).await?;
@@ -58,7 +60,7 @@ async fn apply(asked: TopologyApply) -> anyhow::Result<ExitCode> {
         passwords: config.broker.passwords.clone(),
     };
     let done = rabbitmq::apply(&broker, &management, &plan, &options).await?;
-    if asked.json {
+    if out.is_json() {
         let rows: Vec<Value> = done
             .iter()
             .map(|one| {
@@ -69,13 +71,13 @@ async fn apply(asked: TopologyApply) -> anyhow::Result<ExitCode> {
                 })
             })
             .collect();
-        text::print_json(&json!({ "done": rows }))?;
+        out.document(&json!({ "done": rows }))?;
     } else {
         for one in &done {
-            println!("{}", told(one));
+            out.line(told(one))?;
         }
         if done.is_empty() {
-            println!("as it should be: nothing to do");
+            out.line("as it should be: nothing to do")?;
         }
     }
     Ok(code(suffices(&done, asked.strict)))
@@ -99,13 +101,13 @@ fn told(done: &Done) -> String {
     }
 }
 
-fn show(asked: &TopologyShow) -> anyhow::Result<ExitCode> {
+fn show(out: Output) -> anyhow::Result<ExitCode> {
     let everything = of_all_services();
-    if asked.json {
-        text::print_json(&show::json(&everything))?;
+    if out.is_json() {
+        out.document(&show::json(&everything))?;
     } else {
         for line in show::lines(&everything) {
-            println!("{line}");
+            out.line(line)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -126,7 +128,7 @@ async fn compared(management: &Management, desired: &Topology) -> anyhow::Result
 }
 
 /// What all services need; users of their own only where passwords for them are configured.
-fn desired(config: &Config) -> Topology {
+pub fn desired(config: &Config) -> Topology {
     let mut desired = of_all_services();
     desired
         .accesses
@@ -154,14 +156,19 @@ fn of_all_services() -> Topology {
     Topology::desired(&services)
 }
 
-fn management(config: &Config) -> anyhow::Result<Management> {
+/// The management API that the configuration names.
+///
+/// # Errors
+/// It names none, or one that cannot be.
+pub fn management(config: &Config) -> anyhow::Result<Management> {
     let url = &config.broker.management_url;
     if url.is_empty() || config.broker.url.is_empty() {
-        bail!(
+        return Err(Usage::new(
             "say where RabbitMQ and its management API are: `url` and `management_url` in \
              [broker], for example amqp://user:password@host:5672/%2f and \
-             http://user:password@host:15672"
-        );
+             http://user:password@host:15672",
+        )
+        .into());
     }
     let vhost = vhost(&config.broker.url);
     let authorities = brokers::authorities(config)?;

@@ -10,13 +10,14 @@ use outcry_events::json::{self, Personal};
 use serde_json::{Value, json};
 
 use crate::arguments::Trace;
+use crate::output::Output;
 use crate::{session, text};
 
 /// `outcry trace …`
 ///
 /// # Errors
 /// The platform cannot be reached, or knows no such flow.
-pub async fn run(trace: Trace) -> anyhow::Result<()> {
+pub async fn run(trace: Trace, out: Output) -> anyhow::Result<()> {
     let channel = session::open(&trace.target).await?;
     let request = TraceRequest {
         correlation_id: trace.correlation_id.to_string(),
@@ -34,12 +35,11 @@ pub async fn run(trace: Trace) -> anyhow::Result<()> {
         );
     }
     let tree = Tree::of(&events);
-    if trace.json {
-        return Ok(text::print_json(&tree.json())?);
+    if out.is_json() {
+        return out.document(&tree.json());
     }
-    println!("flow {}", trace.correlation_id);
-    print!("{}", tree.lines());
-    Ok(())
+    out.line(format_args!("flow {}", trace.correlation_id))?;
+    out.text(&tree.lines())
 }
 
 /// Events under their causes.

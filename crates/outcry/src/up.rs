@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use outcry_mesh::{Directory, Rules};
 use outcry_service::{Clock, SystemClock};
+use serde_json::json;
 
 use crate::arguments::Up;
 use crate::brokers;
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::demo;
 use crate::environment;
 use crate::folder::Folder;
+use crate::output::Output;
 use crate::platform::{Doors, Platform, bind, open_admin, prepare};
 use crate::services::{Ground, NAMES};
 use crate::site::Site;
@@ -22,7 +24,7 @@ use crate::stores::Stores;
 ///
 /// # Errors
 /// The platform cannot start or a part of it fails; the message says what to do.
-pub async fn run_platform(up: Up) -> anyhow::Result<()> {
+pub async fn run_platform(up: Up, out: Output) -> anyhow::Result<()> {
     let mut signal = StopSignal::listen()?;
     let config = Config::load(&up.settings)?;
     let telemetry = prepare(&config)?;
@@ -31,7 +33,7 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     let folder = Folder::make(&config.data)?;
     let listener = bind(config.listen, "--listen").await?;
     let address = format!("{}://{}", config.gateway.scheme(), listener.local_addr()?);
-    let operators = open_admin(&config).await?;
+    let operators = open_admin(&config, out).await?;
     let stores = Stores::connect(&config, &folder).await?;
     let broker = brokers::connect(&config, &stores, "outcry up").await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -53,22 +55,28 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
     };
     let start = Box::pin(Platform::start(ground, &NAMES, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
-        println!("stopped before it was there");
+        out.news("stopped before it was there", &json!({ "state": "stopped" }));
         return Ok(());
     };
     folder.set_address(&address)?;
-    println!(
-        "outcry is running at {address}, data in {}",
-        stores.place(&folder)
+    out.news(
+        &format!(
+            "outcry is running at {address}, data in {}",
+            stores.place(&folder)
+        ),
+        &json!({ "state": "running", "address": address, "services": NAMES }),
     );
     let outcome = async {
         let market = if up.demo {
             let site = Site::new(&address, &authorities(&up, &config))?;
-            let opening = Box::pin(demo::open(&site, &folder, &config));
+            let opening = Box::pin(demo::open(&site, &folder, &config, out));
             let Some(market) = signal.unless_received(opening).await? else {
                 return Ok(());
             };
-            print!("{}", demo::hints(&address, &up, &config));
+            out.news(
+                &demo::hints(&address, &up, &config),
+                &json!({ "state": "trading", "administrator": folder.administrator_file() }),
+            );
             Some(market)
         } else {
             None
@@ -80,13 +88,13 @@ pub async fn run_platform(up: Up) -> anyhow::Result<()> {
         outcome
     }
     .await;
-    println!("draining …");
+    out.news("draining …", &json!({ "state": "draining" }));
     folder.clear_address();
     platform.stop().await;
     let closed = stores.close().await;
     telemetry.flush().await;
     outcome.and(closed)?;
-    println!("stopped, nothing lost");
+    out.news("stopped, nothing lost", &json!({ "state": "stopped" }));
     Ok(())
 }
 

@@ -60,7 +60,8 @@ pub use parking::{
     Redrive, RedriveRequest, RedriveScope,
 };
 pub use postgres::{
-    Migration, PostgresDatabase, PostgresError, PostgresOptions, PostgresSnapshot, PostgresStore,
+    Migration, PostgresDatabase, PostgresError, PostgresOptions, PostgresSnapshot,
+    PostgresStanding, PostgresStore, SchemaStanding,
 };
 pub use sqlite::SqliteStore;
 pub use store::{ReadAll, Store, StoredEvent};

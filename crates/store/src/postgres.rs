@@ -7,6 +7,7 @@
 //!
 //! - `database`, `pool`, `session` – the connections of a process, and what they are set to
 //! - `snapshot` – all services as they were at one moment
+//! - `standing` – what the server says of itself and of the tables, for whoever operates it
 //! - `commit`, `refusal` – a commit as parameters, and why it was refused
 //! - `migrations` – making the tables
 //! - `news` – telling other processes
@@ -27,6 +28,7 @@ mod refusal;
 mod session;
 mod snapshot;
 mod source;
+mod standing;
 mod text;
 mod timers;
 mod views;
@@ -46,6 +48,7 @@ pub use self::failure::PostgresError;
 pub use self::migrations::Migration;
 pub use self::options::PostgresOptions;
 pub use self::snapshot::PostgresSnapshot;
+pub use self::standing::{PostgresStanding, SchemaStanding};
 
 use self::commit::{Parts, call};
 use self::events::Events;

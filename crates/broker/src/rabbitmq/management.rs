@@ -1,12 +1,15 @@
 //! The server's management interface: what exists, who may do what.
 
 mod http;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use self::standing::{NodeStanding, ServerStanding};
 
 use self::http::{Client, encoded};
 use crate::topology::{

@@ -262,3 +262,20 @@ async fn a_services_user_can_do_its_work_and_nothing_else() {
 fn is_forbidden(error: &BrokerError) -> bool {
     matches!(error, BrokerError::Backend(cause) if cause.to_string().contains("not allow"))
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_says_how_it_stands() {
+    if !outcry_servers::present() {
+        return;
+    }
+    let server = outcry_servers::shared_rabbitmq().await.unwrap();
+    server.create_vhost("standing").await.unwrap();
+    let standing = management(server, "standing").standing().await.unwrap();
+    let release = standing.version.split('.').next().unwrap();
+    assert!(release.parse::<u32>().unwrap() >= 3, "{standing:?}");
+    let [node] = standing.nodes.as_slice() else {
+        panic!("{standing:?}");
+    };
+    assert!(node.runs && node.partitions.is_empty(), "{node:?}");
+    assert!(node.plugins.contains("rabbitmq_management"), "{node:?}");
+}

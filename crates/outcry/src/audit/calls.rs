@@ -10,6 +10,7 @@ use tonic::Code;
 use super::snapshot::Snapshot;
 use crate::arguments::AuditCalls;
 use crate::config::Config;
+use crate::output::Output;
 use crate::text;
 
 /// Kinds of records that stand for refused calls.
@@ -19,7 +20,7 @@ const REFUSED: [&str; 2] = ["denial", "further"];
 ///
 /// # Errors
 /// The data cannot be read.
-pub async fn run(asked: AuditCalls) -> anyhow::Result<ExitCode> {
+pub async fn run(asked: AuditCalls, out: Output) -> anyhow::Result<ExitCode> {
     let config = Config::load(&asked.settings)?;
     let snapshot = Snapshot::take(&config).await?;
     let since_ns = asked.since.map(jiff::Timestamp::as_nanosecond);
@@ -31,15 +32,15 @@ pub async fn run(asked: AuditCalls) -> anyhow::Result<ExitCode> {
     let records = outcry_audit::recorded_calls(&snapshot.stores, wanted).await;
     snapshot.discard().await;
     let records = records?;
-    if asked.json {
+    if out.is_json() {
         let shown: Vec<Value> = records.iter().map(as_json).collect();
-        text::print_json(&json!(shown))?;
+        out.document(&json!(shown))?;
     } else {
         let rows: Vec<Vec<String>> = records.into_iter().map(row).collect();
         let headings = [
             "AT", "SERVICE", "KIND", "METHOD", "CALLER", "USER", "CODE", "REASON", "COUNT",
         ];
-        text::print_table(&headings, &rows)?;
+        out.table(&headings, &rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }

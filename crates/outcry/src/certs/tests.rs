@@ -16,7 +16,7 @@ fn outcry(line: &str, folder: &TempDir) -> anyhow::Result<()> {
     let line = line.replace("FOLDER", folder.path().to_str().unwrap());
     let words = ["outcry", "certs"].into_iter().chain(line.split(' '));
     match Arguments::try_parse_from(words)?.command {
-        Command::Certs(certs) => run(certs),
+        Command::Certs(certs) => run(certs, Output::plain()),
         _ => unreachable!("another command"),
     }
 }

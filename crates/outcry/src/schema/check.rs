@@ -15,14 +15,14 @@ use outcry_schema::shape::Shape;
 use serde_json::{Value, json};
 
 use crate::arguments::SchemaCheck;
-use crate::text;
+use crate::output::Output;
 
 /// `outcry schema check …`. Fails with 1 if something breaks.
 ///
 /// # Errors
 /// A folder is no export.
-pub fn run(check: &SchemaCheck) -> anyhow::Result<ExitCode> {
-    Ok(if breaks(check)? {
+pub fn run(check: &SchemaCheck, out: Output) -> anyhow::Result<ExitCode> {
+    Ok(if breaks(check, out)? {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -30,21 +30,21 @@ pub fn run(check: &SchemaCheck) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints the changes and says whether one of them breaks anything.
-fn breaks(check: &SchemaCheck) -> anyhow::Result<bool> {
+fn breaks(check: &SchemaCheck, out: Output) -> anyhow::Result<bool> {
     let old = read(&check.old)?;
     let new = match &check.new {
         Some(folder) => read(folder)?,
         None => own(),
     };
     let changes = compare(&old.shape, &new.shape);
-    if check.json {
+    if out.is_json() {
         let rows: Vec<Value> = changes
             .iter()
             .map(|change| row(change, &old, &new))
             .collect::<Result<_, _>>()?;
-        text::print_json(&Value::Array(rows))?;
+        out.document(&Value::Array(rows))?;
     } else {
-        print(&changes, &old, &new)?;
+        print(&changes, &old, &new, out)?;
     }
     Ok(changes.iter().any(Change::is_breaking))
 }
@@ -96,7 +96,7 @@ fn row(change: &Change, old: &Published, new: &Published) -> anyhow::Result<Valu
     Ok(row)
 }
 
-fn print(changes: &[Change], old: &Published, new: &Published) -> anyhow::Result<()> {
+fn print(changes: &[Change], old: &Published, new: &Published, out: Output) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = changes
         .iter()
         .map(|change| {
@@ -118,20 +118,19 @@ fn print(changes: &[Change], old: &Published, new: &Published) -> anyhow::Result
         .collect();
     if !rows.is_empty() {
         let headings = ["CHANGE", "WHERE", "WHAT", "BREAKS", "WHOM", "WHY"];
-        text::print_whole_table(&headings, &rows)?;
+        out.whole_table(&headings, &rows)?;
     }
     let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
     for change in changes {
         *counts.entry(change.verdict).or_default() += 1;
     }
     let count = |verdict| counts.get(&verdict).copied().unwrap_or_default();
-    println!(
+    out.line(format_args!(
         "{} breaking, {} to review, {} additive",
         count(Verdict::Breaking),
         count(Verdict::Review),
         count(Verdict::Additive)
-    );
-    Ok(())
+    ))
 }
 
 #[cfg(test)]
@@ -166,18 +165,17 @@ mod tests {
         SchemaCheck {
             old: old.to_owned(),
             new,
-            json: false,
         }
     }
 
     #[test]
     fn an_export_breaks_nothing_of_itself_and_another_topic_breaks_its_owner_and_consumers() {
         let same = exported("order.filled", "order.filled");
-        assert!(!breaks(&check(same.path(), None)).unwrap());
+        assert!(!breaks(&check(same.path(), None), Output::plain()).unwrap());
         let other = exported("order.filled", "order.folded");
-        assert!(breaks(&check(other.path(), None)).unwrap());
+        assert!(breaks(&check(other.path(), None), Output::plain()).unwrap());
         let both = check(same.path(), Some(other.path().to_owned()));
-        assert!(breaks(&both).unwrap());
+        assert!(breaks(&both, Output::plain()).unwrap());
 
         let (old, new) = (read(same.path()).unwrap(), read(other.path()).unwrap());
         assert_eq!(old, own());
@@ -192,7 +190,12 @@ mod tests {
     #[test]
     fn a_folder_that_is_no_export_is_refused_with_what_to_do() {
         let folder = TempDir::new().unwrap();
-        let refused = |path: &Path| format!("{:#}", breaks(&check(path, None)).unwrap_err());
+        let refused = |path: &Path| {
+            format!(
+                "{:#}",
+                breaks(&check(path, None), Output::plain()).unwrap_err()
+            )
+        };
         assert!(refused(&folder.path().join("nowhere")).contains("is no folder"));
         assert!(refused(folder.path()).contains("has no readable outcry.binpb"));
         fs::write(folder.path().join(DESCRIPTORS), b"\xff").unwrap();

@@ -9,6 +9,7 @@ use outcry_broker::Group;
 use outcry_broker::topology::SLOTS;
 use outcry_mesh::authorize::service_of;
 use outcry_mesh::{Directory, Endpoints, Rules};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::services::{NAMES, groups};
@@ -43,6 +44,32 @@ struct Entry<'contract> {
 /// # Errors
 /// A service's name is none that a host could have.
 pub fn print() -> anyhow::Result<String> {
+    Ok(yaml(entries()?.into_iter()))
+}
+
+/// The same as JSON.
+///
+/// # Errors
+/// As [`print`].
+pub fn json() -> anyhow::Result<Value> {
+    let entries = entries()?;
+    let services: Vec<Value> = entries.iter().map(as_json).collect();
+    Ok(json!({ "services": services, "slots": SLOTS }))
+}
+
+fn as_json(entry: &Entry<'_>) -> Value {
+    let mut shown = json!({
+        "name": entry.name,
+        "callers": entry.callers,
+        "publishes": entry.publishes,
+    });
+    if let Some(group) = &entry.consumes {
+        shown["consumes"] = json!({ "partitions": group.partitions, "topics": group.topics });
+    }
+    shown
+}
+
+fn entries() -> anyhow::Result<Vec<Entry<'static>>> {
     let rules = Rules::of_the_contract();
     let directory = everywhere(&rules)?;
     let edges = edges(&rules, |grpc_service| directory.serving(grpc_service));
@@ -56,7 +83,7 @@ pub fn print() -> anyhow::Result<String> {
             .collect(),
         consumes: groups().into_iter().find(|group| group.name == name),
     });
-    Ok(yaml(entries))
+    Ok(entries.collect())
 }
 
 /// A directory that knows every service, each in a process of its own: it says who serves what.

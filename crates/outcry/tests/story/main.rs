@@ -11,6 +11,7 @@ mod backbone;
 mod chaos;
 mod cluster;
 mod collector;
+mod command_line;
 mod crashes;
 mod damage;
 mod dead_letters;

@@ -227,7 +227,7 @@ fn a_server_with_a_certificate_of_a_companys_own_authority_is_trusted_when_that_
         std::thread::sleep(LOOK_EVERY);
     }
     let refused = strange.verb(&["migrate", "users"]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(3));
     let complaint = complaint(&refused);
     assert!(complaint.contains("certificate"), "{complaint}");
 }

@@ -8,6 +8,7 @@ mod fixtures;
 mod order;
 mod replicas;
 mod snapshots;
+mod standing;
 mod tables;
 
 use std::sync::Arc;
