@@ -1,5 +1,7 @@
 //! The signals that ask a process to stop.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 
 /// Listens for them, from the beginning: a signal that nobody listens to ends the process where it stands, or does
@@ -49,6 +51,11 @@ impl StopSignal {
         }
         #[cfg(windows)]
         self.interrupt.recv().await;
+    }
+
+    /// Whether one comes before some time is over.
+    pub async fn came_within(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.received()).await.is_ok()
     }
 
     /// What some work comes to; none if a signal comes first, and then the work is given up.

@@ -7,7 +7,6 @@
 mod board;
 mod screen;
 
-use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use crate::config::Config;
 use crate::failure::Usage;
 use crate::operators::{self, Reading};
 use crate::output::Output;
-use crate::platform::stop_signal;
+use crate::stop_signal::StopSignal;
 
 use board::{Board, Process, Seen};
 use screen::Size;
@@ -50,14 +49,14 @@ struct Stage;
 /// # Errors
 /// No process is named, one is named wrongly, or none answers at the beginning.
 pub async fn run(top: Top, out: Output) -> anyhow::Result<()> {
+    let mut signal = StopSignal::listen()?;
     let origins = origins(&top)?;
     let every = Duration::from_secs(u64::from(top.every));
     let (mut before, mut read_at) = (read(&origins).await?, Instant::now());
     let is_live = !top.once && !out.is_json() && io::stdout().is_terminal();
     let _stage = is_live.then(Stage::enter);
-    let mut stopped = std::pin::pin!(stop_signal());
     loop {
-        if slept_until(stopped.as_mut(), every).await? {
+        if signal.came_within(every).await {
             return Ok(());
         }
         let now = look(&origins).await;
@@ -77,17 +76,6 @@ pub async fn run(top: Top, out: Output) -> anyhow::Result<()> {
         if top.once {
             return Ok(());
         }
-    }
-}
-
-/// Whether a signal came before the time was over.
-async fn slept_until(
-    stopped: impl Future<Output = anyhow::Result<()>>,
-    every: Duration,
-) -> anyhow::Result<bool> {
-    tokio::select! {
-        signal = stopped => signal.map(|()| true),
-        () = tokio::time::sleep(every) => Ok(false),
     }
 }
 
