@@ -4,6 +4,7 @@
 //! stories over real servers. What it needs beyond the Rust toolchain it installs: tools below
 //! `.tools`, servers as packages of the system.
 
+mod ahead;
 mod browser;
 mod chart;
 mod contract;
@@ -68,6 +69,8 @@ fn simulate(arguments: &[String]) -> Result<(), String> {
 /// Quick checks first, so that a slip is reported before the long ones start.
 fn test() -> Result<(), String> {
     run::cargo("formatting", &["fmt", "--all", "--check"])?;
+    let deny = tools::CargoDeny::begin()?;
+    let chart = tools::begin_chart()?;
     let checked = contract::check()?;
     run::cargo(
         "lints",
@@ -95,8 +98,21 @@ fn test() -> Result<(), String> {
             variables.push((name, path));
         }
     }
+    run::cargo_with(
+        "documentation",
+        &["doc", "--workspace", "--no-deps"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
+    let build = ["test", "--workspace", "--no-run"];
+    run::cargo("tests, built", &build)?;
+    if let Some(chart) = chart {
+        // Its tests say what is wrong with it, if anything is.
+        chart
+            .finish()
+            .unwrap_or_else(|problem| eprintln!("xtask: {problem}"));
+    }
+    dependencies(&deny.finish()?)?;
     run::cargo_with("tests", &["test", "--workspace"], &variables)?;
-    dependencies()?;
     if let Some(why) = missing {
         eprintln!("xtask: tests with PostgreSQL and RabbitMQ were NOT run: {why}");
     }
@@ -110,11 +126,10 @@ fn test() -> Result<(), String> {
 }
 
 /// Licences, sources, bans and, where the database can be had, advisories of all dependencies.
-fn dependencies() -> Result<(), String> {
-    let deny = tools::cargo_deny()?;
+fn dependencies(deny: &Path) -> Result<(), String> {
     run::program(
         "dependencies",
-        &deny,
+        deny,
         &["check", "bans", "licenses", "sources"],
     )
 }

@@ -23,8 +23,12 @@ pub(crate) fn cargo_with(
     arguments: &[&str],
     variables: &[(&str, &str)],
 ) -> Result<(), String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(step, Path::new(&cargo), arguments, variables)
+    run(step, &cargo_program(), arguments, variables)
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo_program() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
 /// Runs a program as one step: its output goes to the terminal, its failure ends the task.
@@ -78,9 +82,8 @@ pub(crate) fn git(arguments: &[&str]) -> Result<Option<String>, String> {
 
 /// What a program of this workspace prints, line by line.
 pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let line = format!("cargo {}", arguments.join(" "));
-    let output = Command::new(cargo)
+    let output = Command::new(cargo_program())
         .args(arguments)
         .current_dir(root())
         .stderr(Stdio::inherit())

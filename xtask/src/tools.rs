@@ -1,7 +1,8 @@
 //! Tools that are not Rust libraries, installed once below `.tools` in the version named here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::ahead::Ahead;
 use crate::run;
 
 /// Version of buf: the contract's formatting and lint rules depend on it.
@@ -65,25 +66,73 @@ pub(crate) fn buf() -> Result<Option<PathBuf>, String> {
     Ok(None)
 }
 
-/// cargo-deny, built from its crate.
-pub(crate) fn cargo_deny() -> Result<PathBuf, String> {
-    let folder = folder().join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = folder.join("bin/cargo-deny");
-    if !program.is_file() {
+/// cargo-deny, once it is there.
+pub(crate) struct CargoDeny {
+    program: PathBuf,
+    building: Option<Ahead>,
+}
+
+// === impl CargoDeny ===
+
+impl CargoDeny {
+    /// Begins to build it from its crate, unless it is there.
+    pub(crate) fn begin() -> Result<Self, String> {
+        let folder = folder().join(format!("cargo-deny-{CARGO_DENY}"));
+        let program = folder.join("bin/cargo-deny");
+        if program.is_file() {
+            return Ok(Self {
+                program,
+                building: None,
+            });
+        }
         let place = folder.to_string_lossy().into_owned();
-        run::cargo(
-            "installing cargo-deny",
-            &[
-                "install",
-                "--locked",
-                "--quiet",
-                "--version",
-                CARGO_DENY,
-                "--root",
-                &place,
-                "cargo-deny",
-            ],
+        // It runs for a second: optimising it takes longer than it saves.
+        let install = [
+            "install",
+            "--locked",
+            "--quiet",
+            "--debug",
+            "--version",
+            CARGO_DENY,
+            "--root",
+            &place,
+            "cargo-deny",
+        ];
+        let building = Ahead::begin(
+            "building cargo-deny",
+            &run::cargo_program(),
+            &install,
+            &[("CARGO_PROFILE_DEV_DEBUG", "false")],
+            "",
         )?;
+        Ok(Self {
+            program,
+            building: Some(building),
+        })
     }
-    Ok(program)
+
+    /// The program.
+    pub(crate) fn finish(self) -> Result<PathBuf, String> {
+        if let Some(building) = self.building {
+            building.finish()?;
+        }
+        Ok(self.program)
+    }
+}
+
+/// Begins to compile what the tests of the chart are made with, where there is Go. They build it themselves
+/// and find most of it done.
+pub(crate) fn begin_chart() -> Result<Option<Ahead>, String> {
+    if !run::succeeds("go", &["version"]) {
+        return Ok(None);
+    }
+    let build = ["build", "-trimpath", "tool", "./..."];
+    Ahead::begin(
+        "compiling the chart's tools",
+        Path::new("go"),
+        &build,
+        &[],
+        "helm/tools",
+    )
+    .map(Some)
 }

@@ -15,6 +15,58 @@
 //! - [`rabbitmq`] – RabbitMQ as the broker, and its plan
 //! - [`conformance`] – what every broker must do, as tests
 //!
+//! ```
+//! use std::time::UNIX_EPOCH;
+//!
+//! use outcry_broker::{Broker, CloudEvents, EmbeddedBroker, Group, Message, partition_of};
+//! use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
+//! use outcry_events::{Cause, Stamp, seal};
+//! use outcry_sqlite::Database;
+//! use uuid::Uuid;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let database = Database::open(&folder.path().join("outcry.db"))?;
+//! let broker = EmbeddedBroker::open(&database).await?;
+//! let alerts = Group {
+//!     name: "alerts",
+//!     topics: vec!["order.*".to_owned()],
+//!     partitions: 8,
+//!     prefetch: 64,
+//! };
+//! broker.declare(&alerts).await?;
+//! let rejected = OrderRejectedEvent {
+//!     order_id: Uuid::from_u128(1).to_string(),
+//!     user_id: Uuid::from_u128(2).to_string(),
+//!     symbol: "MSFT".to_owned(),
+//!     side: Side::Buy.into(),
+//!     reason: RejectReason::InsufficientFunds.into(),
+//!     ..OrderRejectedEvent::default()
+//! };
+//! let stamp = Stamp {
+//!     event_id: Uuid::from_u128(3),
+//!     sequence: 1,
+//!     occurred_at: UNIX_EPOCH,
+//!     recorded_at: UNIX_EPOCH,
+//!     cause: &Cause::root(Uuid::from_u128(4), "user"),
+//! };
+//! let message = Message::of(&seal(&rejected, stamp)?, CloudEvents::Plain);
+//! for outcome in broker.publish(vec![message]).await {
+//!     outcome?;
+//! }
+//!
+//! // All events of one order are in one partition, in their order.
+//! let partition = partition_of(&rejected.order_id, alerts.partitions);
+//! let mut partition = broker.subscribe(&alerts, partition).await?;
+//! let delivery = partition.recv().await.ok_or("the subscription ended")?;
+//! assert_eq!(delivery.message.topic, "order.rejected");
+//! delivery.ack().await?;
+//! broker.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Invariants:
 //! 1. A message counts as published when it is durable and at least one group will get it.
 //! 2. Every group gets every message of its topics at least once; acknowledged ones are not

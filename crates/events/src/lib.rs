@@ -17,6 +17,42 @@
 //! - [`json`] – events as JSON
 //! - [`descriptors`] – the contract's descriptors, for reflection
 //!
+//! ```
+//! use std::time::UNIX_EPOCH;
+//!
+//! use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
+//! use outcry_events::{Cause, SealedEvent, Stamp, seal};
+//! use uuid::Uuid;
+//!
+//! let rejected = OrderRejectedEvent {
+//!     order_id: Uuid::from_u128(1).to_string(),
+//!     user_id: Uuid::from_u128(2).to_string(),
+//!     symbol: "MSFT".to_owned(),
+//!     side: Side::Buy.into(),
+//!     reason: RejectReason::InsufficientFunds.into(),
+//!     ..OrderRejectedEvent::default()
+//! };
+//! let stamp = Stamp {
+//!     event_id: Uuid::from_u128(3),
+//!     sequence: 1,
+//!     occurred_at: UNIX_EPOCH,
+//!     recorded_at: UNIX_EPOCH,
+//!     cause: &Cause::root(Uuid::from_u128(4), "user"),
+//! };
+//! let sealed = seal(&rejected, stamp)?;
+//! assert_eq!(sealed.topic(), "order.rejected");
+//!
+//! // Whoever receives the bytes reads the same event, and hands on the same bytes.
+//! let received = SealedEvent::open(sealed.bytes().clone())?;
+//! assert_eq!(received.payload::<OrderRejectedEvent>()?, rejected);
+//! assert_eq!(received.bytes(), sealed.bytes());
+//!
+//! // What the contract does not allow is never made.
+//! let nobody = OrderRejectedEvent { user_id: String::new(), ..rejected };
+//! assert!(seal(&nobody, stamp).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariants:
 //! 1. An event has one byte string. It is made once, by [`seal`], and handed on untouched
 //!    by everybody, unknown fields included.

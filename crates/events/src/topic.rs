@@ -2,6 +2,14 @@
 //!
 //! A topic is words with dots in between. In a pattern `*` stands for exactly one word and
 //! `#` for any number of words, none included. The empty topic has no words.
+//!
+//! ```
+//! use outcry_events::topic::topic_matches;
+//!
+//! assert!(topic_matches("order.*", "order.filled"));
+//! assert!(topic_matches("#", "order.filled"));
+//! assert!(!topic_matches("order.*", "order"));
+//! ```
 
 /// Whether a topic fits a pattern.
 #[must_use]

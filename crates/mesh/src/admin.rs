@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -32,6 +32,7 @@ use self::channelz::{Channelz, ChannelzServer};
 use crate::directory::Directory;
 use crate::door::{App, Bounds, Door, Transport};
 use crate::readiness;
+use crate::refusal::code_name;
 
 /// What Prometheus is told the counters are written in.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,6 +42,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// - `/livez`: that it runs, whatever else is away;
 /// - `/metrics`: everything in the registry, with what the mesh counts;
 /// - `/mesh`: services called and ports served, as JSON;
+/// - `/slowest`: the slowest calls of the last minute or two and the flows they belong to, as JSON;
 /// - `grpc.channelz.v1`: the same for debugging tools.
 pub async fn administer(
     directory: Directory,
@@ -64,6 +66,7 @@ pub async fn administer(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/mesh", get(mesh))
+        .route("/slowest", get(slowest))
         .with_state(pages)
         .merge(grpc);
     let app: App = Arc::new(move |request| {
@@ -125,4 +128,22 @@ async fn mesh(State(pages): State<Pages>) -> Response {
         "doors": directory.doors(),
     }))
     .into_response()
+}
+
+async fn slowest(State(pages): State<Pages>) -> Response {
+    let calls = pages.directory.metrics().slowest();
+    let calls: Vec<Value> = calls
+        .iter()
+        .map(|call| {
+            let ago = call.ended.elapsed().unwrap_or_default();
+            json!({
+                "method": call.path.strip_prefix('/').unwrap_or(&call.path),
+                "correlationId": call.correlation_id.to_string(),
+                "milliseconds": call.took.as_secs_f64() * 1e3,
+                "status": code_name(call.code),
+                "secondsAgo": ago.as_secs(),
+            })
+        })
+        .collect();
+    Json(json!({ "calls": calls })).into_response()
 }

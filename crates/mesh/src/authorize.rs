@@ -1,4 +1,18 @@
 //! Who may call a method: the contract's `access` option, and nobody else.
+//!
+//! ```
+//! use outcry_mesh::{Identity, Rules};
+//! use tonic::Code;
+//!
+//! let rules = Rules::of_the_contract();
+//! let service = |name: &str| Identity { caller: Some(name.to_owned()), user: None };
+//! let lock = "/outcry.funds.v1.FundsService/LockFunds";
+//! assert!(rules.check(lock, &service("orders")).is_ok());
+//! let refused = rules.check(lock, &service("reports")).unwrap_err();
+//! assert_eq!(refused.code(), Code::PermissionDenied);
+//! // Nobody may call what the contract does not have.
+//! assert!(rules.check("/outcry.funds.v1.FundsService/Mint", &service("orders")).is_err());
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -95,7 +95,7 @@ pub use identity::{
     role_name, role_of, subject, user,
 };
 pub use listener::{listen, listen_within};
-pub use metrics::{MeshMetrics, Served};
+pub use metrics::{MeshMetrics, Served, SlowCall};
 pub use outcry_contracts::options::v1::Role;
 pub use recorder::{CallRecorder, Ending, RecordedCall, Report, UNKNOWN_METHOD};
 pub use refusal::Refusal;

@@ -12,6 +12,7 @@ mod endpoints;
 mod limits;
 mod request;
 mod served;
+mod slowest;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(crate) use self::doors::{CertificateMeter, DoorMeter};
 pub(crate) use self::endpoints::Detection;
 pub(crate) use self::request::RequestBytes;
 pub use self::served::Served;
+pub use self::slowest::SlowCall;
 
 use crate::authorize::Rule;
 
@@ -92,6 +94,11 @@ impl MeshMetrics {
     /// What the servers of this process answered so far, by method and in no order.
     pub fn served(&self) -> Vec<Served> {
         self.calls.served()
+    }
+
+    /// The slowest calls that this process answered of late, one of each flow, the slowest first; no streams.
+    pub fn slowest(&self) -> Vec<SlowCall> {
+        self.calls.slowest()
     }
 
     /// What a service lets in.
@@ -174,7 +181,7 @@ mod tests {
             },
         );
         let server = metrics.server(PATH);
-        server.call().end(Code::Ok, 2000, 10);
+        server.call(None).end(Code::Ok, 2000, 10);
         let text = written(&metrics);
         let method = "grpc_method=\"outcry.orders.v1.OrderService/PlaceOrder\"";
         for line in [

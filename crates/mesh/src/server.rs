@@ -113,8 +113,9 @@ impl Server {
             let call = RecordedCall::new(&path, rule, &identity, correlation_id);
             (recorder, call)
         });
-        let attempt = self.metrics.server(label(rule, &path)).call();
         let streaming = rule.is_some_and(|rule| rule.streaming);
+        let flow = (!streaming).then_some(correlation_id);
+        let attempt = self.metrics.server(label(rule, &path)).call(flow);
         let deadline = deadline::incoming(deadline::parse_timeout(request.headers()), streaming)
             .and_then(|wait| Instant::now().checked_add(wait));
         let inherited = Inherited {

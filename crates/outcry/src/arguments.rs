@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+pub mod trading;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -79,6 +81,12 @@ pub enum Command {
     Replay(Replay),
     /// Recompute the platform's invariants from its events; exit 1 when one is broken.
     Audit(Audit),
+    /// Register a user, put money in, show what there is.
+    #[command(subcommand)]
+    Account(trading::Account),
+    /// Place, list, show and cancel orders.
+    #[command(subcommand)]
+    Orders(trading::Orders),
     /// Read events.
     #[command(subcommand)]
     Events(Events),

@@ -11,7 +11,7 @@
 //! - [`migrate`], [`topology`] – what the database and the broker must have
 //! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
-//! - [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
+//! - [`account`], [`orders`], [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`identity`], [`certs`] – who a process is to the others, and certificates that say so
 //! - [`newcomer`] – users that the demo and the replay act as
@@ -22,6 +22,7 @@
 //!   processes tell their operators
 //! - [`manual`] – completions and manual pages
 
+mod account;
 mod arguments;
 mod audit;
 mod brokers;
@@ -42,6 +43,7 @@ mod manual;
 mod migrate;
 mod newcomer;
 mod operators;
+mod orders;
 mod output;
 mod patience;
 mod platform;
@@ -95,6 +97,8 @@ async fn run(command: Command, out: Output) -> anyhow::Result<ExitCode> {
         Command::Topology(topology) => return topology::run(topology, out).await,
         Command::Audit(audit) => return audit::run(audit, out).await,
         Command::Replay(replay) => replay::run(replay, out).await?,
+        Command::Account(account) => account::run(account, out).await?,
+        Command::Orders(orders) => return orders::run(orders, out).await,
         Command::Events(events) => events::run(events, out).await?,
         Command::Trace(trace) => trace::run(trace, out).await?,
         Command::Dlq(dlq) => dlq::run(dlq, out).await?,

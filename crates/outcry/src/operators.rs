@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::fmt::rfc2822::DateTimeParser;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 /// How long one page may take: the port is near, and answers from memory.
@@ -43,6 +44,29 @@ pub struct Sample {
     pub labels: BTreeMap<String, String>,
     /// The number.
     pub value: f64,
+}
+
+/// A call that took long, as the process shows it that answered it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlowCall {
+    /// `outcry.orders.v1.OrderService/PlaceOrder`
+    pub method: String,
+    /// The flow it belongs to, for `outcry trace`.
+    pub correlation_id: String,
+    /// How long it took.
+    pub milliseconds: f64,
+    /// `OK`, `ABORTED`, …
+    pub status: String,
+    /// How long ago it ended.
+    pub seconds_ago: u64,
+}
+
+/// The slowest calls of late.
+#[derive(Debug, Deserialize)]
+pub struct Slowest {
+    /// The slowest first.
+    pub calls: Vec<SlowCall>,
 }
 
 /// The address of a port for operators, from `http://host:port` or `host:port`.

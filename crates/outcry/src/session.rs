@@ -77,24 +77,34 @@ pub async fn open(target: &Target) -> anyhow::Result<SignedChannel> {
 /// # Errors
 /// As [`open`].
 pub async fn open_with_site(target: &Target) -> anyhow::Result<(Site, SignedChannel)> {
-    let (address, email, password) = credentials(target)?;
-    let authorities: Vec<_> = target.ca.iter().cloned().collect();
-    let site = Site::new(&address, &authorities)?;
+    let site = site(target)?;
+    let (email, password) = credentials(target)?;
     let channel = sign_in(site.connect().await?, &email, &password).await?;
     Ok((site, channel))
 }
 
-/// Address, e-mail and password: from the arguments, else from the data folder.
-fn credentials(target: &Target) -> anyhow::Result<(String, String, String)> {
-    let config = Config::load(&target.settings)?;
-    let folder = Folder::at(&config.data);
-    let address = match &target.address {
-        Some(address) => address.clone(),
-        None => running_at(&folder)?,
-    };
-    if let (Some(email), Some(password)) = (&target.email, &target.password) {
-        return Ok((address, email.clone(), password.clone()));
+/// The platform that the arguments name, nobody signed in.
+///
+/// # Errors
+/// None is named or running.
+pub fn site(target: &Target) -> anyhow::Result<Site> {
+    let authorities: Vec<_> = target.ca.iter().cloned().collect();
+    Site::new(&address(target)?, &authorities)
+}
+
+fn address(target: &Target) -> anyhow::Result<String> {
+    match &target.address {
+        Some(address) => Ok(address.clone()),
+        None => running_at(&Folder::at(&Config::load(&target.settings)?.data)),
     }
+}
+
+/// E-mail and password: from the arguments, else from the data folder.
+fn credentials(target: &Target) -> anyhow::Result<(String, String)> {
+    if let (Some(email), Some(password)) = (&target.email, &target.password) {
+        return Ok((email.clone(), password.clone()));
+    }
+    let folder = Folder::at(&Config::load(&target.settings)?.data);
     let admin = folder.administrator()?.ok_or_else(|| {
         Usage::new(format!(
             "no administrator is known in {}; give --email and OUTCRY_PASSWORD, or --data with \
@@ -102,7 +112,7 @@ fn credentials(target: &Target) -> anyhow::Result<(String, String, String)> {
             folder.path().display()
         ))
     })?;
-    Ok((address, admin.email, admin.password))
+    Ok((admin.email, admin.password))
 }
 
 fn running_at(folder: &Folder) -> anyhow::Result<String> {

@@ -1,4 +1,4 @@
-//! `outcry top`: services, consumer groups and calls at work, in the terminal.
+//! `outcry top`: services, consumer groups, calls and slow flows, in the terminal.
 //!
 //! Rooms, in reading order:
 //! - [`board`] – what there is to show, from two readings of every process
@@ -16,7 +16,7 @@ use futures::future::join_all;
 use crate::arguments::{Settings, Top};
 use crate::config::Config;
 use crate::failure::Usage;
-use crate::operators::{self, Reading};
+use crate::operators::{self, Reading, Slowest};
 use crate::output::Output;
 use crate::stop_signal::StopSignal;
 
@@ -123,9 +123,13 @@ async fn look(origins: &[String]) -> Vec<Process> {
 async fn seen(origin: &str) -> anyhow::Result<Seen> {
     let metrics = operators::page(origin, "/metrics").await?;
     let ready = operators::page(origin, "/readyz").await?;
+    // A process of a version before does not have it.
+    let slowest = operators::page(origin, "/slowest").await?;
+    let slowest: Option<Slowest> = serde_json::from_str(&slowest.body).ok();
     Ok(Seen {
         is_ready: ready.status == 200,
         reading: Reading::parse(&metrics.body),
+        slowest: slowest.map(|slowest| slowest.calls).unwrap_or_default(),
     })
 }
 

@@ -1,4 +1,63 @@
 //! The shape of a decision: state, command, event, rejection. Pure and synchronous.
+//!
+//! ```
+//! use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
+//! use outcry_mesh::Refusal;
+//! use outcry_service::Decider;
+//! use outcry_service::testing::given;
+//! use tonic::Code;
+//!
+//! outcry_events::event_set! {
+//!     /// What happens to an order that nobody wants.
+//!     #[derive(Debug, Clone, PartialEq)]
+//!     pub enum Refused { Rejected(OrderRejectedEvent) }
+//! }
+//!
+//! #[derive(Debug, Clone, Default)]
+//! struct Order { is_rejected: bool }
+//!
+//! struct Reject { order_id: String, user_id: String }
+//!
+//! #[derive(Debug, PartialEq, thiserror::Error)]
+//! #[error("the order was rejected already")]
+//! struct Already;
+//!
+//! impl Refusal for Already {
+//!     fn code(&self) -> Code { Code::FailedPrecondition }
+//!     fn reason(&self) -> &'static str { "ALREADY_REJECTED" }
+//! }
+//!
+//! impl Decider for Order {
+//!     type Command = Reject;
+//!     type Event = Refused;
+//!     type Rejection = Already;
+//!
+//!     fn decide(&self, command: &Reject) -> Result<Vec<Refused>, Already> {
+//!         if self.is_rejected {
+//!             return Err(Already);
+//!         }
+//!         Ok(vec![OrderRejectedEvent {
+//!             order_id: command.order_id.clone(),
+//!             user_id: command.user_id.clone(),
+//!             symbol: "MSFT".to_owned(),
+//!             side: Side::Buy.into(),
+//!             reason: RejectReason::InsufficientFunds.into(),
+//!             ..OrderRejectedEvent::default()
+//!         }.into()])
+//!     }
+//!
+//!     fn evolve(self, event: &Refused) -> Order {
+//!         match event {
+//!             Refused::Rejected(_) => Order { is_rejected: true },
+//!         }
+//!     }
+//! }
+//!
+//! let reject = || Reject { order_id: "o-1".to_owned(), user_id: "u-1".to_owned() };
+//! let events = given::<Order>([]).when(reject()).then_events();
+//! assert_eq!(events.len(), 1);
+//! given::<Order>(events).when(reject()).then_refused(Already);
+//! ```
 
 use outcry_events::EventSet;
 use outcry_mesh::refusal::Refusal;

@@ -17,6 +17,53 @@
 //! - [`postgres`] – the store in PostgreSQL, for several processes
 //! - [`conformance`] – what every store must do, as tests
 //!
+//! ```
+//! use std::time::UNIX_EPOCH;
+//!
+//! use outcry_contracts::orders::v1::{OrderRejectedEvent, RejectReason, Side};
+//! use outcry_events::{Cause, Stamp, seal};
+//! use outcry_sqlite::Database;
+//! use outcry_store::{Append, Commit, CommitError, RelaySlots, SqliteStore, Store};
+//! use uuid::Uuid;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let database = Database::open(&folder.path().join("outcry.db"))?;
+//! let store = SqliteStore::open(&database, "orders").await?;
+//! let rejected = OrderRejectedEvent {
+//!     order_id: Uuid::from_u128(1).to_string(),
+//!     user_id: Uuid::from_u128(2).to_string(),
+//!     symbol: "MSFT".to_owned(),
+//!     side: Side::Buy.into(),
+//!     reason: RejectReason::InsufficientFunds.into(),
+//!     ..OrderRejectedEvent::default()
+//! };
+//! let stamp = Stamp {
+//!     event_id: Uuid::from_u128(3),
+//!     sequence: 1,
+//!     occurred_at: UNIX_EPOCH,
+//!     recorded_at: UNIX_EPOCH,
+//!     cause: &Cause::root(Uuid::from_u128(4), "user"),
+//! };
+//! let append = Append {
+//!     stream: format!("order-{}", rejected.order_id),
+//!     expected: 0,
+//!     events: vec![seal(&rejected, stamp)?],
+//! };
+//! let commit = Commit { appends: vec![append], ..Commit::default() };
+//! store.commit(commit.clone()).await?;
+//!
+//! // It is durable, and waits to be published.
+//! let unsent = store.unsent(RelaySlots::ALL, 10).await?;
+//! assert_eq!(unsent[0].event.topic(), "order.rejected");
+//!
+//! // The stream does not end where it did: whoever decided on an older state decides again.
+//! assert!(matches!(store.commit(commit).await, Err(CommitError::Conflict(_))));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Invariants:
 //! 1. A commit is applied whole or not at all, and is durable when answered.
 //! 2. The events of a stream are numbered 1, 2, 3 … without gaps, and each event's envelope says

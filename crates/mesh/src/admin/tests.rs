@@ -109,6 +109,27 @@ async fn counters_doors_and_targets_are_shown() {
 }
 
 #[tokio::test]
+async fn slow_calls_are_shown_with_the_flow_they_belong_to() {
+    let office = Office::open().await;
+    let (status, text) = office.page("/slowest").await;
+    assert_eq!((status, text.as_str()), (200, r#"{"calls":[]}"#));
+    let path = "/outcry.orders.v1.OrderService/PlaceOrder";
+    let flow = uuid::Uuid::from_u128(7);
+    let server = office.directory.metrics().server(path);
+    server.call(Some(flow)).end(tonic::Code::Aborted, 0, 0);
+    server.call(None).end(tonic::Code::Ok, 0, 0);
+    let (_, text) = office.page("/slowest").await;
+    let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let calls = shown["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 1, "{text}");
+    assert_eq!(calls[0]["method"], path[1..]);
+    assert_eq!(calls[0]["correlationId"], flow.to_string());
+    assert_eq!(calls[0]["status"], "ABORTED");
+    assert!(calls[0]["milliseconds"].as_f64().unwrap() > 0.0, "{text}");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn debugging_tools_find_their_way_from_channels_and_servers_to_sockets() {
     let office = Office::open().await;
     let mut tool = channelz::ChannelzClient::new(office.channel().await);

@@ -9,8 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 use tonic::Code;
+use uuid::Uuid;
 
 use super::served::{Served, Tally};
+use super::slowest::{SlowCall, Slowest};
 use super::{Count, Registry, Unit, bytes, retries, seconds};
 use crate::refusal::code_name;
 
@@ -74,6 +76,7 @@ pub(super) struct Calls {
     server_received: Histograms<ServerEnd>,
     clients: RwLock<HashMap<String, HashMap<String, Arc<ClientMeter>>>>,
     servers: RwLock<HashMap<String, Arc<ServerMeter>>>,
+    slowest: Arc<Slowest>,
 }
 
 impl Default for Calls {
@@ -93,6 +96,7 @@ impl Default for Calls {
             server_received: histograms(bytes),
             clients: RwLock::default(),
             servers: RwLock::default(),
+            slowest: Arc::default(),
         }
     }
 }
@@ -210,9 +214,16 @@ impl Calls {
             sent: ByCode::new(&self.server_sent, &labels),
             received: ByCode::new(&self.server_received, &labels),
             tally: Tally::default(),
+            path: path.into(),
+            slowest: Arc::clone(&self.slowest),
         });
         let mut known = self.servers.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(path.to_owned()).or_insert(meter))
+    }
+
+    /// The slowest calls of late.
+    pub(super) fn slowest(&self) -> Vec<SlowCall> {
+        self.slowest.list()
     }
 
     /// What was answered of each method, in no order.
@@ -336,15 +347,17 @@ pub(crate) struct ServerMeter {
     sent: ByCode<Server, ServerEnd>,
     received: ByCode<Server, ServerEnd>,
     tally: Tally,
+    path: Arc<str>,
+    slowest: Arc<Slowest>,
 }
 
 impl ServerMeter {
-    /// Counts the beginning of a call.
-    pub(crate) fn call(self: &Arc<Self>) -> Attempt {
+    /// Counts the beginning of a call, of this flow; of none when its time says nothing, as that of a stream.
+    pub(crate) fn call(self: &Arc<Self>, flow: Option<Uuid>) -> Attempt {
         self.started.inc();
         self.tally.started();
         Attempt {
-            meter: Meter::Server(Arc::clone(self)),
+            meter: Meter::Server(Arc::clone(self), flow),
             started: Instant::now(),
             ended: false,
         }
@@ -354,7 +367,7 @@ impl ServerMeter {
 #[derive(Debug)]
 enum Meter {
     Client(Arc<ClientMeter>),
-    Server(Arc<ServerMeter>),
+    Server(Arc<ServerMeter>, Option<Uuid>),
 }
 
 /// An attempt of a caller, or a call at a server, until it ends; dropped before, it was cancelled.
@@ -380,7 +393,8 @@ impl Attempt {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let took = self.started.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed();
+        let took = elapsed.as_secs_f64();
         // Exact up to 2^53 bytes.
         #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
         let (sent, received) = (sent as f64, received as f64);
@@ -390,7 +404,10 @@ impl Attempt {
                 meter.sent.observe(code, sent);
                 meter.received.observe(code, received);
             }
-            Meter::Server(meter) => {
+            Meter::Server(meter, flow) => {
+                if let Some(flow) = flow {
+                    meter.slowest.ended(&meter.path, *flow, elapsed, code);
+                }
                 meter.tally.ended(code, took);
                 meter.calls.observe(code, took);
                 meter.sent.observe(code, sent);

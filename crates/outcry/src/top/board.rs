@@ -1,12 +1,12 @@
 //! What there is to show: rates from two readings of every process, and numbers as last seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::operators::{Reading, Sample};
+use crate::operators::{Reading, Sample, SlowCall};
 
 /// A process at one moment.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Seen {
     pub is_ready: bool,
     /// Its numbers.
     pub reading: Reading,
+    /// Its slowest calls of late.
+    pub slowest: Vec<SlowCall>,
 }
 
 /// Everything there is to show.
@@ -38,6 +40,8 @@ pub struct Board {
     pub groups: Vec<GroupRow>,
     /// The slowest first.
     pub calls: Vec<CallRow>,
+    /// The slowest flows of late, the slowest first.
+    pub traces: Vec<SlowCall>,
 }
 
 /// A process.
@@ -144,6 +148,7 @@ impl Board {
             services: services(&pairs, seconds),
             groups: groups(&pairs, seconds),
             calls: calls(&pairs, seconds),
+            traces: traces(now),
         }
     }
 
@@ -276,6 +281,16 @@ fn calls(pairs: &[Pair<'_>], seconds: f64) -> Vec<CallRow> {
     rows
 }
 
+/// The longest call of each flow: the one around all others.
+fn traces(now: &[Process]) -> Vec<SlowCall> {
+    let seen = now.iter().filter_map(|process| process.seen.as_ref());
+    let mut calls: Vec<SlowCall> = seen.flat_map(|seen| seen.slowest.clone()).collect();
+    calls.sort_by(|a, b| b.milliseconds.total_cmp(&a.milliseconds));
+    let mut known = BTreeSet::new();
+    calls.retain(|call| known.insert(call.correlation_id.clone()));
+    calls
+}
+
 /// A bound in seconds, `0.005`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -341,6 +356,7 @@ mod tests {
             seen: Some(Seen {
                 is_ready: true,
                 reading: Reading::parse(text),
+                slowest: Vec::new(),
             }),
         }
     }
@@ -427,5 +443,28 @@ mod tests {
         assert_eq!((slow.rate, slow.failed), (51.0, 1.0));
         assert_eq!((slow.p50_ms, slow.p99_ms), (5.0, 100.0));
         assert_eq!(board.calls[1].p99_ms, 5.0);
+    }
+
+    #[test]
+    fn a_flow_is_as_slow_as_its_longest_call_in_any_process() {
+        let call = |flow: &str, method: &str, milliseconds: f64| SlowCall {
+            method: method.to_owned(),
+            correlation_id: flow.to_owned(),
+            milliseconds,
+            status: "OK".to_owned(),
+            seconds_ago: 1,
+        };
+        let with = |calls: Vec<SlowCall>| {
+            let mut process = process("a", "");
+            process.seen.as_mut().unwrap().slowest = calls;
+            process
+        };
+        let now = [
+            with(vec![call("1", "inner", 5.0), call("2", "other", 4.0)]),
+            with(vec![call("1", "outer", 9.0)]),
+        ];
+        let board = Board::between(&[], &now, TWO_SECONDS);
+        let traces: Vec<&str> = board.traces.iter().map(|row| row.method.as_str()).collect();
+        assert_eq!(traces, ["outer", "other"]);
     }
 }

@@ -3,6 +3,7 @@
 use console::truncate_str;
 
 use super::board::{Board, CallRow, GroupRow, ServiceRow};
+use crate::operators::SlowCall;
 use crate::output::{Output, Paint};
 use crate::text::{self, fitted};
 
@@ -33,17 +34,21 @@ const NUMBER: usize = 9;
 /// Places of a service's or a group's name.
 const NAME: usize = 14;
 
+/// Places of a correlation id.
+const ID: usize = 36;
+
 /// A section's heading and its rows.
 struct Section {
     heading: String,
     rows: Vec<Line>,
 }
 
-/// The board within a size: what is wrong first, then services, groups and calls, each with as many rows as fit.
+/// The board within a size: what is wrong first, then services, groups, calls and flows, each with as many rows as
+/// fit.
 pub fn lines(board: &Board, size: Size) -> Vec<Line> {
     let mut lines = vec![title(board)];
     lines.extend(absent(board));
-    let sections = [services(board), groups(board), calls(board)];
+    let sections = [services(board), groups(board), calls(board), traces(board)];
     let mut left = size.height.saturating_sub(lines.len());
     for (place, section) in sections.iter().enumerate() {
         // A blank line, a heading and a row: less than that says nothing.
@@ -195,6 +200,28 @@ fn calls(board: &Board) -> Section {
     }
 }
 
+/// Slow flows, with what `outcry trace` takes.
+fn traces(board: &Board) -> Section {
+    let row = |row: &SlowCall| Line {
+        text: format!(
+            "{} {:>NUMBER$}  {:<ID$}  {}  {}",
+            cell(row.milliseconds),
+            format!("{}s", row.seconds_ago),
+            row.correlation_id,
+            row.method.strip_prefix("outcry.").unwrap_or(&row.method),
+            if row.status == "OK" { "" } else { &row.status },
+        ),
+        paint: mood(row.status != "OK", false),
+    };
+    Section {
+        heading: format!(
+            "{:>NUMBER$} {:>NUMBER$}  {:<ID$}  SLOWEST TRACES (outcry trace ID)",
+            "MS", "AGO", "ID"
+        ),
+        rows: board.traces.iter().map(row).collect(),
+    }
+}
+
 fn heading(name: &str, count: Option<&str>, columns: &[&str]) -> String {
     let columns: Vec<String> = columns
         .iter()
@@ -284,6 +311,15 @@ mod tests {
                     p99_ms: 2.0,
                 })
                 .collect(),
+            traces: (0..rows)
+                .map(|place| SlowCall {
+                    method: "outcry.orders.v1.OrderService/PlaceOrder".to_owned(),
+                    correlation_id: format!("{place:036}"),
+                    milliseconds: 12.0,
+                    status: "OK".to_owned(),
+                    seconds_ago: 3,
+                })
+                .collect(),
         }
     }
 
@@ -307,7 +343,7 @@ mod tests {
     #[test]
     fn every_section_is_shown_and_the_room_is_used() {
         let lines = shown(&board(10), 100, 24);
-        for heading in ["SERVICE ", "GROUP ", "SLOWEST CALLS"] {
+        for heading in ["SERVICE ", "GROUP ", "SLOWEST CALLS", "SLOWEST TRACES"] {
             assert!(
                 lines.iter().any(|line| line.contains(heading)),
                 "{lines:#?}"
@@ -318,6 +354,7 @@ mod tests {
         let mut few = board(10);
         few.groups.truncate(1);
         few.calls.truncate(1);
+        few.traces.truncate(1);
         let lines = shown(&few, 100, 24);
         assert!(
             lines.iter().any(|line| line.starts_with("service-9 ")),

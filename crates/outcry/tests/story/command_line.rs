@@ -98,6 +98,98 @@ fn completions_and_manual_pages_are_written() {
     assert!(folder.path().join("outcry-dlq-redrive.1").is_file());
 }
 
+#[test]
+fn somebody_new_opens_an_account_and_trades_by_typing() {
+    let mut outcry = Outcry::new();
+    outcry.start(&["--demo"]);
+    let typed = |arguments: &[&str]| {
+        let who = [
+            "--email",
+            "new@example.com",
+            "--password",
+            "correct horse battery",
+        ];
+        outcry.verb(&[arguments, &who, &["--json"]].concat())
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let output = typed(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            complaint(&output)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let user = json(&["account", "register", "--name", "Somebody New"]);
+    assert_eq!(user["userId"].as_str().unwrap().len(), 36);
+    let (again, code) = refused(&typed(&["account", "register"]));
+    assert_eq!(
+        (code, again["status"].as_str()),
+        (1, Some("AlreadyExists")),
+        "{again}"
+    );
+    let deposit = json(&["account", "deposit", "100000"]);
+    assert_eq!(deposit["amount"], "100000.00");
+
+    // Whoever sells may be a moment away: the demo has just begun.
+    let tail = ["events", "tail", "trade.executed", "--limit", "4", "--json"];
+    assert!(outcry.verb(&tail).status.success());
+    let buy = ["orders", "place", "buy", "2", "msft", "--wait"];
+    let mut bought = Value::Null;
+    for _ in 0..100 {
+        bought = serde_json::from_slice(&typed(&buy).stdout).unwrap();
+        if bought["status"] == "FILLED" {
+            break;
+        }
+    }
+    assert_eq!(bought["status"], "FILLED", "{bought}");
+    assert_eq!(
+        (&bought["symbol"], &bought["filledQuantity"]),
+        (&"MSFT".into(), &2.into())
+    );
+    let flow = bought["correlationId"].as_str().unwrap();
+    assert_eq!(json(&["trace", flow])[0]["type"], "order.created");
+    let balances = json(&["account", "show"]);
+    let rows = balances.as_array().unwrap();
+    assert!(rows.iter().any(|row| row["asset"] == "MSFT"), "{balances}");
+
+    // One that nobody takes: far below everybody else.
+    let id = "0197d1a5-7c9e-7c6e-8a53-1f0c2f0a9b11";
+    let rest = [
+        "orders",
+        "place",
+        "buy",
+        "1",
+        "MSFT",
+        "--limit",
+        "1.00",
+        "--life",
+        "gtc",
+        "--request-id",
+        id,
+    ];
+    let resting = json(&rest);
+    assert_eq!(resting["status"], "OPEN", "{resting}");
+    assert_eq!(json(&rest)["orderId"], resting["orderId"]);
+    let open = json(&["orders", "list", "--open"]);
+    assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+    let place = resting["orderId"].as_str().unwrap();
+    assert_eq!(json(&["orders", "cancel", place])["status"], "CANCELLED");
+    assert_eq!(json(&["orders", "show", place])["status"], "CANCELLED");
+
+    let too_much = typed(&["orders", "place", "buy", "100000", "MSFT", "--limit", "90"]);
+    let rejected: Value = serde_json::from_slice(&too_much.stdout).unwrap();
+    assert_eq!(
+        (too_much.status.code(), &rejected["status"]),
+        (Some(4), &"REJECTED".into())
+    );
+    assert!(
+        !rejected["message"].as_str().unwrap().is_empty(),
+        "{rejected}"
+    );
+    outcry.stop();
+}
+
 /// A platform that is killed at the end.
 struct Running(Child);
 
@@ -147,6 +239,11 @@ fn a_running_platform_is_well_and_seen_at_work() {
     );
     assert_eq!(board["services"].as_array().unwrap().len(), 10, "{board}");
     assert_eq!(board["groups"].as_array().unwrap().len(), 8, "{board}");
+    // The first administrator was made by a call.
+    let slowest = &board["traces"][0];
+    assert!(slowest["milliseconds"].as_f64() > Some(0.0), "{board}");
+    let id = slowest["correlationId"].as_str().unwrap();
+    assert_eq!(id.len(), 36, "{board}");
     let seen = command(&["top", "--once", "--every", "1", "--admin", &admin])
         .output()
         .unwrap();
