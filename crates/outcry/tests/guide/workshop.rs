@@ -21,7 +21,7 @@ const KEPT: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Bytes of the files that cargo itself writes, at most.
 const COPIED_MAX: u64 = 64 * 1024;
 
-/// Read from the folders above as well, and its flags would count twice.
+/// Cargo reads it from the folders above as well, and its flags would count twice.
 const CARGO_CONFIG: &str = ".cargo/config.toml";
 
 /// How variables begin in which cargo tells of a package.
@@ -48,7 +48,10 @@ impl Workshop {
         if project.exists() {
             fs::remove_dir_all(&project).unwrap();
         }
-        for path in tracked(root) {
+        let has_config = project.starts_with(root);
+        let mut paths = tracked(root);
+        paths.retain(|path| path != CARGO_CONFIG || !has_config);
+        for path in paths {
             let to = project.join(&path);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(root.join(&path), to).unwrap();
@@ -127,7 +130,7 @@ fn tracked(root: &Path) -> Vec<String> {
     let names = String::from_utf8(listed.stdout).unwrap();
     names
         .split_terminator('\0')
-        .filter(|name| *name != CARGO_CONFIG && root.join(name).is_file())
+        .filter(|name| root.join(name).is_file())
         .map(str::to_owned)
         .collect()
 }
