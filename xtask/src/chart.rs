@@ -9,8 +9,8 @@ const FILE: &str = "helm/outcry/files/contract.yaml";
 
 /// Writes the file anew.
 pub(crate) fn write() -> Result<(), String> {
-    let binary = ["run", "--quiet", "--package", "outcry", "--"];
-    let lines = run::printed(&[&binary[..], &["schema", "services"]].concat())?;
+    let programs = run::built("the binary", &["--bin", "outcry"])?;
+    let lines = run::printed(&programs.join("outcry"), &["schema", "services"])?;
     let file = run::root().join(FILE);
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;

@@ -16,7 +16,7 @@ const LOCK: &str = "contracts/lock.json";
 /// The golden events.
 const GOLDEN: &str = "contracts/golden";
 
-/// `cargo xtask contract`
+/// `cargo xtask contract …`
 #[derive(Subcommand)]
 pub(crate) enum Contract {
     /// Writes the lock anew, unless the contract breaks what was locked.
@@ -25,14 +25,17 @@ pub(crate) enum Contract {
     Golden,
     /// Writes the cases that validators of other languages are compared with.
     Parity,
+    /// Lints the contract, and compares it with that of the base revision.
+    Check,
 }
 
-/// Writes one of the files.
-pub(crate) fn write(task: Contract) -> Result<(), String> {
+/// Writes one of the files, or checks them.
+pub(crate) fn run(task: Contract) -> Result<(), String> {
     match task {
         Contract::Lock => example("contract lock", "lock"),
         Contract::Golden => example("golden events", "golden"),
         Contract::Parity => example("parity cases", "parity"),
+        Contract::Check => check().map(|_| ()),
     }
 }
 
@@ -115,9 +118,8 @@ fn golden_untouched(changed: &str) -> Result<(), String> {
 }
 
 fn example(step: &str, file: &str) -> Result<(), String> {
-    let package = ["run", "--quiet", "--package", "outcry-schema"];
-    let program = ["--example", "contract", "--", file];
-    run::cargo(step, &[package, program].concat())
+    let programs = run::built("the contract", &[])?;
+    run::program(step, &programs.join("examples/contract"), &[file])
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ struct Arguments {
 enum Task {
     /// Runs everything a change must pass.
     Test,
-    /// Writes the files of the contract below `contracts`.
+    /// Writes the files of the contract below `contracts`, or checks the contract.
     #[command(subcommand)]
     Contract(contract::Contract),
     /// Writes what the chart reads of the contract.
@@ -46,7 +46,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test(),
-        Task::Contract(task) => contract::write(task),
+        Task::Contract(task) => contract::run(task),
         Task::Chart => chart::write(),
         Task::Simulate { arguments } => simulate(&arguments),
     };

@@ -45,10 +45,9 @@ fn run(
     let line = format!("{} {}", program.display(), arguments.join(" "));
     println!("== {step}: {line}");
     let start = Instant::now();
-    let status = Command::new(program)
+    let status = command(program)
         .args(arguments)
         .envs(variables.iter().copied())
-        .current_dir(root())
         .status()
         .map_err(|error| format!("{step}: cannot run {line}: {error}"))?;
     if !status.success() {
@@ -58,6 +57,24 @@ fn run(
     }
     println!("== {step}: passed in {} s", start.elapsed().as_secs());
     Ok(())
+}
+
+/// A program in the project's folder, without what cargo has told this one of its own package: build
+/// scripts look at that, and would run once more whenever cargo is called without it, with all that
+/// depends on them built anew.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let of_this_package = |name: &str| {
+        let mut prefixes = ["CARGO_MANIFEST_", "CARGO_PKG_"].iter();
+        prefixes.any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(root());
+    command
 }
 
 /// Runs a program quietly and says whether it went well.
@@ -80,12 +97,22 @@ pub(crate) fn git(arguments: &[&str]) -> Result<Option<String>, String> {
     Ok(output.status.success().then_some(text))
 }
 
-/// What a program of this workspace prints, line by line.
-pub(crate) fn printed(arguments: &[&str]) -> Result<Vec<String>, String> {
-    let line = format!("cargo {}", arguments.join(" "));
-    let output = Command::new(cargo_program())
+/// Builds the contract's example, and with it `more`, of what `cargo test --workspace` has built, and
+/// says in which folder they are: that of this program. For a package alone dependencies would be
+/// built anew with fewer features, and the contract with them.
+pub(crate) fn built(step: &str, more: &[&str]) -> Result<PathBuf, String> {
+    let whole = ["build", "--quiet", "--workspace", "--example", "contract"];
+    cargo(step, &[&whole[..], more].concat())?;
+    let program = std::env::current_exe()
+        .map_err(|error| format!("cannot tell where cargo puts programs: {error}"))?;
+    Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+/// What a program prints, line by line.
+pub(crate) fn printed(program: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
+    let line = format!("{} {}", program.display(), arguments.join(" "));
+    let output = command(program)
         .args(arguments)
-        .current_dir(root())
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cannot run {line}: {error}"))?;

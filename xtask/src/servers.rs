@@ -63,7 +63,7 @@ fn missing() -> Result<String, String> {
         "--example",
         "missing",
     ];
-    Ok(run::printed(&example)?.join(" and "))
+    Ok(run::printed(&run::cargo_program(), &example)?.join(" and "))
 }
 
 /// Installs packages of the system; their services are not started.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
+use anyhow::{Context as _, bail};
 use outcry_contracts::EVENTS;
 use outcry_events::descriptors;
 use outcry_schema::change::{Change, Verdict};
@@ -23,12 +24,12 @@ fn main() -> ExitCode {
         ["lock"] => write_lock(),
         ["golden"] => write_golden(),
         ["parity"] => write_parity(),
-        _ => Err("usage: contract lock|golden|parity".to_owned()),
+        _ => Err(anyhow::anyhow!("usage: contract lock|golden|parity")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("contract: {problem}");
+            eprintln!("contract: {problem:#}");
             ExitCode::FAILURE
         }
     }
@@ -39,21 +40,21 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let problem = |error| format!("cannot write {}: {error}", path.display());
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let writing = || format!("cannot write {}", path.display());
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(problem)?;
+        fs::create_dir_all(parent).with_context(writing)?;
     }
-    fs::write(path, bytes).map_err(problem)
+    fs::write(path, bytes).with_context(writing)
 }
 
-fn write_lock() -> Result<(), String> {
+fn write_lock() -> anyhow::Result<()> {
     let path = folder().join("lock.json");
     let shape = Shape::of(descriptors::pool());
     if path.exists() {
         report(&changes_since(&path, &shape)?)?;
     }
-    let text = lock::render(&shape).map_err(|error| error.to_string())?;
+    let text = lock::render(&shape)?;
     write(&path, text.as_bytes())?;
     println!(
         "lock written: {} messages, {} enums, {} services",
@@ -64,15 +65,15 @@ fn write_lock() -> Result<(), String> {
     Ok(())
 }
 
-fn changes_since(path: &Path, shape: &Shape) -> Result<Vec<Change>, String> {
-    let problem = |error: String| format!("cannot read {}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-    let old = lock::parse(&text).map_err(|error| problem(error.to_string()))?;
+fn changes_since(path: &Path, shape: &Shape) -> anyhow::Result<Vec<Change>> {
+    let reading = || format!("cannot read {}", path.display());
+    let text = fs::read_to_string(path).with_context(reading)?;
+    let old = lock::parse(&text).with_context(reading)?;
     Ok(compare(&old, shape))
 }
 
 /// Prints what somebody should know; fails if something breaks.
-fn report(changes: &[Change]) -> Result<(), String> {
+fn report(changes: &[Change]) -> anyhow::Result<()> {
     for change in changes {
         println!("{}: {change}", change.verdict);
     }
@@ -80,15 +81,15 @@ fn report(changes: &[Change]) -> Result<(), String> {
         .iter()
         .filter(|change| change.verdict == Verdict::Breaking)
         .count();
-    match breaking {
-        0 => Ok(()),
-        count => Err(format!(
-            "{count} breaking changes: leave what is published as it is, and make a new major version"
-        )),
+    if breaking > 0 {
+        bail!(
+            "{breaking} breaking changes: leave what is published as it is, and make a new major version"
+        );
     }
+    Ok(())
 }
 
-fn write_golden() -> Result<(), String> {
+fn write_golden() -> anyhow::Result<()> {
     let (mut written, mut kept) = (0, 0);
     for event in EVENTS {
         let folder = folder()
@@ -96,11 +97,11 @@ fn write_golden() -> Result<(), String> {
             .join(event.topic)
             .join(format!("v{}", event.schema_version));
         let present = golden_events(&folder)?;
-        let missing = golden::missing(event, &present).map_err(|error| error.to_string())?;
+        let missing = golden::missing(event, &present)?;
         kept += present.len();
         written += missing.len();
         for case in missing {
-            let json = golden::to_json(&case.bytes).map_err(|error| error.to_string())?;
+            let json = golden::to_json(&case.bytes)?;
             write(&folder.join(format!("{}.binpb", case.name)), &case.bytes)?;
             write(&folder.join(format!("{}.json", case.name)), json.as_bytes())?;
         }
@@ -110,27 +111,27 @@ fn write_golden() -> Result<(), String> {
 }
 
 /// The golden events of a folder, by name; none if it is not there.
-fn golden_events(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+fn golden_events(folder: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let mut events = BTreeMap::new();
     if !folder.exists() {
         return Ok(events);
     }
-    let problem = |error| format!("cannot read {}: {error}", folder.display());
-    for entry in fs::read_dir(folder).map_err(problem)? {
-        let path = entry.map_err(problem)?.path();
+    let reading = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let path = entry.with_context(reading)?.path();
         if let (Some(name), Some("binpb")) = (
             path.file_stem().and_then(OsStr::to_str),
             path.extension().and_then(OsStr::to_str),
         ) {
-            events.insert(name.to_owned(), fs::read(&path).map_err(problem)?);
+            events.insert(name.to_owned(), fs::read(&path).with_context(reading)?);
         }
     }
     Ok(events)
 }
 
-fn write_parity() -> Result<(), String> {
+fn write_parity() -> anyhow::Result<()> {
     let cases = parity::cases();
-    let text = parity::render(&cases).map_err(|error| error.to_string())?;
+    let text = parity::render(&cases)?;
     write(&folder().join("parity.json"), text.as_bytes())?;
     println!("parity cases: {} written", cases.len());
     Ok(())

@@ -58,7 +58,7 @@ pub struct Text {
 type Template = fn(&SealedEvent) -> Result<Option<Text>, PayloadError>;
 
 /// Every event of the contract in its newest version, with its template.
-const TABLE: [(&str, Template); 32] = [
+const TABLE: &[(&str, Template)] = &[
     (UserCreatedEvent::TOPIC, user_created),
     (UserUpdatedEvent::TOPIC, user_updated),
     (UserLoginEvent::TOPIC, user_login),

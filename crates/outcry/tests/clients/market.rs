@@ -3,16 +3,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use outcry_contracts::funds::v1::IssueSharesRequest;
-use outcry_contracts::orders::v1::{
-    OrderTerms, OrderType, PlaceOrderRequest, RejectReason, Side, TimeInForce,
-};
-use outcry_contracts::types::v1::Shares;
+use outcry_contracts::orders::v1::{RejectReason, Side};
 use outcry_servers::RabbitMq;
 use serde_json::Value;
 
 use super::outcry::Outcry;
-use super::person::{Person, arrives, connect, fresh, money};
+use super::person::{Person, connect, issue, limit, place};
 
 /// What is traded.
 pub const SYMBOL: &str = "MSFT";
@@ -113,34 +109,7 @@ async fn sell(data: &Path) {
     )
     .await;
     seller.has_cash("0", "0").await;
-    let shares = Shares {
-        symbol: SYMBOL.to_owned(),
-        quantity: ON_SALE,
-    };
-    let request = IssueSharesRequest {
-        request_id: fresh(),
-        user_id: seller.user_id.clone(),
-        shares: Some(shares),
-    };
-    admin.funds().issue_shares(request).await.unwrap();
-    arrives("the order to sell", async || {
-        let request = PlaceOrderRequest {
-            request_id: fresh(),
-            terms: Some(OrderTerms {
-                symbol: SYMBOL.to_owned(),
-                side: Side::Sell.into(),
-                r#type: OrderType::Limit.into(),
-                quantity: ON_SALE,
-                limit_price: money(PRICE),
-                time_in_force: TimeInForce::Gtc.into(),
-                ..OrderTerms::default()
-            }),
-            ..PlaceOrderRequest::default()
-        };
-        let placed = seller.orders().place_order(request).await.unwrap();
-        let order = placed.into_inner().order.unwrap();
-        // An account that was just opened is not ready everywhere at once.
-        (order.reject_reason() == RejectReason::Unspecified).then_some(())
-    })
-    .await;
+    issue(&admin, &seller, SYMBOL, ON_SALE).await;
+    let order = place(&seller, limit(SYMBOL, Side::Sell, ON_SALE, PRICE)).await;
+    assert_eq!(order.reject_reason(), RejectReason::Unspecified);
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::backbone::Backbone;
-use super::outcry::{Outcry, command, complaint};
+use super::outcry::{Outcry, command, complaint, services};
 
 /// How long a process may take to be there: generous, for a busy machine.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -19,19 +19,11 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Every service, and how many replicas it has.
-const REPLICAS: [(&str, usize); 10] = [
-    ("users", 1),
-    ("orders", 3),
-    ("trades", 3),
-    ("funds", 3),
-    ("payments", 1),
-    ("ledger", 1),
-    ("portfolio", 3),
-    ("reports", 1),
-    ("notifications", 1),
-    ("gateway", 1),
-];
+/// Services with replicas.
+const REPLICATED: [&str; 4] = ["orders", "trades", "funds", "portfolio"];
+
+/// How many each of these has.
+const REPLICAS: usize = 3;
 
 /// The platform.
 pub struct Cluster {
@@ -41,7 +33,7 @@ pub struct Cluster {
 
 /// One replica of one service.
 struct Place {
-    service: &'static str,
+    service: String,
     number: usize,
     port: u16,
     process: Option<Child>,
@@ -54,14 +46,23 @@ struct Place {
 impl Cluster {
     /// Starts every process and waits until all are there.
     pub fn start(backbone: &Backbone) -> Self {
-        let count = REPLICAS.iter().map(|(_, count)| count).sum::<usize>();
+        let replicas: Vec<(String, usize)> = services()
+            .into_iter()
+            .map(
+                |service| match REPLICATED.contains(&service.name.as_str()) {
+                    true => (service.name, REPLICAS),
+                    false => (service.name, 1),
+                },
+            )
+            .collect();
+        let count = replicas.iter().map(|(_, count)| count).sum::<usize>();
         let mut ports = free_ports(count + 1);
         let edge = ports.pop().unwrap();
         let mut places = Vec::new();
-        for (service, count) in REPLICAS {
-            for number in 0..count {
+        for (service, count) in &replicas {
+            for number in 0..*count {
                 places.push(Place {
-                    service,
+                    service: service.clone(),
                     number,
                     port: ports.pop().unwrap(),
                     process: None,
@@ -70,10 +71,10 @@ impl Cluster {
             }
         }
         let mut variables = backbone.variables();
-        for (service, _) in REPLICAS {
+        for (service, _) in &replicas {
             let peers: Vec<String> = places
                 .iter()
-                .filter(|place| place.service == service)
+                .filter(|place| place.service == *service)
                 .map(|place| format!("\"https://127.0.0.1:{}\"", place.port))
                 .collect();
             variables.push((
@@ -117,7 +118,7 @@ impl Cluster {
     pub fn index(&self, service: &str, number: usize) -> usize {
         self.places
             .iter()
-            .position(|place| (place.service, place.number) == (service, number))
+            .position(|place| (place.service.as_str(), place.number) == (service, number))
             .unwrap()
     }
 
@@ -130,14 +131,14 @@ impl Cluster {
     /// Starts a process without waiting for it.
     pub fn begin(&mut self, index: usize) {
         let port = self.places[index].port;
-        let service = self.places[index].service;
+        let service = self.places[index].service.clone();
         self.places[index].runs += 1;
         let log = self.log(index);
         let file = File::create(&log).unwrap();
-        let identity = self.certificates().join(service);
+        let identity = self.certificates().join(&service);
         let process = self
             .outcry
-            .command(&["serve", service])
+            .command(&["serve", &service])
             .env(
                 "OUTCRY_MESH__TLS__CERTIFICATE",
                 identity.join("certificate.pem"),

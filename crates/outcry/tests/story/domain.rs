@@ -5,29 +5,29 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use outcry_contracts::funds::v1::{
-    GetWithdrawalRequest, IssueSharesRequest, ListAccountsRequest, VerifyAccountRequest,
-    WithdrawRequest, WithdrawalStatus,
+    GetWithdrawalRequest, ListAccountsRequest, VerifyAccountRequest, WithdrawRequest,
+    WithdrawalStatus,
 };
 use outcry_contracts::ledger::v1::{ReconcileRequest, VerifyJournalRequest};
 use outcry_contracts::orders::v1::{
     CancelAllOrdersRequest, CancelReason, GetOrderRequest, ListOrdersRequest, Order, OrderStatus,
-    OrderTerms, OrderType, PlaceOrderRequest, RejectReason, SelfTradePrevention, Side,
-    StreamOrderUpdatesRequest, StreamOrderUpdatesResponse, TimeInForce,
+    OrderTerms, OrderType, RejectReason, SelfTradePrevention, Side, StreamOrderUpdatesRequest,
+    StreamOrderUpdatesResponse, TimeInForce,
 };
-use outcry_contracts::payments::v1::{CreatePaymentRequest, GetPaymentRequest, PaymentStatus};
 use outcry_contracts::portfolio::v1::{CreatePortfolioRequest, ListPositionsRequest};
 use outcry_contracts::trades::v1::{
     BookLevel, GetBookRequest, HaltSymbolRequest, ListExecutionsRequest, ResumeSymbolRequest,
     SessionState, StreamBookRequest, StreamBookResponse, StreamTapeRequest, StreamTapeResponse,
 };
-use outcry_contracts::types::v1::Shares;
 use outcry_contracts::users::v1::{GetMeRequest, SetUserStatusRequest, UserStatus};
 use outcry_events::Amount;
 use tonic::Code;
 use tonic::transport::Channel;
 
 use super::outcry::Outcry;
-use super::person::{Followed, Person, amount, arrives, connect, fresh, money, reason};
+use super::person::{
+    self, Followed, Person, amount, arrives, connect, deposit, fresh, issue, money, place, reason,
+};
 
 /// What is traded.
 const SYMBOL: &str = "AAPL";
@@ -70,30 +70,7 @@ struct Book {
 
 /// A limit order that rests until it is cancelled.
 fn limit(side: Side, quantity: i64, price: &str) -> OrderTerms {
-    OrderTerms {
-        symbol: SYMBOL.to_owned(),
-        side: side.into(),
-        r#type: OrderType::Limit.into(),
-        quantity,
-        limit_price: money(price),
-        time_in_force: TimeInForce::Gtc.into(),
-        ..OrderTerms::default()
-    }
-}
-
-/// Places an order, again while the account is still being opened.
-async fn place(person: &Person, terms: OrderTerms) -> Order {
-    arrives("an open account", async || {
-        let request = PlaceOrderRequest {
-            request_id: fresh(),
-            client_order_id: String::new(),
-            terms: Some(terms.clone()),
-        };
-        let placed = person.orders().place_order(request).await.unwrap();
-        let order = placed.into_inner().order.unwrap();
-        (order.reject_reason() != RejectReason::AccountNotReady).then_some(order)
-    })
-    .await
+    person::limit(SYMBOL, side, quantity, price)
 }
 
 /// An order once it has this status.
@@ -121,26 +98,6 @@ async fn open_orders(person: &Person, user_id: &str) -> Vec<Order> {
     };
     let listed = person.orders().list_orders(request).await.unwrap();
     listed.into_inner().orders
-}
-
-async fn deposit(person: &Person, units: &str) {
-    let request = CreatePaymentRequest {
-        request_id: fresh(),
-        amount: money(units),
-    };
-    let created = person.payments().create_payment(request).await.unwrap();
-    let payment_id = created.into_inner().payment.unwrap().payment_id;
-    arrives("the payment", async || {
-        let payment_id = payment_id.clone();
-        let shown = person
-            .payments()
-            .get_payment(GetPaymentRequest { payment_id })
-            .await
-            .unwrap();
-        let status = shown.into_inner().payment.unwrap().status();
-        (status == PaymentStatus::Success).then_some(())
-    })
-    .await;
 }
 
 fn withdrawal(units: &str) -> WithdrawRequest {
@@ -182,15 +139,7 @@ impl Market {
             deposit(person, CASH).await;
             person.has_cash(CASH, "0").await;
         }
-        let request = IssueSharesRequest {
-            request_id: fresh(),
-            user_id: bob.user_id.clone(),
-            shares: Some(Shares {
-                symbol: SYMBOL.to_owned(),
-                quantity: 1_000,
-            }),
-        };
-        admin.funds().issue_shares(request).await.unwrap();
+        issue(&admin, &bob, SYMBOL, 1_000).await;
         Self {
             channel,
             admin,

@@ -33,6 +33,27 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// A service, as the contract says.
+pub struct Listed {
+    pub name: String,
+    /// Whether it has a group.
+    pub consumes: bool,
+}
+
+/// All services, in the order the binary has them.
+pub fn services() -> Vec<Listed> {
+    let printed = command(&["schema", "services"]).output().unwrap();
+    assert!(printed.status.success(), "{}", complaint(&printed));
+    let text = String::from_utf8(printed.stdout).unwrap();
+    let entries = text.split("\n  - name: ").skip(1);
+    entries
+        .map(|entry| Listed {
+            name: entry.lines().next().unwrap().to_owned(),
+            consumes: entry.contains("\n    consumes:"),
+        })
+        .collect()
+}
+
 /// What was printed where people look for errors.
 pub fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -4,16 +4,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use outcry_contracts::funds::v1::GetBalancesRequest;
 use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
+use outcry_contracts::funds::v1::{GetBalancesRequest, IssueSharesRequest};
 use outcry_contracts::ledger::v1::ledger_service_client::LedgerServiceClient;
 use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
+use outcry_contracts::orders::v1::{
+    Order, OrderTerms, OrderType, PlaceOrderRequest, RejectReason, Side, TimeInForce,
+};
 use outcry_contracts::payments::v1::payment_service_client::PaymentServiceClient;
+use outcry_contracts::payments::v1::{CreatePaymentRequest, GetPaymentRequest, PaymentStatus};
 use outcry_contracts::portfolio::v1::portfolio_service_client::PortfolioServiceClient;
 use outcry_contracts::reports::v1::report_service_client::ReportServiceClient;
 use outcry_contracts::trades::v1::trade_service_client::TradeServiceClient;
 use outcry_contracts::types::v1::asset_amount::Asset;
-use outcry_contracts::types::v1::{AssetAmount, Money};
+use outcry_contracts::types::v1::{AssetAmount, Money, Shares};
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_contracts::users::v1::{LoginRequest, RegisterRequest};
 use outcry_events::Amount;
@@ -92,6 +96,68 @@ pub async fn arrives<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) ->
         assert!(Instant::now() < end, "{what} did not arrive");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Pays cash in, until the provider has it.
+pub async fn deposit(person: &Person, units: &str) {
+    let request = CreatePaymentRequest {
+        request_id: fresh(),
+        amount: money(units),
+    };
+    let created = person.payments().create_payment(request).await.unwrap();
+    let payment_id = created.into_inner().payment.unwrap().payment_id;
+    arrives("the payment", async || {
+        let payment_id = payment_id.clone();
+        let shown = person
+            .payments()
+            .get_payment(GetPaymentRequest { payment_id })
+            .await
+            .unwrap();
+        let status = shown.into_inner().payment.unwrap().status();
+        (status == PaymentStatus::Success).then_some(())
+    })
+    .await;
+}
+
+/// Gives somebody shares, as an administrator may.
+pub async fn issue(admin: &Person, to: &Person, symbol: &str, quantity: i64) {
+    let request = IssueSharesRequest {
+        request_id: fresh(),
+        user_id: to.user_id.clone(),
+        shares: Some(Shares {
+            symbol: symbol.to_owned(),
+            quantity,
+        }),
+    };
+    admin.funds().issue_shares(request).await.unwrap();
+}
+
+/// A limit order that rests until it is cancelled.
+pub fn limit(symbol: &str, side: Side, quantity: i64, price: &str) -> OrderTerms {
+    OrderTerms {
+        symbol: symbol.to_owned(),
+        side: side.into(),
+        r#type: OrderType::Limit.into(),
+        quantity,
+        limit_price: money(price),
+        time_in_force: TimeInForce::Gtc.into(),
+        ..OrderTerms::default()
+    }
+}
+
+/// Places an order, again while the account is still being opened.
+pub async fn place(person: &Person, terms: OrderTerms) -> Order {
+    arrives("an open account", async || {
+        let request = PlaceOrderRequest {
+            request_id: fresh(),
+            client_order_id: String::new(),
+            terms: Some(terms.clone()),
+        };
+        let placed = person.orders().place_order(request).await.unwrap();
+        let order = placed.into_inner().order.unwrap();
+        (order.reject_reason() != RejectReason::AccountNotReady).then_some(order)
+    })
+    .await
 }
 
 /// Cash of an amount; none where it is of shares.

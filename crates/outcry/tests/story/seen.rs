@@ -8,14 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use outcry_contracts::funds::v1::IssueSharesRequest;
 use outcry_contracts::orders::v1::{
-    GetOrderRequest, Order, OrderStatus, OrderTerms, OrderType, PlaceOrderRequest, RejectReason,
-    Side, TimeInForce,
+    GetOrderRequest, Order, OrderStatus, PlaceOrderRequest, RejectReason, Side,
 };
-use outcry_contracts::payments::v1::CreatePaymentRequest;
 use outcry_contracts::portfolio::v1::ListPositionsRequest;
-use outcry_contracts::types::v1::Shares;
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_contracts::users::v1::{GetMeRequest, LoginRequest};
 use serde_json::Value;
@@ -27,7 +23,7 @@ use super::cluster::free_ports;
 use super::collector::{Collector, Seen, Trace};
 use super::distributed::turn;
 use super::outcry::Outcry;
-use super::person::{Person, arrives, connect, fresh, money};
+use super::person::{Person, arrives, connect, deposit, fresh, issue, limit};
 
 /// What is traded.
 const SYMBOL: &str = "AAPL";
@@ -67,25 +63,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-fn limit(side: Side) -> OrderTerms {
-    OrderTerms {
-        symbol: SYMBOL.to_owned(),
-        side: side.into(),
-        r#type: OrderType::Limit.into(),
-        quantity: 10,
-        limit_price: money("100"),
-        time_in_force: TimeInForce::Gtc.into(),
-        ..OrderTerms::default()
-    }
-}
-
 /// Places an order, again while the account is still being opened; with a trace of the client's own or none.
 async fn place(person: &Person, side: Side, traceparent: Option<&str>) -> Order {
     arrives("an open account", async || {
         let mut request = Request::new(PlaceOrderRequest {
             request_id: fresh(),
             client_order_id: String::new(),
-            terms: Some(limit(side)),
+            terms: Some(limit(SYMBOL, side, 10, "100")),
         });
         if let Some(traceparent) = traceparent {
             let metadata = request.metadata_mut();
@@ -114,22 +98,10 @@ async fn ada_buys_from_bob(channel: &Channel, data: &Path) {
     let admin = Person::administrator(channel, data).await;
     let ada = Person::register(channel, ADA.0, ADA.1, ADA.2).await;
     let bob = Person::register(channel, BOB.0, BOB.1, BOB.2).await;
-    let request = CreatePaymentRequest {
-        request_id: fresh(),
-        amount: money("5000"),
-    };
-    ada.payments().create_payment(request).await.unwrap();
+    deposit(&ada, "5000").await;
     ada.has_cash("5000", "0").await;
     bob.has_cash("0", "0").await;
-    let request = IssueSharesRequest {
-        request_id: fresh(),
-        user_id: bob.user_id.clone(),
-        shares: Some(Shares {
-            symbol: SYMBOL.to_owned(),
-            quantity: 10,
-        }),
-    };
-    admin.funds().issue_shares(request).await.unwrap();
+    issue(&admin, &bob, SYMBOL, 10).await;
     let sells = place(&bob, Side::Sell, None).await;
     let traceparent = format!("00-{ADAS_TRACE}-{ADAS_SPAN}-01");
     let buys = place(&ada, Side::Buy, Some(&traceparent)).await;

@@ -5,14 +5,12 @@ use outcry_contracts::operations::v1::{
     ReplicaState, RunAuditRequest, WatchAuditRequest, WatchStatusRequest,
 };
 
-use super::outcry::Outcry;
+use super::outcry::{Outcry, services};
 use super::person::{Followed, Person, connect};
-
-/// Services of a platform.
-const SERVICES: usize = 10;
 
 #[tokio::test]
 async fn an_administrator_sees_every_service_and_what_the_audit_finds() {
+    let services = services();
     let mut outcry = Outcry::new();
     outcry.up();
     let channel = connect(&outcry.data()).await;
@@ -26,14 +24,16 @@ async fn an_administrator_sees_every_service_and_what_the_audit_finds() {
             pictures.last().is_some_and(|picture| {
                 let replicas = picture.services.iter().flat_map(|one| &one.replicas);
                 let ready = replicas.filter(|one| one.state() == ReplicaState::Ready);
-                ready.count() == SERVICES
+                ready.count() == services.len()
             })
         })
         .await;
     let picture = seen.last().unwrap();
-    assert_eq!(picture.services.len(), SERVICES);
+    assert_eq!(picture.services.len(), services.len());
     let with_groups = picture.services.iter().filter(|one| !one.groups.is_empty());
-    assert_eq!(with_groups.count(), 8, "{:?}", picture.services);
+    let consumers = services.iter().filter(|service| service.consumes);
+    let consumers = consumers.count();
+    assert_eq!(with_groups.count(), consumers, "{:?}", picture.services);
     drop(pictures);
 
     let audit = status.watch_audit(WatchAuditRequest {}).await.unwrap();

@@ -155,7 +155,8 @@ fn the_contract_lists_every_event_with_publisher_version_and_consumers() {
             .filter(|event| event["origin"] == origin)
             .count()
     };
-    assert_eq!((of("record"), of("extension")), (28, 4));
+    assert_eq!(of("record"), 28);
+    assert_eq!(of("extension"), newest.len() - 28);
     let [older] = older.as_slice() else {
         panic!("{older:#?}")
     };
