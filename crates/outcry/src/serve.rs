@@ -95,7 +95,10 @@ pub async fn run(serve: Serve, out: Output) -> anyhow::Result<()> {
     };
     let start = Box::pin(Platform::start(ground, &names, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
-        out.news("stopped before it was there", &json!({ "state": "stopped" }));
+        out.news(
+            "stopped before it was there",
+            &json!({ "state": "stopped" }),
+        );
         return Ok(());
     };
     out.news(

@@ -55,7 +55,10 @@ pub async fn run_platform(up: Up, out: Output) -> anyhow::Result<()> {
     };
     let start = Box::pin(Platform::start(ground, &NAMES, broker, doors));
     let Some(mut platform) = signal.unless_received(start).await? else {
-        out.news("stopped before it was there", &json!({ "state": "stopped" }));
+        out.news(
+            "stopped before it was there",
+            &json!({ "state": "stopped" }),
+        );
         return Ok(());
     };
     folder.set_address(&address)?;
