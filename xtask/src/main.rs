@@ -120,7 +120,7 @@ fn test() -> Result<(), String> {
         eprintln!("xtask: tests with a browser were NOT run: {why}");
     }
     if let Some(why) = no_namespaces {
-        eprintln!("xtask: the chart's processes were NOT run: {why}");
+        eprintln!("xtask: the chart's processes and the documents' commands were NOT run: {why}");
     }
     Ok(())
 }

@@ -199,9 +199,15 @@ impl Directory {
         self.inner.network.credentials()
     }
 
-    /// Makes calls of services of this process fail on purpose from now on, in place of what was injected before.
+    /// Makes calls of services of this process, and events that they consume, fail on purpose from now on, in place of
+    /// what was injected before.
     pub fn inject(&self, faults: Faults) {
         self.inner.faults.replace(faults);
+    }
+
+    /// Whether a service of this process is to refuse an event of a topic on purpose.
+    pub fn refuses(&self, service: &str, topic: &str) -> bool {
+        self.inner.faults.refuses(service, topic)
     }
 
     /// A channel on which `caller` calls `target`: in this process when it runs here, else over the

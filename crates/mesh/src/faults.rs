@@ -1,4 +1,5 @@
-//! Failures made on purpose, to see what comes of them: calls that are delayed, or aborted instead of handled.
+//! Failures made on purpose, to see what comes of them: calls that are delayed, or aborted instead of handled, and
+//! events that their consumer refuses.
 //!
 //! They are compiled in and off until [injected](crate::Directory::inject); a process in production refuses to
 //! start with any.
@@ -40,6 +41,10 @@ pub struct Fault {
     /// Only calls whose metadata has this text under [`FAULT`] are meant. When absent, all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// Topic of events that the service refuses to consume, in place of calls: they are parked as dead letters,
+    /// and wait until the fault is gone and somebody redrives them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
 }
 
 fn all() -> u8 {
@@ -99,6 +104,15 @@ pub enum FaultError {
         /// How long.
         delay_ms: u64,
     },
+    /// An event is refused or not, and by a service.
+    #[error(
+        "the fault at `{0}` refuses an event: `at` must be the service that consumes it, without `delay_ms`, `abort` and \
+         `only`"
+    )]
+    NotForEvents(String),
+    /// No event has that topic.
+    #[error("there is no event `{0}` to refuse; `outcry schema list` shows those there are")]
+    NoEvent(String),
     /// No call comes by there.
     #[error("there is no method or service `{0}` where a fault could happen")]
     Nowhere(String),
@@ -121,8 +135,11 @@ impl Faults {
         }
         for fault in &faults {
             fault.check()?;
-            let somewhere = services.contains(&fault.at.as_str())
-                || rules.iter().any(|(path, _)| fault.happens_on(path));
+            let is_service = services.contains(&fault.at.as_str());
+            if fault.event.is_some() && !is_service {
+                return Err(FaultError::NotForEvents(fault.at.clone()));
+            }
+            let somewhere = is_service || rules.iter().any(|(path, _)| fault.happens_on(path));
             if !somewhere {
                 return Err(FaultError::Nowhere(fault.at.clone()));
             }
@@ -143,7 +160,8 @@ impl Faults {
             return None;
         }
         let asked = headers.get(FAULT).map(|name| name.as_bytes());
-        let fault = self.faults.iter().find(|fault| {
+        let mut of_calls = self.faults.iter().filter(|fault| fault.event.is_none());
+        let fault = of_calls.find(|fault| {
             let here = fault.at == service || fault.happens_on(path);
             let meant = fault.only.as_ref().map(String::as_bytes);
             here && (meant.is_none() || meant == asked) && dice() < fault.percent
@@ -151,6 +169,14 @@ impl Faults {
         Some(Strike {
             delay: Duration::from_millis(fault.delay_ms),
             abort: fault.abort.map(|code| code.0),
+        })
+    }
+
+    /// Whether the consumer of a service refuses an event of a topic. A dice shows 0 to 99.
+    fn refuses(&self, service: &str, topic: &str, mut dice: impl FnMut() -> u8) -> bool {
+        self.faults.iter().any(|fault| {
+            let meant = fault.event.as_deref() == Some(topic) && fault.at == service;
+            meant && dice() < fault.percent
         })
     }
 }
@@ -161,6 +187,18 @@ impl Fault {
         if self.percent == 0 || self.percent > 100 {
             let percent = self.percent;
             return Err(FaultError::Percent { at, percent });
+        }
+        if let Some(event) = &self.event {
+            if self.delay_ms != 0 || self.abort.is_some() || self.only.is_some() {
+                return Err(FaultError::NotForEvents(at));
+            }
+            if !outcry_contracts::EVENTS
+                .iter()
+                .any(|known| known.topic == event)
+            {
+                return Err(FaultError::NoEvent(event.clone()));
+            }
+            return Ok(());
         }
         if self.delay_ms == 0 && self.abort.is_none() {
             return Err(FaultError::Nothing(at));
@@ -215,7 +253,10 @@ impl Injected {
     pub(crate) fn replace(&self, faults: Faults) {
         if !faults.faults.is_empty() {
             let count = faults.faults.len();
-            tracing::warn!(count, "calls of this process are made to fail on purpose");
+            tracing::warn!(
+                count,
+                "calls or events of this process are made to fail on purpose"
+            );
         }
         *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(faults);
     }
@@ -223,6 +264,11 @@ impl Injected {
     pub(crate) fn strike(&self, service: &str, path: &str, headers: &HeaderMap) -> Option<Strike> {
         let faults = self.faults.read().unwrap_or_else(PoisonError::into_inner);
         faults.strike(service, path, headers, || fastrand::u8(0..100))
+    }
+
+    pub(crate) fn refuses(&self, service: &str, topic: &str) -> bool {
+        let faults = self.faults.read().unwrap_or_else(PoisonError::into_inner);
+        faults.refuses(service, topic, || fastrand::u8(0..100))
     }
 }
 
@@ -247,6 +293,7 @@ mod tests {
             delay_ms: 10,
             abort: None,
             only: None,
+            event: None,
         }
     }
 
@@ -282,6 +329,43 @@ mod tests {
         let many = vec![fault("orders"); FAULTS_MAX + 1];
         let refused = Faults::new(many, &rules(), &["orders"]).unwrap_err();
         assert_eq!(refused, FaultError::TooMany(FAULTS_MAX + 1));
+    }
+
+    #[test]
+    fn an_event_is_refused_by_the_service_meant_and_calls_do_not_notice() {
+        let refusal = Fault {
+            delay_ms: 0,
+            event: Some("order.filled".to_owned()),
+            ..fault("orders")
+        };
+        let faults = checked(refusal.clone()).unwrap();
+        assert!(faults.refuses("orders", "order.filled", || 99));
+        assert!(!faults.refuses("orders", "order.created", || 0));
+        assert!(!faults.refuses("funds", "order.filled", || 0));
+        let none = HeaderMap::new();
+        assert!(faults.strike("orders", PLACE, &none, || 0).is_none());
+        let seldom = Fault {
+            percent: 10,
+            ..refusal.clone()
+        };
+        let faults = checked(seldom).unwrap();
+        assert!(faults.refuses("orders", "order.filled", || 9));
+        assert!(!faults.refuses("orders", "order.filled", || 10));
+
+        let with = |change: fn(&mut Fault)| {
+            let mut fault = refusal.clone();
+            change(&mut fault);
+            checked(fault).unwrap_err()
+        };
+        let misused = |at: &str| FaultError::NotForEvents(at.to_owned());
+        assert_eq!(with(|fault| fault.delay_ms = 1), misused("orders"));
+        let code = |fault: &mut Fault| fault.abort = Some(AbortCode(Code::Internal));
+        assert_eq!(with(code), misused("orders"));
+        let only = |fault: &mut Fault| fault.only = Some("drill".to_owned());
+        assert_eq!(with(only), misused("orders"));
+        assert_eq!(with(|fault| fault.at = PLACE.to_owned()), misused(PLACE));
+        let unknown = with(|fault| fault.event = Some("order.filed".to_owned()));
+        assert_eq!(unknown, FaultError::NoEvent("order.filed".to_owned()));
     }
 
     #[test]

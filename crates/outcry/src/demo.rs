@@ -153,8 +153,13 @@ pub fn hints(address: &str, up: &Up, config: &Config) -> String {
         Some(_) => format!(" --data {}", config.data.display()),
         None => String::new(),
     };
+    let console = match config.gateway.console {
+        true => format!("console            {address}/\n"),
+        false => String::new(),
+    };
     format!(
         "\n\
+         {console}\
          gRPC and gRPC-Web  {address}\n\
          health             {address}/healthz\n\
          signing keys       {address}/.well-known/jwks.json\n\

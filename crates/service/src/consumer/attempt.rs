@@ -18,6 +18,10 @@ const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries in a row when others change the same things: each sees the newer state, so a few do.
 const CONFLICT_ROUNDS: u32 = 8;
 
+/// Why an event is parked that was to be refused.
+const REFUSED_ON_PURPOSE: &str =
+    "refused on purpose; the configuration has the faults under mesh.faults";
+
 /// How a try ended without trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -94,6 +98,9 @@ impl Consumer {
 
     /// The reaction itself: bounded in time, and its panics are faults.
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Trouble> {
+        if self.ctx.directory.refuses(self.ctx.service, event.topic()) {
+            return Err(Trouble::Park(REFUSED_ON_PURPOSE.to_owned()));
+        }
         let reacting = AssertUnwindSafe(self.reaction.react(event)).catch_unwind();
         match tokio::time::timeout(REACTION_TIMEOUT, reacting).await {
             Err(_) => Err(Trouble::Retry(format!(
