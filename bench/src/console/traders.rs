@@ -39,7 +39,10 @@ const CASH: i64 = 1_000_000;
 const SHARES: i64 = 1_000_000;
 
 /// Events of an order that is placed and taken back, about: a first guess, mended by what is counted.
-const EVENTS_OF_ORDER: f64 = 7.0;
+const EVENTS_OF_ORDER: f64 = 8.0;
+
+/// By how much the pace may differ from the guess: more would only drown a platform that cannot keep up.
+const MENDED_MAX: f64 = 1.5;
 
 /// One order of so many is at the price where both meet, and is traded.
 const MEETS_EVERY: u64 = 10;
@@ -96,12 +99,13 @@ impl Traders {
         let mut tasks = JoinSet::new();
         tasks.spawn(count(admin.clone(), Arc::clone(&counted)));
         let orders = f64::from(events) / EVENTS_OF_ORDER / f64::from(PEOPLE);
-        let pause: Pause = Arc::new(AtomicU64::new((1e9 / orders) as u64));
+        let guess = 1e9 / orders;
+        let pause: Pause = Arc::new(AtomicU64::new(guess as u64));
         for number in 0..PEOPLE {
             let person = come(platform.connect().await?, &admin, number).await?;
             tasks.spawn(trade(person, number, Arc::clone(&pause)));
         }
-        tasks.spawn(mend(pause, Arc::clone(&counted), f64::from(events)));
+        tasks.spawn(mend(pause, guess, Arc::clone(&counted), f64::from(events)));
         Ok(Self { tasks, counted })
     }
 
@@ -252,7 +256,7 @@ async fn count(admin: Signed, counted: Arc<AtomicU64>) {
 }
 
 /// Makes the pause shorter while too few events flow, and longer while there are too many.
-async fn mend(pause: Pause, counted: Arc<AtomicU64>, wanted: f64) {
+async fn mend(pause: Pause, guess: f64, counted: Arc<AtomicU64>, wanted: f64) {
     let mut ticks = tokio::time::interval(MENDED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -264,7 +268,10 @@ async fn mend(pause: Pause, counted: Arc<AtomicU64>, wanted: f64) {
         let change = ((now - before) as f64 / wanted).clamp(0.9, 1.1);
         before = now;
         let longer = pause.load(Ordering::Relaxed) as f64 * change;
-        pause.store(longer.clamp(1e6, 1e9) as u64, Ordering::Relaxed);
+        pause.store(
+            longer.clamp(guess / MENDED_MAX, guess * MENDED_MAX) as u64,
+            Ordering::Relaxed,
+        );
     }
 }
 

@@ -147,7 +147,10 @@ export class Audit {
         calls.call(`${LEDGER}/VerifyJournal`),
       ]);
       if (signal.aborted) return;
-      const rows = [["Books and custody", compared(books)], ["Journal", verified(journal)]];
+      const rows = [
+        ["Books and custody", compared(books)],
+        ["Journal", verified(journal)],
+      ];
       this.#ledger.replaceChildren(
         ...rows.map(([name, value]) =>
           element("div", {}, element("dt", {}, name), element("dd", {}, value)),
@@ -171,7 +174,8 @@ function compared({ accounts = "0", differences = [] }) {
   const all = `${amount(accounts, "account")} compared`;
   if (differences.length === 0) return `${all}: no difference`;
   const first = differences.slice(0, DIFFERENCES_MAX).map(({ account }) => account);
-  const named = first.length < differences.length ? `such as ${first.join(", ")}` : first.join(", ");
+  const named =
+    first.length < differences.length ? `such as ${first.join(", ")}` : first.join(", ");
   return [
     `${all}, ${count(differences.length)} differ. While events are under way that is no fault.`,
     element("details", {}, element("summary", {}, "Which"), element("code", {}, named)),

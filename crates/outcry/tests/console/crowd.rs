@@ -19,18 +19,20 @@ use super::person::{Person, arrives, connect, fresh, money};
 /// What is traded.
 const SYMBOLS: [&str; 2] = ["GOOG", "MSFT"];
 
-/// The price in the middle, in cents, and how far it moves to either side.
+/// The price in the middle, in cents.
 const MIDDLE: f64 = 10_000.0;
-const SWING: f64 = 80.0;
+
+/// How it moves: waves, each with its height in cents and its length in steps.
+const WAVES: [(f64, f64); 3] = [(30.0, 41.0), (17.0, 13.7), (8.0, 5.3)];
 
 /// Steps before anybody looks, without a pause, so that there is a book and a past.
-const STEPS_BEFORE: u32 = 60;
+const STEPS_BEFORE: u32 = 90;
 
 /// Between two steps afterwards.
 const PAUSE: Duration = Duration::from_millis(400);
 
 /// Orders somebody leaves in a book; then the oldest is cancelled.
-const RESTING_MAX: usize = 14;
+const RESTING_MAX: usize = 22;
 
 /// What both begin with.
 const CASH: &str = "1000000";
@@ -81,7 +83,8 @@ impl Drop for Crowd {
 /// One order, now of the one and now of the other.
 async fn step(traders: &mut [Trader; 2], number: u32) {
     let symbol = SYMBOLS[(number / 2) as usize % SYMBOLS.len()];
-    let middle = MIDDLE + SWING * (f64::from(number) / 40.0).sin();
+    let waves = WAVES.map(|(height, length)| height * (f64::from(number) / length).sin());
+    let middle = MIDDLE + waves.iter().sum::<f64>();
     // Mostly a little away from the middle, every third time across it.
     let away = [3.0, 9.0, -4.0, 5.0, 14.0, -6.0, 7.0][number as usize % 7];
     let trader = &mut traders[number as usize % 2];

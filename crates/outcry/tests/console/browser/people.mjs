@@ -56,7 +56,11 @@ export async function until(page, what, holds, given) {
 export async function trades(page) {
   for (const name of ["Offers", "Bids"])
     await page.getByRole("table", { name }).getByRole("cell", { name: /^\d/ }).first().waitFor();
-  await page.getByRole("table", { name: "Matches, newest first" }).getByRole("cell").first().waitFor();
+  await page
+    .getByRole("table", { name: "Matches, newest first" })
+    .getByRole("cell")
+    .first()
+    .waitFor();
   await page.getByRole("img", { name: /candle/i }).waitFor();
 }
 

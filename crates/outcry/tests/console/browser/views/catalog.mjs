@@ -17,7 +17,8 @@ test("the contract is searched, and tells fields, publisher and consumers of an 
     const type = page.getByRole("region", { name: "trade.executed", exact: true });
     await type.getByRole("cell", { name: "lastPrice" }).first().waitFor();
     const told = await type.innerText();
-    for (const word of [/Published by\s+trades/, /Consumed by\s+funds/, /notifications/]) assert.match(told, word);
+    for (const word of [/Published by\s+trades/, /Consumed by\s+funds/, /notifications/])
+      assert.match(told, word);
     await visited.standsStill();
     await visited.fits();
   }));

@@ -15,7 +15,11 @@ test("health tells of every service, and the audit is run to its end", () =>
       await replicas.getByRole("row").filter({ hasText: service }).first().waitFor();
     await replicas.getByText("ready").first().waitFor();
     await page.getByRole("region", { name: "Calls" }).getByText("orders").first().waitFor();
-    await page.getByRole("region", { name: "Health" }).getByText(/parked|All is well/).first().waitFor();
+    await page
+      .getByRole("region", { name: "Health" })
+      .getByText(/parked|All is well/)
+      .first()
+      .waitFor();
     await visited.standsStill();
 
     const invariants = page.getByRole("region", { name: "Invariants" }).first();

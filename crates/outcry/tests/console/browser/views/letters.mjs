@@ -38,7 +38,10 @@ test("an administrator finds a dead letter, reads it, redrives it and gives it u
     assert.equal(await done.getByRole("cell", { name: "redrive" }).count(), 0);
     await letter.getByRole("button", { name: "Redrive", exact: true }).click();
     await redrive.getByRole("button", { name: "Redrive 1 event" }).click();
-    await done.getByRole("cell", { name: /redrive/ }).first().waitFor();
+    await done
+      .getByRole("cell", { name: /redrive/ })
+      .first()
+      .waitFor();
     await parkedAgain(page, letters);
 
     await topics.click();

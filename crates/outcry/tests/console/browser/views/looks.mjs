@@ -44,10 +44,10 @@ const VIEWS = [
   ],
 ];
 
-for (const [words, options] of [
-  ["in light colours", { colorScheme: "light" }],
-  ["in dark colours", { colorScheme: "dark" }],
-  ["on a phone", { viewport: PHONE, hasTouch: true, isMobile: true }],
+for (const [words, name, options] of [
+  ["in light colours", "light", { colorScheme: "light" }],
+  ["in dark colours", "dark", { colorScheme: "dark" }],
+  ["on a phone", "phone", { viewport: PHONE, hasTouch: true, isMobile: true }],
 ])
   for (const [person, views] of VIEWS)
     test(`${Object.keys(views).join(", ")} fit and can be used by everybody ${words}`, () =>
@@ -63,7 +63,7 @@ for (const [words, options] of [
           await ready(page);
           await accessible(page, `${view} ${words}`);
           await visited.fits();
-          await picture(page, `${view} ${words}`.toLowerCase().replaceAll(" ", "-"));
+          await picture(page, `${view.toLowerCase().replace(" ", "-")}-${name}`);
         }
         if (person === CUSTOMER) {
           await page.getByRole("link", { name: /^buy/ }).first().click();

@@ -16,7 +16,9 @@ test("the map shows services and topics, events on their way, and rates as servi
   visit({}, async (page, visited) => {
     await signIn(page, ADMINISTRATOR);
     await go(page, "Map");
-    await page.getByRole("group", { name: /^\d+ services, \d+ topics, \d+ consumer groups$/ }).waitFor();
+    await page
+      .getByRole("group", { name: /^\d+ services, \d+ topics, \d+ consumer groups$/ })
+      .waitFor();
     await until(page, "events fly", () => document.querySelector(".map .flying"));
     await until(page, "topics are counted", numbered, "^\\d+$");
     await until(page, "services tell their rates", numbered, "/s");

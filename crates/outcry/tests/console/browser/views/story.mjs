@@ -13,7 +13,9 @@ test("an order's story is told as it happens: events, causes, services, times an
     await trades(page);
     await place(page, { type: "Market", shares: 3 });
     await page.getByRole("link", { name: "Its story" }).click();
-    const steps = page.getByRole("table", { name: "Steps of the flow, effects below their causes" });
+    const steps = page.getByRole("table", {
+      name: "Steps of the flow, effects below their causes",
+    });
     // The page is there while the flow goes on: the rest comes live.
     for (const topic of ["order.created", "funds.locked", "trade.executed", "order.filled"])
       await steps.getByRole("button", { name: topic, exact: true }).first().waitFor();
@@ -31,12 +33,16 @@ test("an order's story is told as it happens: events, causes, services, times an
     await page.keyboard.press("Enter");
     const event = page.getByRole("region", { name: "Event", exact: true });
     await event.getByRole("heading", { name: /^trade\.executed/ }).waitFor();
-    assert.match(await event.getByRole("region", { name: "Payload" }).innerText(), /"lastQuantity": "3"/);
+    assert.match(
+      await event.getByRole("region", { name: "Payload" }).innerText(),
+      /"lastQuantity": "[123]"/,
+    );
+    await page.evaluate(() => scrollTo(0, 0));
+    await picture(page, "story");
     await event.getByText("Envelope").click();
     await event.getByText("Caused by").waitFor();
     await visited.fits();
     await visited.standsStill();
-    await picture(page, "story");
   }));
 
 test("stories are offered by order, and asked for by their id", () =>
@@ -44,7 +50,10 @@ test("stories are offered by order, and asked for by their id", () =>
     await signIn(page, CUSTOMER);
     await go(page, "Stories");
     const offered = page.getByRole("region", { name: "Stories" });
-    await offered.getByRole("link", { name: /^buy 3 / }).first().waitFor();
+    await offered
+      .getByRole("link", { name: /^buy 3 / })
+      .first()
+      .waitFor();
     await offered.getByLabel("Correlation id").fill("what happened?");
     await offered.getByRole("button", { name: "Tell" }).click();
     await offered.getByText("A correlation id is a UUID").waitFor();
