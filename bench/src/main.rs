@@ -5,9 +5,11 @@
 //! - [`arrivals`]: when events arrive
 //! - [`relay`]: relays as processes of their own
 //! - [`mesh`]: calls between services, next to bare tonic
+//! - [`console`]: the console in a browser, while events flow
 //! - [`percentile`]: order statistics
 
 mod arrivals;
+mod console;
 mod load;
 mod mesh;
 mod outbox;
@@ -35,6 +37,9 @@ enum Measurement {
     Relay,
     /// Calls over the mesh next to calls over bare tonic, rig by rig; fails when a target is missed
     Mesh(mesh::Arguments),
+    /// The console in a browser while events flow: bytes and time of a first visit, and memory over
+    /// minutes; fails when a target is missed
+    Console(console::Arguments),
     /// A process of a measurement of the mesh that is going on
     #[command(hide = true)]
     MeshProcess(mesh::ProcessArguments),
@@ -46,6 +51,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
         Measurement::Relay => relay::run().await.map(|()| ExitCode::SUCCESS),
         Measurement::Mesh(arguments) => mesh::measure(&arguments).await,
+        Measurement::Console(arguments) => console::measure(&arguments).await,
         Measurement::MeshProcess(arguments) => mesh::run_process(&arguments)
             .await
             .map(|()| ExitCode::SUCCESS),

@@ -54,11 +54,16 @@ export async function accountView(main, context) {
     const { instruments = [] } = await calls.call(`${TRADES}/ListInstruments`);
     if (signal.aborted || instruments.length === 0) return;
     ticket.replaceWith(
-      panel("Order", { id: "order" }, new Ticket(context, instruments, instruments[0].symbol).node),
+      panel("Order", { id: "order" }, new Ticket(context, instruments, first(instruments)).node),
     );
   } catch (error) {
     ticket.append(problem(error));
   }
+}
+
+/** The symbol that an order is begun for: one that trades, where there is one. */
+function first(instruments) {
+  return (instruments.find(({ referencePrice }) => referencePrice) ?? instruments[0]).symbol;
 }
 
 /** Balances are asked for again whenever an event or an order says that something has moved. */

@@ -11,6 +11,9 @@ import { amount, count, date, span } from "./words.js";
 const STATUS = "outcry.operations.v1.StatusService";
 const LEDGER = "outcry.ledger.v1.LedgerService";
 
+/** Accounts that are named when the books and the custody differ. */
+const DIFFERENCES_MAX = 10;
+
 const VERDICTS = {
   unknown: ["No audit has run since the gateway started.", "dim"],
   holds: ["Every invariant holds.", "good"],
@@ -144,7 +147,10 @@ export class Audit {
         calls.call(`${LEDGER}/VerifyJournal`),
       ]);
       if (signal.aborted) return;
-      const rows = [["Books and custody", compared(books)], ["Journal", verified(journal)]];
+      const rows = [
+        ["Books and custody", compared(books)],
+        ["Journal", verified(journal)],
+      ];
       this.#ledger.replaceChildren(
         ...rows.map(([name, value]) =>
           element("div", {}, element("dt", {}, name), element("dd", {}, value)),
@@ -167,8 +173,13 @@ function told({ events = "0", startedAt, endedAt }) {
 function compared({ accounts = "0", differences = [] }) {
   const all = `${amount(accounts, "account")} compared`;
   if (differences.length === 0) return `${all}: no difference`;
-  const first = differences.map(({ account, asset }) => `${account} (${asset})`).join(", ");
-  return `${all}: ${first} differ; while events are under way that is no fault`;
+  const first = differences.slice(0, DIFFERENCES_MAX).map(({ account }) => account);
+  const named =
+    first.length < differences.length ? `such as ${first.join(", ")}` : first.join(", ");
+  return [
+    `${all}, ${count(differences.length)} differ. While events are under way that is no fault.`,
+    element("details", {}, element("summary", {}, "Which"), element("code", {}, named)),
+  ];
 }
 
 function verified({ intact, transactions = "0", firstBroken = "0", problem: why = "" }) {

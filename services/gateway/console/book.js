@@ -53,15 +53,17 @@ function merge(side, levels = []) {
 export class BookView {
   #book;
   #picked;
-  #asks = ladder("Offers", "asks");
-  #bids = ladder("Bids", "bids");
+  #asks;
+  #bids;
   #middle = element("div.middle");
   /** Asks for a drawing before the next frame. */
   changed = perFrame(() => this.#draw(), DRAWN_EVERY);
 
-  /** @param picked is given the price and the side of a level that somebody picks */
+  /** @param picked is given the price and the side of a level that somebody picks; without it, nobody can */
   constructor(picked) {
     this.#picked = picked;
+    this.#asks = ladder("Offers", "asks", picked);
+    this.#bids = ladder("Bids", "bids", picked);
     this.node = element("div.book", {}, this.#asks.node, this.#middle, this.#bids.node);
   }
 
@@ -98,7 +100,7 @@ export class BookView {
       row.size.textContent = text[1];
       row.total.textContent = text[2];
       row.price.hidden = !level;
-      row.price.onclick = level ? () => this.#picked?.(level.price, taking) : null;
+      row.price.onclick = level && this.#picked ? () => this.#picked(level.price, taking) : null;
       row.node.style.setProperty("--depth", level ? `${(level.total / most) * 100}%` : "0%");
     });
   }
@@ -110,9 +112,11 @@ function totals(levels) {
   return levels.map((level) => ({ ...level, total: (total += level.quantity) }));
 }
 
-function ladder(caption, side) {
+function ladder(caption, side, picked) {
   const rows = Array.from({ length: DEPTH }, () => {
-    const price = element("button.level", { type: "button", title: "Use this price" });
+    const price = picked
+      ? element("button.level", { type: "button", title: "Use this price" })
+      : element("span.level");
     const [size, total] = [element("td"), element("td.quiet")];
     return { price, size, total, node: element("tr", {}, element("td", {}, price), size, total) };
   });

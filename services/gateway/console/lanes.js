@@ -55,6 +55,12 @@ export function lanes(found, picked) {
       step.command
         ? drawing("rect.mark", { x: cx - 6.5, y: cy - 6.5, width: 13, height: 13, rx: 3 })
         : drawing("circle.mark", { cx, cy, r: 7 }),
+    );
+  });
+  // Dots have names of their own, which say more.
+  const words = order.flatMap(({ step, place }) => {
+    const [cx, cy] = [x.get(place), y(step.service)];
+    return [
       drawing(
         "text.took",
         { x: cx, y: cy - 13, "text-anchor": "middle" },
@@ -65,7 +71,7 @@ export function lanes(found, picked) {
         { x: cx, y: cy + 21, "text-anchor": "middle" },
         step.event.eventType.split(".")[1] ?? "command",
       ),
-    );
+    ];
   });
   const svg = drawing(
     "svg",
@@ -78,6 +84,7 @@ export function lanes(found, picked) {
     },
     rows,
     lines,
+    drawing("g", { "aria-hidden": "true" }, words),
     dots,
   );
   return element(

@@ -5,7 +5,7 @@ import { ask, field, Unfit } from "./form.js";
 import { coloured } from "./inspector.js";
 import { confirmDone, problem } from "./problem.js";
 import { Table } from "./table.js";
-import { amount, clock, count, date, shortId } from "./words.js";
+import { amount, clock, count, date, shortId, who } from "./words.js";
 
 const LETTERS = "outcry.operations.v1.DeadLetterService";
 
@@ -32,10 +32,11 @@ class Letters {
   #problem = element("div");
   #more = element("button", { type: "button", hidden: true, onclick: () => this.#add() }, "More");
   #table = letterTable((letter) => this.#inspect(letter));
-  #audit = auditTable();
+  #audit;
 
   constructor(context) {
     this.#context = context;
+    this.#audit = auditTable(context.session.user);
     const inputs = Object.fromEntries(
       ["group", "topic", "key"].map((name) => [
         name,
@@ -319,7 +320,7 @@ function letterTable(picked) {
   });
 }
 
-function auditTable() {
+function auditTable(user) {
   return new Table({
     caption: "Who redrove and discarded what, newest first",
     key: ({ group, position, at, action }) => `${group} ${position} ${at} ${action}`,
@@ -329,7 +330,7 @@ function auditTable() {
       { title: "What", cell: ({ action }) => action },
       { title: "Group", cell: ({ group }) => group },
       { title: "Position", kind: "number", cell: ({ position }) => position },
-      { title: "Who", kind: "quiet code", cell: ({ actor }) => actor },
+      { title: "Who", kind: "quiet", cell: ({ actor }) => who(actor, user) },
       { title: "Why", kind: "wide", cell: ({ reason }) => reason ?? "" },
     ],
   });

@@ -17,6 +17,8 @@ const BOX = 190;
 /** Left edges of publishers, topics and consumers. */
 const COLUMNS = [0, 390, WIDTH - BOX];
 const TOPIC = 190;
+/** From the middle of a box with two lines to the middle of either. */
+const SECOND = 9;
 
 /** Dots that are on their way at once: more would only be a blur. */
 const DOTS_MAX = 60;
@@ -139,9 +141,11 @@ class Drawn {
       nodes.push(...boxed(COLUMNS[0], y, owner, tint(owner)), number);
     }
     for (const [group, y] of groupY) {
-      const number = numberAt(COLUMNS[2], y);
+      // What waits and what is parked needs a line of its own.
+      const number = numberAt(COLUMNS[2], y + SECOND);
       this.#consumers.set(group, number);
-      nodes.push(...boxed(COLUMNS[2], y, group, tint(group.split(/[.:/]/)[0])), number);
+      const colour = tint(group.split(/[.:/]/)[0]);
+      nodes.push(...boxed(COLUMNS[2], y, group, colour, SECOND), number);
     }
     const heads = [
       ["Publish", COLUMNS[0]],
@@ -151,7 +155,8 @@ class Drawn {
     const svg = drawing(
       "svg",
       {
-        viewBox: `0 0 ${WIDTH} ${height}`,
+        // With room for the lines around the outermost boxes.
+        viewBox: `-2 0 ${WIDTH + 4} ${height}`,
         width: WIDTH,
         height,
         role: "group",
@@ -237,10 +242,12 @@ function curve(x1, y1, x2, y2) {
   return `M${x1} ${y1}C${half} ${y1} ${half} ${y2} ${x2} ${y2}`;
 }
 
-function boxed(x, y, text, colour) {
+/** A box with a name in it, and where it is wanted with room for a line below. */
+function boxed(x, y, text, colour, below = 0) {
+  const half = 12 + below;
   return [
-    drawing(`rect.map-service.${colour}`, { x, y: y - 12, width: BOX, height: 24, rx: 6 }),
-    drawing("text.map-name", { x: x + 12, y: y + 4 }, text),
+    drawing(`rect.map-service.${colour}`, { x, y: y - half, width: BOX, height: half * 2, rx: 6 }),
+    drawing("text.map-name", { x: x + 12, y: y + 4 - below }, text),
   ];
 }
 

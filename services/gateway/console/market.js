@@ -45,11 +45,14 @@ export async function marketView(main, context) {
     return;
   }
   lastSeen = instrument.symbol;
+  // The address says what is shown, so that going back leads here; unless somebody has just moved on.
+  if (/^(#\/?(market\/?)?)?$/.test(location.hash))
+    history.replaceState(null, "", `#/market/${instrument.symbol}`);
   document.title = `${instrument.symbol} · Outcry`;
   const ticket = session.is("ROLE_USER") && new Ticket(context, instruments, instrument.symbol);
   const badge = element("span.live");
   const list = watchList(instruments, instrument.symbol);
-  const bookView = new BookView((price, side) => ticket && ticket.use(price, side));
+  const bookView = new BookView(ticket && ((price, side) => ticket.use(price, side)));
   const chart = new Chart();
   const tape = tapeTable();
   main.append(

@@ -95,8 +95,12 @@ function ofProcess({ service, retryBudgets = [], certificate }, where, now) {
  */
 export function flows(picture) {
   const publishers = new Map();
-  for (const { service, publishedPerSecond, unsentEvents = "0", oldestUnsentMs = "0" } of picture
-    .services ?? []) {
+  for (const {
+    service,
+    publishedPerSecond,
+    unsentEvents = "0",
+    oldestUnsentMs = "0",
+  } of picture.services ?? []) {
     const state = Number(oldestUnsentMs) > UNSENT_LONG ? "stuck" : "";
     const waiting = state && unsentEvents !== "0" ? ` · ${count(unsentEvents)} wait` : "";
     publishers.set(service, { text: `${rate(publishedPerSecond)}/s${waiting}`, state });

@@ -8,7 +8,7 @@ import { DRAWN_MAX, lanes } from "./lanes.js";
 import { problem } from "./problem.js";
 import { Table } from "./table.js";
 import { tint } from "./tints.js";
-import { amount, choice, clock, isId, shortId, span } from "./words.js";
+import { amount, choice, clock, isId, shortId, span, who } from "./words.js";
 
 const EVENT_LOG = "outcry.eventlog.v1.EventLogService";
 const ORDERS = "outcry.orders.v1.OrderService";
@@ -108,7 +108,7 @@ async function offered({ calls }) {
   }
 }
 
-function tell(main, { calls, signal }, id, events, types) {
+function tell(main, { calls, session, signal }, id, events, types) {
   const badge = element("span.live");
   const summary = element("p.summary", { role: "status" });
   const scene = element("div.scene");
@@ -137,7 +137,7 @@ function tell(main, { calls, signal }, id, events, types) {
   );
   const draw = perFrame(() => {
     found = steps(events);
-    summary.replaceChildren(...summarised(found));
+    summary.replaceChildren(...summarised(found, session.user));
     scene.replaceChildren(
       found.length > 0 ? lanes(found, pick) : "",
       found.length > DRAWN_MAX
@@ -185,7 +185,7 @@ function tell(main, { calls, signal }, id, events, types) {
   });
 }
 
-function summarised(found) {
+function summarised(found, user) {
   if (found.length === 0)
     return [
       "Nothing of this flow is archived yet, or it is not about you. New events appear here.",
@@ -198,19 +198,12 @@ function summarised(found) {
     element("b", {}, amount(events.length, "event")),
     ` from ${amount(services.length, "service")} in `,
     element("b", {}, span(length)),
-    `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${who(first.actor)}. `,
+    `, begun at ${clock(first.occurredAt, { milliseconds: true })} by ${who(first.actor, user)}. `,
     ...services.flatMap((service) => [
       element(`span.pill.service.${tint(service)}`, {}, service),
       " ",
     ]),
   ];
-}
-
-/** "user:<id>" as people say it. */
-function who(actor) {
-  const [kind, name = ""] = (actor ?? "").split(":");
-  if (!kind) return "nobody named";
-  return kind === "user" ? `user ${shortId(name)}` : `${kind} ${name}`;
 }
 
 function stepTable(types, picked) {

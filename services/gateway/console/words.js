@@ -13,6 +13,14 @@ export function shortId(id) {
   return id && id.length > 12 ? id.slice(-12) : (id ?? "");
 }
 
+/** "user:<id>" as people say it; to that user it is "you". */
+export function who(actor, user) {
+  const [kind, name = ""] = (actor ?? "").split(":");
+  if (kind === "user" && name === user?.userId) return "you";
+  if (!kind) return "nobody named";
+  return kind === "user" ? `user ${shortId(name)}` : `${kind} ${name}`;
+}
+
 const COUNT = new Intl.NumberFormat("en-GB");
 
 /** A number with its thousands apart. */

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use outcry_broker::{Broker, EmbeddedBroker, Message};
-use outcry_sqlite::Database;
 use serde_json::Value;
 
 use super::outcry::Outcry;
+use super::poison::poison;
 
 /// How long parking may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,26 +15,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Consumers of the topic, by name.
 const CONSUMERS: [&str; 4] = ["funds", "gateway", "notifications", "reports"];
-
-/// Puts bytes that are no event among the messages of a platform that is not running.
-async fn poison(outcry: &Outcry) {
-    let database = Database::open(&outcry.data().join("outcry.db")).unwrap();
-    let broker = EmbeddedBroker::open(&database).await.unwrap();
-    let message = Message {
-        topic: "order.filled".to_owned(),
-        partition_key: "poisoned".to_owned(),
-        event_id: "0190a000-0000-7000-8000-0000000000ff".to_owned(),
-        correlation_id: String::new(),
-        source: "/orders".to_owned(),
-        headers: vec![("made-by".to_owned(), "a story".to_owned())],
-        body: b"\xffnot an event".to_vec().into(),
-    };
-    let outcomes = broker.publish(vec![message]).await;
-    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    broker.close().await.unwrap();
-    drop(broker);
-    database.close().await.unwrap();
-}
 
 /// Waits until the listing is as wanted, and returns it.
 fn listed(outcry: &Outcry, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {

@@ -21,6 +21,7 @@ mod migrations;
 mod observer;
 mod outcry;
 mod person;
+mod poison;
 mod recording;
 mod records;
 mod refusals;

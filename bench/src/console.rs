@@ -1,0 +1,212 @@
+//! The console while events flow: what a first visit transfers, how soon it can be used, and
+//! whether a page that is open for long keeps its memory.
+//!
+//! - [`platform`]: the platform, a process of its own
+//! - [`traders`]: orders placed and cancelled, so that events flow
+//! - [`pages`]: the browser, driven by the package that the console's tests use
+
+mod pages;
+mod platform;
+mod traders;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use self::pages::{Lap, Load, Said};
+use self::platform::Platform;
+use self::traders::Traders;
+
+/// What a first visit may transfer, in bytes.
+const BYTES_MAX: f64 = 300_000.0;
+
+/// When it must be usable, in milliseconds after it was asked for.
+const USABLE_MAX: f64 = 1_000.0;
+
+/// By how much memory may grow from the first third of the laps to the last.
+const GROWTH_MAX: f64 = 1.1;
+
+/// How long events flow before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(8);
+
+/// Settings of the measurement.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How long a page is open whose memory is measured
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Events a second
+    #[arg(long, default_value_t = 1_000)]
+    events: u32,
+    /// The platform's binary; the one beside this program unless it is given
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// What one measure came to.
+struct Row {
+    measure: &'static str,
+    value: String,
+    target: String,
+    passes: Option<bool>,
+}
+
+/// Measures and prints; fails when a target is missed.
+pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let binary = match &arguments.binary {
+        Some(binary) => binary.clone(),
+        None => std::env::current_exe()?.with_file_name("outcry"),
+    };
+    let platform = Platform::start(&binary).await?;
+    let traders = Traders::begin(&platform, arguments.events).await?;
+    tokio::time::sleep(WARM_UP).await;
+    let flowed = traders.count();
+    let said = pages::look(&platform, arguments.minutes).await?;
+    let rate = flowed.per_second();
+    traders.end();
+    platform.stop().await?;
+    let rows = rows(&said, rate, arguments.events)?;
+    for row in &rows {
+        println!("{row}");
+    }
+    let short = rows.iter().filter(|row| row.passes == Some(false)).count();
+    println!(
+        "{short} of {} measures are short of their targets",
+        rows.len()
+    );
+    Ok(if short == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
+    let loads: Vec<&Load> = said.iter().filter_map(|one| one.load.as_ref()).collect();
+    let laps: Vec<&Lap> = said.iter().filter_map(|one| one.lap.as_ref()).collect();
+    let times: Vec<f64> = loads.iter().map(|load| load.milliseconds).collect();
+    let bytes = loads.iter().map(|load| load.bytes).fold(0.0, f64::max);
+    let usable = median(times.clone()).context("no visit was measured")?;
+    let slowest = times.iter().copied().fold(0.0, f64::max);
+    let heap = growth(laps.iter().map(|lap| lap.heap)).context("too few laps")?;
+    let resident = growth(laps.iter().map(|lap| lap.resident)).context("too few laps")?;
+    let longest = laps.iter().map(|lap| lap.longest).fold(0.0, f64::max);
+    let last = laps.last().context("no lap")?;
+    Ok(vec![
+        Row::judged(
+            "events a second meanwhile",
+            format!("{rate:.0}"),
+            format!(">= {wanted}"),
+            rate >= f64::from(wanted),
+        ),
+        Row::judged(
+            "first visit, largest",
+            format!("{:.0} kB", bytes / 1e3),
+            format!("< {:.0} kB", BYTES_MAX / 1e3),
+            bytes < BYTES_MAX,
+        ),
+        Row::judged(
+            "usable after, median",
+            format!("{usable:.0} ms"),
+            format!("< {USABLE_MAX:.0} ms"),
+            usable < USABLE_MAX,
+        ),
+        Row::told("usable after, slowest", format!("{slowest:.0} ms")),
+        Row::judged(
+            "JavaScript heap, last third to first",
+            format!("{heap:.3}"),
+            format!("<= {GROWTH_MAX}"),
+            heap <= GROWTH_MAX,
+        ),
+        Row::told("JavaScript heap at the end", megabytes(last.heap)),
+        Row::judged(
+            "memory of the pages, last third to first",
+            format!("{resident:.3}"),
+            format!("<= {GROWTH_MAX}"),
+            resident <= GROWTH_MAX,
+        ),
+        Row::told("memory of the pages at the end", megabytes(last.resident)),
+        Row::told("longest task", format!("{longest:.0} ms")),
+    ])
+}
+
+fn megabytes(bytes: f64) -> String {
+    format!("{:.1} MB", bytes / 1e6)
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// The mean of the last third to the mean of the first; `None` where there are no thirds.
+fn growth(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    let third = values.len() / 3;
+    let first: f64 = values.get(..third)?.iter().sum();
+    let last: f64 = values.get(values.len() - third..)?.iter().sum();
+    (first > 0.0).then(|| last / first)
+}
+
+// === impl Row ===
+
+impl Row {
+    fn judged(measure: &'static str, value: String, target: String, passes: bool) -> Self {
+        Self {
+            measure,
+            value,
+            target,
+            passes: Some(passes),
+        }
+    }
+
+    fn told(measure: &'static str, value: String) -> Self {
+        Self {
+            measure,
+            value,
+            target: String::new(),
+            passes: None,
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            measure,
+            value,
+            target,
+            passes,
+        } = self;
+        let verdict = match passes {
+            Some(true) => "pass",
+            Some(false) => "SHORT",
+            None => "",
+        };
+        let line = format!("{measure:<42}  {value:>10}  {target:<10}  {verdict}");
+        f.write_str(line.trim_end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_grows_is_seen_by_its_thirds() {
+        let steady = growth([10.0, 12.0, 11.0, 10.0, 12.0, 10.0].into_iter());
+        assert_eq!(steady, Some(1.0));
+        let grown = growth([1.0, 2.0, 4.0].into_iter());
+        assert_eq!(grown, Some(4.0));
+        assert_eq!(growth([1.0, 2.0].into_iter()), None);
+    }
+
+    #[test]
+    fn the_middle_of_some_times_is_one_of_them() {
+        assert_eq!(median(vec![9.0, 1.0, 5.0]), Some(5.0));
+        assert_eq!(median(Vec::new()), None);
+    }
+}
