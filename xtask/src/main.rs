@@ -86,7 +86,8 @@ fn test() -> Result<(), String> {
     let missing = servers::ensure()?;
     let no_browser = browser::ensure()?;
     let no_namespaces = namespaces::ensure()?;
-    let mut variables = Vec::new();
+    let threads = test_threads().to_string();
+    let mut variables = vec![("RUST_TEST_THREADS", threads.as_str())];
     if missing.is_some() {
         variables.push((servers::WITHOUT_SERVERS, "1"));
     }
@@ -123,6 +124,12 @@ fn test() -> Result<(), String> {
         eprintln!("xtask: the chart's processes and the documents' commands were NOT run: {why}");
     }
     Ok(())
+}
+
+/// Tests of one program at a time. Most of them wait: for servers to start, for events to arrive.
+fn test_threads() -> usize {
+    const PER_CORE: usize = 2;
+    std::thread::available_parallelism().map_or(1, usize::from) * PER_CORE
 }
 
 /// Licences, sources, bans and, where the database can be had, advisories of all dependencies.

@@ -36,8 +36,9 @@ const FIRST_PRICE: i64 = 10_000;
 /// Orders a trader leaves in the book; then the oldest is cancelled for a new one.
 const RESTING_MAX: usize = 12;
 
-/// Between two orders of a trader, at most.
-const PAUSE_MAX: Duration = Duration::from_millis(400);
+/// Between two orders of a trader, at most: some ten orders a second in all, which people can follow, and which an
+/// unoptimised build on a small machine keeps up with.
+const PAUSE_MAX: Duration = Duration::from_millis(1_200);
 
 /// One trader.
 pub struct Trader {
