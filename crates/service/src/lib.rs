@@ -2,11 +2,11 @@
 //!
 //! Owns: the runtime of a service. Consumes and emits nothing of its own.
 //!
-//! - [`decider`], [`history`], [`execute`]: a command to events, and events to state.
+//! - [`decider`], [`history`], [`execute`](mod@execute): a command to events, and events to state.
 //! - [`answers`]: requests with an id are carried out once.
 //! - [`paging`], [`store_failure`]: listings in pages, and what their callers are told.
 //! - [`reaction`], [`timer`]: what a service does about the events of others, and at a time.
-//! - [`service`], [`run`]: a service as a value, and its life from start to drain.
+//! - [`service`], [`run`](mod@run): a service as a value, and its life from start to drain.
 //! - [`metrics`], [`Exposition`]: what a running service has counted, and how it is read.
 //! - `replica`: how this run of a service stands, for whoever shows the whole platform.
 //! - [`slots`]: what one replica of a service at a time does.
