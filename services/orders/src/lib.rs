@@ -2,7 +2,7 @@
 //!
 //! Owns: the events of orders (`order.*`). Only this service publishes them.
 //!
-//! Consumes: [`CONSUMES`](reactions::CONSUMES): users it may take orders from, and the facts of
+//! Consumes: [`CONSUMES`]: users it may take orders from, and the facts of
 //! the venue. Calls: funds (`LockFunds`, `ReleaseFunds`), trades (`ListInstruments`, `GetBook`,
 //! `SubmitOrder`, `CancelTrade`, `ReplaceTrade`) and portfolio (`CheckPortfolio`).
 //!

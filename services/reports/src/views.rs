@@ -39,7 +39,7 @@ pub struct ReportRow {
     pub user_id: String,
     /// A [`ReportType`](wire::ReportType).
     pub r#type: i32,
-    /// A [`ReportFormat`](wire::ReportFormat).
+    /// A [`ReportFormat`].
     pub format: i32,
     /// A [`ReportStatus`].
     pub status: i32,

@@ -50,7 +50,7 @@ pub fn print() -> anyhow::Result<String> {
 /// The same as JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn json() -> anyhow::Result<Value> {
     let entries = entries()?;
     let services: Vec<Value> = entries.iter().map(as_json).collect();

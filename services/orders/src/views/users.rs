@@ -10,7 +10,7 @@ use super::Versioned;
 pub const USERS: &str = "users";
 
 /// Users who must not have new orders, by id. A commit that makes an order demands that its user
-/// has no row here ([`not_barred`]), so none is made after the commit that barred the user; and
+/// has no row here (`not_barred`), so none is made after the commit that barred the user; and
 /// those that demand so do not get into each other's way.
 pub const BARRED: &str = "barred_users";
 
