@@ -9,7 +9,6 @@
 //!
 //! outcry_events::event_set! {
 //!     /// What happens to an order that nobody wants.
-//!     #[derive(Debug, Clone, PartialEq)]
 //!     pub enum Refused { Rejected(OrderRejectedEvent) }
 //! }
 //!
