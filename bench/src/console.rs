@@ -14,11 +14,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use self::pages::{Lap, Load, Said};
 use self::platform::Platform;
 use self::traders::Traders;
+use crate::percentile::median;
+use crate::verdict::verdict;
 
 /// What a first visit may transfer, in bytes.
 const BYTES_MAX: f64 = 300_000.0;
@@ -73,15 +75,7 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("{row}");
     }
     let short = rows.iter().filter(|row| row.passes == Some(false)).count();
-    println!(
-        "{short} of {} measures are short of their targets",
-        rows.len()
-    );
-    Ok(if short == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(verdict(short, rows.len()))
 }
 
 fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
@@ -89,7 +83,8 @@ fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
     let laps: Vec<&Lap> = said.iter().filter_map(|one| one.lap.as_ref()).collect();
     let times: Vec<f64> = loads.iter().map(|load| load.milliseconds).collect();
     let bytes = loads.iter().map(|load| load.bytes).fold(0.0, f64::max);
-    let usable = median(times.clone()).context("no visit was measured")?;
+    ensure!(!times.is_empty(), "no visit was measured");
+    let usable = median(&times);
     let slowest = times.iter().copied().fold(0.0, f64::max);
     let heap = growth(laps.iter().map(|lap| lap.heap)).context("too few laps")?;
     let resident = growth(laps.iter().map(|lap| lap.resident)).context("too few laps")?;
@@ -135,11 +130,6 @@ fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
 
 fn megabytes(bytes: f64) -> String {
     format!("{:.1} MB", bytes / 1e6)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 /// The mean of the last third to the mean of the first; `None` where there are no thirds.
@@ -206,7 +196,17 @@ mod tests {
 
     #[test]
     fn the_middle_of_some_times_is_one_of_them() {
-        assert_eq!(median(vec![9.0, 1.0, 5.0]), Some(5.0));
-        assert_eq!(median(Vec::new()), None);
+        assert_eq!(median(&[9.0, 1.0, 5.0]), 5.0);
+        let lap = Lap {
+            heap: 1.0,
+            resident: 1.0,
+            longest: 1.0,
+        };
+        let laps = (0..3).map(|_| Said {
+            load: None,
+            lap: Some(lap.clone()),
+        });
+        let unvisited = rows(&laps.collect::<Vec<_>>(), 0.0, 1).err();
+        assert_eq!(unvisited.unwrap().to_string(), "no visit was measured");
     }
 }

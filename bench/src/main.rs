@@ -7,6 +7,7 @@
 //! - [`mesh`]: calls between services, next to bare tonic
 //! - [`console`]: the console in a browser, while events flow
 //! - [`percentile`]: order statistics
+//! - [`verdict`]: what a measurement comes to
 
 mod arrivals;
 mod console;
@@ -15,6 +16,7 @@ mod mesh;
 mod outbox;
 mod percentile;
 mod relay;
+mod verdict;
 
 use std::process::ExitCode;
 

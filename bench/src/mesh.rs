@@ -34,6 +34,7 @@ pub use self::process::{Arguments as ProcessArguments, run as run_process};
 use self::identities::{Authority, Identities};
 use self::side::{Kind, Side};
 use self::table::{Row, Table};
+use crate::verdict::verdict;
 
 /// Settings of the measurement.
 #[derive(clap::Args)]
@@ -119,15 +120,7 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     print!("{}", Table(&rows));
     let short = rows.iter().filter(|row| row.is_short()).count();
-    println!(
-        "{short} of {} measures are short of their targets",
-        rows.len()
-    );
-    Ok(if short == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(verdict(short, rows.len()))
 }
 
 // === impl Rig ===

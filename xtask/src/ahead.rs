@@ -1,7 +1,7 @@
 //! What takes long and is needed late, begun at once: it takes what the checks before leave of the processors.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use crate::run;
@@ -27,7 +27,7 @@ impl Ahead {
         variables: &[(&str, &str)],
         folder: &str,
     ) -> Result<Self, String> {
-        let child = Command::new("nice")
+        let child = run::command(Path::new("nice"))
             .args(LEAST)
             .arg(program)
             .args(arguments)

@@ -62,7 +62,7 @@ fn run(
 /// A program in the project's folder, without what cargo has told this one of its own package: build
 /// scripts look at that, and would run once more whenever cargo is called without it, with all that
 /// depends on them built anew.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     let of_this_package = |name: &str| {
         let mut prefixes = ["CARGO_MANIFEST_", "CARGO_PKG_"].iter();

@@ -29,7 +29,7 @@ pub struct Load {
 }
 
 /// What a page has after one lap through the views.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Lap {
     /// Bytes of its JavaScript, after everything that is not used was given back.
     pub heap: f64,

@@ -406,7 +406,10 @@ impl Attempt {
             }
             Meter::Server(meter, flow) => {
                 if let Some(flow) = flow {
-                    meter.slowest.ended(&meter.path, *flow, elapsed, code);
+                    let began = self.started;
+                    meter
+                        .slowest
+                        .ended(&meter.path, *flow, began, elapsed, code);
                 }
                 meter.tally.ended(code, took);
                 meter.calls.observe(code, took);

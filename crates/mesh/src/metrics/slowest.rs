@@ -59,9 +59,18 @@ impl Default for Slowest {
 }
 
 impl Slowest {
-    /// Takes a call, if it is among the slowest. Of most calls two numbers are read and nothing is locked.
-    pub(super) fn ended(&self, path: &Arc<str>, correlation_id: Uuid, took: Duration, code: Code) {
-        let now = self.since_opened();
+    /// Takes a call that began at `began`, if it is among the slowest. Of most calls two numbers are read and
+    /// nothing is locked.
+    pub(super) fn ended(
+        &self,
+        path: &Arc<str>,
+        correlation_id: Uuid,
+        began: Instant,
+        took: Duration,
+        code: Code,
+    ) {
+        // The clock was read for `took` already.
+        let now = micros(began.saturating_duration_since(self.opened) + took);
         let floor = self.floor.load(Ordering::Relaxed);
         if micros(took) < floor && now < self.ends.load(Ordering::Relaxed) {
             return;
@@ -96,7 +105,7 @@ impl Slowest {
     /// The slowest calls of late, one of each flow, the slowest first.
     pub(super) fn list(&self) -> Vec<SlowCall> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        self.turn(&mut windows, self.since_opened());
+        self.turn(&mut windows, micros(self.opened.elapsed()));
         let mut calls = windows.now.clone();
         for call in &windows.before {
             if calls
@@ -125,10 +134,6 @@ impl Slowest {
         self.floor.store(0, Ordering::Relaxed);
         self.ends.store(now + micros(WINDOW), Ordering::Relaxed);
     }
-
-    fn since_opened(&self) -> u64 {
-        micros(self.opened.elapsed())
-    }
 }
 
 fn micros(time: Duration) -> u64 {
@@ -150,7 +155,9 @@ mod tests {
     fn ended(slowest: &Slowest, flow: u128, ms: u64) {
         let path = "/outcry.orders.v1.OrderService/PlaceOrder".into();
         let took = Duration::from_millis(ms);
-        slowest.ended(&path, Uuid::from_u128(flow), took, Code::Ok);
+        // As if it ended now.
+        let began = Instant::now() - took;
+        slowest.ended(&path, Uuid::from_u128(flow), began, took, Code::Ok);
     }
 
     #[tokio::test(start_paused = true)]
