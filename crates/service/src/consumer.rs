@@ -8,6 +8,7 @@ mod attempt;
 mod parking;
 mod partition;
 mod redrive;
+mod run;
 mod subscription;
 
 use std::sync::Arc;

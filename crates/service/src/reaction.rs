@@ -28,6 +28,13 @@ pub trait Reaction: Send + Sync + 'static {
     /// A [`Fault`] says what is to happen with the event.
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault>;
 
+    /// What the first events of a run lead to, one commit each, in their order; each as if those before it were
+    /// applied. As many as can be told before the first of them is: none, and any commit that is refused, leave an
+    /// event to [`react`](Self::react). Only asked of groups with one partition, whose events have one order.
+    async fn react_to_run(&self, _events: &[SealedEvent]) -> Vec<Commit> {
+        Vec::new()
+    }
+
     /// Called after the commit of `event` is durable, for wake-ups inside the process. Not called
     /// again after a crash: nothing that must happen may depend on it.
     async fn committed(&self, _event: &SealedEvent) {}

@@ -40,6 +40,8 @@ pub async fn all(make: impl AsyncFn(&str) -> Arc<dyn Store>) {
 
     Box::pin(a_commit_is_applied_whole(make)).await;
     Box::pin(a_failing_commit_leaves_nothing(make)).await;
+    Box::pin(commits_together_are_applied_in_their_order(make)).await;
+    Box::pin(commits_together_end_before_the_first_that_fails(make)).await;
     Box::pin(an_empty_commit_changes_nothing(make)).await;
     Box::pin(an_event_is_handled_once_per_group(make)).await;
     Box::pin(a_request_is_answered_once(make)).await;

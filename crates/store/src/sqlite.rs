@@ -105,6 +105,23 @@ impl SqliteStore {
     }
 }
 
+/// Applies one commit of several; what it has written goes when it is refused.
+///
+/// # Errors
+/// The whole transaction is lost.
+fn alone(
+    connection: &Connection,
+    apply: impl FnOnce(&Connection) -> Result<(), CommitError>,
+) -> Result<Result<(), CommitError>, CommitError> {
+    connection.execute_batch("SAVEPOINT one")?;
+    let applied = apply(connection);
+    if applied.is_err() {
+        connection.execute_batch("ROLLBACK TO one")?;
+    }
+    connection.execute_batch("RELEASE one")?;
+    Ok(applied)
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
@@ -131,6 +148,47 @@ impl Store for SqliteStore {
                 },
             )
             .await
+    }
+
+    /// One job of the writer, so that what is durable is durable together.
+    async fn commit_all(&self, commits: Vec<Commit>) -> (usize, Option<CommitError>) {
+        let valid = commits
+            .iter()
+            .map_while(|commit| commit.check().ok())
+            .count();
+        let invalid = commits.get(valid).and_then(|commit| commit.check().err());
+        let is_news = commits[..valid].iter().any(Commit::is_news);
+        let (tables, leases) = (Arc::clone(&self.tables), Arc::clone(&self.leases));
+        let news = self.news.clone();
+        let outcome = self
+            .database
+            .write_then(
+                move |connection| {
+                    for (applied, commit) in commits.iter().take(valid).enumerate() {
+                        let apply = |connection: &Connection| {
+                            if let Some(fence) = &commit.fence {
+                                held(&leases).check(fence)?;
+                            }
+                            tables.apply(connection, commit)
+                        };
+                        if let Err(error) = alone(connection, apply)? {
+                            return Ok((applied, Some(error)));
+                        }
+                    }
+                    Ok::<_, CommitError>((valid, None))
+                },
+                move |_| {
+                    if is_news {
+                        news.send_modify(|commits| *commits += 1);
+                    }
+                },
+            )
+            .await;
+        match outcome {
+            Ok((applied, None)) => (applied, invalid.map(Into::into)),
+            Ok(stopped) => stopped,
+            Err(error) => (0, Some(error)),
+        }
     }
 
     async fn read_stream(

@@ -31,6 +31,19 @@ pub trait Store: Send + Sync + 'static {
     /// already. [`CommitError::Invalid`]: a programming error.
     async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
 
+    /// Applies commits in their order, up to the first that cannot be applied; answers how many were, and why the
+    /// next one was not. Those that were are durable, and nothing behind the one that failed was applied.
+    async fn commit_all(&self, commits: Vec<Commit>) -> (usize, Option<CommitError>) {
+        let mut applied = 0;
+        for commit in commits {
+            match self.commit(commit).await {
+                Ok(()) => applied += 1,
+                Err(error) => return (applied, Some(error)),
+            }
+        }
+        (applied, None)
+    }
+
     /// Events of one stream behind sequence `after`, in order.
     async fn read_stream(
         &self,

@@ -132,29 +132,33 @@ impl Archive {
         &self,
         event: &SealedEvent,
     ) -> Result<Option<ViewWrite>, ArchiveError> {
-        // The position first: should somebody archive this very event now, either it is found or
+        let writes = self.write_run(std::slice::from_ref(event)).await?;
+        Ok(writes.and_then(|writes| writes.into_iter().next()))
+    }
+
+    /// The writes that archive events one behind the other; `None` when one of them is in the archive already.
+    pub(crate) async fn write_run(
+        &self,
+        events: &[SealedEvent],
+    ) -> Result<Option<Vec<ViewWrite>>, ArchiveError> {
+        // The position first: should somebody archive one of these events now, either it is found or
         // the position is taken.
-        let position = match self.shared.pen.take_next() {
+        let first = match self.shared.pen.take_next() {
             Some(position) => position,
             None => newest(self.store.as_ref()).await? + 1,
         };
-        if self.find(event.id()).await?.is_some() {
-            return Ok(None);
+        for event in events {
+            if self.find(event.id()).await?.is_some() {
+                return Ok(None);
+            }
         }
-        let row = Row {
-            event: STANDARD.encode(event.bytes()),
-        };
-        self.shared.pen.give(event.id(), position);
-        let place = |of: &str| format!("{of}/{}", key(position));
-        let mut write = ViewWrite::put(VIEW, key(position), &row)?
-            .expect(0)
-            .index(BY_EVENT, event.id().to_string())
-            .index(BY_CORRELATION, place(&event.correlation_id().to_string()))
-            .index(BY_PARTITION_KEY, place(event.partition_key()));
-        for subject in subjects(event) {
-            write = write.index(BY_SUBJECT, place(&subject));
-        }
-        Ok(Some(write))
+        let places = || events.iter().zip(first..);
+        let writes = places().map(|(event, position)| row(event, position));
+        let writes = writes.collect::<Result<_, _>>()?;
+        self.shared
+            .pen
+            .give(places().map(|(event, position)| (event.id(), position)));
+        Ok(Some(writes))
     }
 
     /// The event's write is durable.
@@ -277,6 +281,23 @@ impl Archive {
 async fn newest(store: &dyn Store) -> Result<u64, ArchiveError> {
     let newest = store.scan(&Scan::new(VIEW).reverse().limit(1)).await?;
     Ok(newest.first().map(position_of).transpose()?.unwrap_or(0))
+}
+
+/// The row of an event at a position that is still free.
+fn row(event: &SealedEvent, position: u64) -> Result<ViewWrite, ArchiveError> {
+    let row = Row {
+        event: STANDARD.encode(event.bytes()),
+    };
+    let place = |of: &str| format!("{of}/{}", key(position));
+    let mut write = ViewWrite::put(VIEW, key(position), &row)?
+        .expect(0)
+        .index(BY_EVENT, event.id().to_string())
+        .index(BY_CORRELATION, place(&event.correlation_id().to_string()))
+        .index(BY_PARTITION_KEY, place(event.partition_key()));
+    for subject in subjects(event) {
+        write = write.index(BY_SUBJECT, place(&subject));
+    }
+    Ok(write)
 }
 
 /// Ids of the users an event is about; nobody's when this build does not know it.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use outcry_events::SealedEvent;
 use outcry_service::{Fault, GroupSpec, Reaction, Unknown};
-use outcry_store::Commit;
+use outcry_store::{Commit, ViewWrite};
 
 use crate::archive::Archive;
 use crate::revocation::Revocations;
@@ -24,18 +24,20 @@ impl Reaction for Recorder {
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
-        let epoch = TokenEpoch::of(event).map_err(Fault::park)?;
         let Some(archived) = self.archive.write(event).await.map_err(Fault::retry)? else {
             return Err(Fault::discard("it is in the archive already"));
         };
-        let mut commit = Commit::default();
-        if let Some(epoch) = epoch {
-            commit
-                .views
-                .push(epoch.write(&archived.key).map_err(Fault::park)?);
-        }
-        commit.views.push(archived);
-        Ok(commit)
+        archiving(event, archived)
+    }
+
+    async fn react_to_run(&self, events: &[SealedEvent]) -> Vec<Commit> {
+        let Ok(Some(writes)) = self.archive.write_run(events).await else {
+            return Vec::new();
+        };
+        let commits = events.iter().zip(writes);
+        commits
+            .map_while(|(event, archived)| archiving(event, archived).ok())
+            .collect()
     }
 
     async fn committed(&self, event: &SealedEvent) {
@@ -44,4 +46,15 @@ impl Reaction for Recorder {
             epoch.note(&self.revocations);
         }
     }
+}
+
+/// Archives an event, and keeps the token epoch it begins.
+fn archiving(event: &SealedEvent, archived: ViewWrite) -> Result<Commit, Fault> {
+    let mut commit = Commit::default();
+    if let Some(epoch) = TokenEpoch::of(event).map_err(Fault::park)? {
+        let write = epoch.write(&archived.key).map_err(Fault::park)?;
+        commit.views.push(write);
+    }
+    commit.views.push(archived);
+    Ok(commit)
 }

@@ -112,39 +112,40 @@ pub async fn waiting(store: &dyn Store, limit: usize) -> Result<Vec<Waiting>, St
     rows.iter().map(ViewRow::decode).collect()
 }
 
-/// What the accounts of some postings hold.
-pub(crate) async fn balances_for<'a>(
+/// What the accounts of some postings hold, for those that are not in `balances` yet.
+pub(crate) async fn read_balances<'a>(
     store: &dyn Store,
     postings: impl Iterator<Item = &'a Posting>,
-) -> Result<BTreeMap<AccountName, Balance>, StoreError> {
+    balances: &mut BTreeMap<AccountName, Balance>,
+) -> Result<(), StoreError> {
     let accounts: BTreeSet<&AccountName> = postings
         .flat_map(|posting| &posting.transfers)
         .flat_map(|transfer| [&transfer.from, &transfer.to])
+        .filter(|account| !balances.contains_key(account))
         .collect();
     let found = accounts.iter().map(|account| balance(store, account));
     let found = try_join_all(found).await?;
-    Ok(accounts
-        .into_iter()
-        .zip(found)
-        .filter_map(|(account, found)| Some((account.clone(), found?)))
-        .collect())
+    let found = accounts.into_iter().zip(found);
+    balances.extend(found.filter_map(|(account, found)| Some((account.clone(), found?))));
+    Ok(())
 }
 
 /// Everything that is written for what an event led to: always the end, too, so that an event which
 /// waits is a conflict with one that is booked at the same time and would have covered it. `head`
-/// and `version` are of the end it was made for, `balances` those of the accounts touched.
+/// and `version` are of the end it was made for, `balances` those of the accounts touched, and as they
+/// are then.
 pub(crate) fn writes(
     event_id: Uuid,
     recorded: &Recorded,
     (head, version): (&Head, u64),
-    mut balances: BTreeMap<AccountName, Balance>,
+    balances: &mut BTreeMap<AccountName, Balance>,
 ) -> Result<Vec<ViewWrite>, StoreError> {
     let last = recorded.transactions.last().map(Transaction::head);
     let head = last.as_ref().unwrap_or(head);
     let mut writes = vec![ViewWrite::put(HEAD, THE_HEAD, head)?.expect(version)];
     for transaction in &recorded.transactions {
         writes.extend(transaction_writes(transaction)?);
-        touch(&mut balances, transaction);
+        touch(balances, transaction);
         if transaction.event_id != event_id {
             let key = transaction.event_id.to_string();
             writes.push(ViewWrite::delete(WAITING, key).expect(1));

@@ -10,6 +10,7 @@
 //! - [`domain`]: what each event is booked as, how transactions are chained, and how that is verified
 //! - [`books`]: what is kept
 //! - `reactions`: booking
+//! - `desk`: the end of the journal, and what is booked behind it
 //! - `api`: reading, by gRPC
 //! - `listing`: transactions by kind, reference and time
 //! - `verifying`: the journal and its balances recomputed
@@ -29,6 +30,7 @@ pub mod domain;
 pub mod watching;
 
 mod api;
+mod desk;
 mod listing;
 mod reactions;
 mod reconciling;

@@ -13,7 +13,7 @@ use crate::faults::{Trouble, chain, panic_text};
 use crate::tenure::Tenure;
 
 /// Longest time a reaction may take. It holds up its partition, so it must end.
-const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tries in a row when others change the same things: each sees the newer state, so a few do.
 const CONFLICT_ROUNDS: u32 = 8;

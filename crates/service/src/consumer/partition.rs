@@ -1,9 +1,14 @@
-//! One partition of a group: its events one after the other, each settled before the next.
+//! One partition of a group: the events of a key one after the other, each settled before the next; those of other
+//! keys meanwhile.
 
+use std::collections::{BTreeMap, VecDeque};
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
 use outcry_store::{Commit, CommitError, Conflict};
-use tracing::{Instrument, debug, error_span, info, trace, warn};
+use tracing::{Instrument, Span, debug, error_span, info, trace, warn};
 
 use super::attempt::Effect;
 use super::parking::Behind;
@@ -12,6 +17,10 @@ use crate::faults::{Trouble, chain, unknown};
 use crate::messaging;
 use crate::reaction::Unknown;
 use crate::tenure::Tenure;
+
+/// Events of one partition in hand, those of different keys at the same time: a commit takes as long as the disk, and
+/// so many are written to it together. More would wait for the store's connections, or for each other's rows.
+const IN_HAND_MAX: usize = 8;
 
 /// How an event was settled, or what stands in the way.
 #[derive(Debug)]
@@ -29,45 +38,95 @@ pub(super) struct Closed;
 impl Consumer {
     /// Settles the events of `partition` until the tenure ends, or until the broker closes it.
     ///
-    /// An event is acknowledged when its effect is durable and not before; one that is still being
-    /// worked on when the tenure ends is given back.
+    /// An event is acknowledged when its effect is durable and not before. When the tenure ends, those that are
+    /// worked on come to their end, and what waits behind them is given back.
     pub(super) async fn work(
         &self,
         mut partition: Partition,
         system: &'static str,
         tenure: &Tenure,
     ) -> Result<Closed, Stopped> {
-        loop {
-            let delivery = tokio::select! {
+        if self.spec.partitions == 1 {
+            return self.work_in_order(partition, system, tenure).await;
+        }
+        let mut lanes = Lanes::default();
+        let mut running = FuturesUnordered::new();
+        let index = partition.index;
+        let outcome = loop {
+            tokio::select! {
                 biased;
-                () = tenure.stop.cancelled() => return Err(Stopped),
-                delivery = partition.recv() => delivery,
-            };
-            let Some(delivery) = delivery else {
-                return Ok(Closed);
-            };
-            // Wherever anything is logged, its lines say which event they are about.
-            let span = error_span!(
-                "react",
-                group = self.spec.name,
-                partition = partition.index,
-                topic = delivery.message.topic,
-                event_id = delivery.message.event_id,
-                correlation_id = delivery.message.correlation_id,
-            );
-            let traced =
-                messaging::process(self.ctx.service, system, self.spec.name, &delivery.message);
-            let settled = traced.within(self.settle(&delivery.message, tenure));
-            let settled = settled.instrument(span).await;
-            drop(traced);
-            match settled {
-                Ok(()) => acknowledge(delivery).await,
-                Err(Stopped) => {
-                    delivery.release().await;
-                    return Err(Stopped);
+                () = tenure.stop.cancelled() => break Err(Stopped),
+                Some(ended) = running.next(), if !running.is_empty() => {
+                    let (delivery, settled): (Delivery, _) = ended;
+                    let next = lanes.next(&delivery.message.partition_key);
+                    if self.end(delivery, settled).await.is_err() {
+                        lanes.give_back(next);
+                        break Err(Stopped);
+                    }
+                    if let Some(next) = next {
+                        running.push(self.settled(next, index, system, tenure));
+                    }
+                }
+                delivery = partition.recv(), if lanes.taken() < IN_HAND_MAX => {
+                    let Some(delivery) = delivery else {
+                        break Ok(Closed);
+                    };
+                    if let Some(free) = lanes.take(delivery) {
+                        running.push(self.settled(free, index, system, tenure));
+                    }
                 }
             }
+        };
+        let mut stopped = false;
+        while let Some((delivery, settled)) = running.next().await {
+            stopped |= self.end(delivery, settled).await.is_err();
         }
+        for delivery in lanes.rest() {
+            delivery.release().await;
+        }
+        if stopped { Err(Stopped) } else { outcome }
+    }
+
+    /// Settles one event, and says how that went.
+    pub(super) async fn settled(
+        &self,
+        delivery: Delivery,
+        partition: u32,
+        system: &'static str,
+        tenure: &Tenure,
+    ) -> (Delivery, Result<(), Stopped>) {
+        let span = self.span(&delivery.message, partition);
+        let traced =
+            messaging::process(self.ctx.service, system, self.spec.name, &delivery.message);
+        let settled = traced.within(self.settle(&delivery.message, tenure));
+        let settled = settled.instrument(span).await;
+        drop(traced);
+        (delivery, settled)
+    }
+
+    /// Wherever anything is logged, its lines say which event they are about.
+    pub(super) fn span(&self, message: &Message, partition: u32) -> Span {
+        error_span!(
+            "react",
+            group = self.spec.name,
+            partition,
+            topic = message.topic,
+            event_id = message.event_id,
+            correlation_id = message.correlation_id,
+        )
+    }
+
+    /// Acknowledges an event that is settled, and gives another one back.
+    pub(super) async fn end(
+        &self,
+        delivery: Delivery,
+        settled: Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        match settled {
+            Ok(()) => acknowledge(delivery).await,
+            Err(Stopped) => delivery.release().await,
+        }
+        settled
     }
 
     /// Brings one event to its end: handled, parked or skipped, and that durably.
@@ -203,9 +262,64 @@ impl Consumer {
     }
 }
 
+/// What is in hand, by key: of each key one event is worked on, and the others wait in their order.
+#[derive(Default)]
+struct Lanes {
+    waiting: BTreeMap<String, VecDeque<Delivery>>,
+    taken: usize,
+}
+
+// === impl Lanes ===
+
+impl Lanes {
+    /// Events in hand.
+    fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Takes an event in hand; gives it back at once to be worked on, unless one of its key is.
+    fn take(&mut self, delivery: Delivery) -> Option<Delivery> {
+        self.taken += 1;
+        match self.waiting.get_mut(&delivery.message.partition_key) {
+            Some(behind) => {
+                behind.push_back(delivery);
+                None
+            }
+            None => {
+                let key = delivery.message.partition_key.clone();
+                self.waiting.insert(key, VecDeque::new());
+                Some(delivery)
+            }
+        }
+    }
+
+    /// The event of this key has come to its end: the next one of it.
+    fn next(&mut self, key: &str) -> Option<Delivery> {
+        self.taken = self.taken.saturating_sub(1);
+        let next = self.waiting.get_mut(key).and_then(VecDeque::pop_front);
+        if next.is_none() {
+            self.waiting.remove(key);
+        }
+        next
+    }
+
+    /// Puts one back in front of its key.
+    fn give_back(&mut self, delivery: Option<Delivery>) {
+        if let Some(delivery) = delivery {
+            let key = delivery.message.partition_key.clone();
+            self.waiting.entry(key).or_default().push_front(delivery);
+        }
+    }
+
+    /// All that wait, those of a key in their order.
+    fn rest(self) -> impl Iterator<Item = Delivery> {
+        self.waiting.into_values().flatten()
+    }
+}
+
 /// Tells the broker that an event is settled. When that fails the event comes again, and the inbox
 /// knows it.
-async fn acknowledge(delivery: Delivery) {
+pub(super) async fn acknowledge(delivery: Delivery) {
     let event_id = delivery.message.event_id.clone();
     if let Err(error) = delivery.ack().await {
         warn!(

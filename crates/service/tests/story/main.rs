@@ -19,6 +19,7 @@ mod poison;
 mod relay;
 mod relays;
 mod replicas;
+mod runs;
 mod status;
 mod timers;
 mod toys;

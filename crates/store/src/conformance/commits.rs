@@ -137,6 +137,70 @@ pub async fn a_failing_commit_leaves_nothing(make: &impl AsyncFn(&str) -> Arc<dy
     assert_eq!(found, [20, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
+/// Each sees those before it.
+pub async fn commits_together_are_applied_in_their_order(
+    make: &impl AsyncFn(&str) -> Arc<dyn Store>,
+) {
+    let store = make("together").await;
+    let commits = (0..20).map(|before| Commit {
+        views: vec![row("counts", "a", &format!("{before}")).expect(before)],
+        ..appending([append("a", before, 1)])
+    });
+    let (applied, refused) = store.commit_all(commits.collect()).await;
+    assert_eq!(applied, 20, "{refused:?}");
+    assert!(refused.is_none());
+    assert_eq!(everything(store.as_ref()).await.len(), 20);
+    let last = read(store.view("counts", "a").await).map(|row| (row.version, row.body));
+    assert_eq!(last, Some((20, b"\"19\"".to_vec())));
+    assert!(matches!(store.commit_all(Vec::new()).await, (0, None)));
+}
+
+/// What was applied before is durable; of the one that failed and those behind it there is nothing.
+pub async fn commits_together_end_before_the_first_that_fails(
+    make: &impl AsyncFn(&str) -> Arc<dyn Store>,
+) {
+    let store = make("ends").await;
+    let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    let mut conflicting = full("b", ids[1]);
+    conflicting.views.push(row("full", "other", "").expect(1));
+    let commits = vec![full("a", ids[0]), conflicting, full("c", ids[2])];
+    let (applied, refused) = store.commit_all(commits).await;
+    assert_eq!(applied, 1);
+    assert!(
+        matches!(refused, Some(CommitError::Conflict(_))),
+        "{refused:?}"
+    );
+    // The same answers as a commit alone gives.
+    let again = vec![appending([append("d", 0, 1)]), handling(ids[0], "a")];
+    let (applied, refused) = store.commit_all(again).await;
+    assert_eq!(applied, 1);
+    assert!(
+        matches!(refused, Some(CommitError::Duplicate(_))),
+        "{refused:?}"
+    );
+    let too_large = Commit {
+        views: vec![row("full", &"k".repeat(KEY_BYTES_MAX + 1), "")],
+        ..Commit::default()
+    };
+    let behind = appending([append("f", 0, 1)]);
+    let (applied, refused) = store
+        .commit_all(vec![appending([append("e", 0, 1)]), too_large, behind])
+        .await;
+    assert_eq!(applied, 1);
+    assert!(
+        matches!(refused, Some(CommitError::Invalid(_))),
+        "{refused:?}"
+    );
+    let streams = everything(store.as_ref()).await;
+    let keys: Vec<_> = streams
+        .iter()
+        .map(|one| one.event.partition_key())
+        .collect();
+    assert_eq!(keys, ["a", "a", "d", "e"]);
+    let found = counts(store.as_ref(), "b", ids[1]).await;
+    assert_eq!(found, [4, 4, 0, 0, 0, 1, 1, 1, 1, 1, 1], "only those of a");
+}
+
 /// Nothing to do is done.
 pub async fn an_empty_commit_changes_nothing(make: &impl AsyncFn(&str) -> Arc<dyn Store>) {
     let store = make("empty").await;

@@ -4,6 +4,7 @@
 //! its row must be new. So whoever believes in an older end, because another process has written
 //! meanwhile, meets a conflict and asks the store.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
@@ -18,8 +19,8 @@ pub(super) struct Pen {
 struct State {
     /// Behind the event this process has written last.
     next: Option<u64>,
-    /// The event on its way, with its position.
-    given: Option<(Uuid, u64)>,
+    /// The events on their way, with their positions, in their order.
+    given: VecDeque<(Uuid, u64)>,
 }
 
 impl Pen {
@@ -28,16 +29,18 @@ impl Pen {
         self.state().next.take()
     }
 
-    /// Notes what position an event is to be written at.
-    pub(super) fn give(&self, event_id: Uuid, position: u64) {
-        self.state().given = Some((event_id, position));
+    /// Notes what positions events are to be written at. Whatever was on its way before is forgotten.
+    pub(super) fn give(&self, places: impl IntoIterator<Item = (Uuid, u64)>) {
+        self.state().given = places.into_iter().collect();
     }
 
     /// The event is written; its position, unless another event came in between.
     pub(super) fn written(&self, event_id: Uuid) -> Option<u64> {
         let mut state = self.state();
-        let (_, position) = state.given.take_if(|(given, _)| *given == event_id)?;
-        state.next = position.checked_add(1);
+        let (_, position) = state.given.pop_front_if(|(given, _)| *given == event_id)?;
+        if state.given.is_empty() {
+            state.next = position.checked_add(1);
+        }
         Some(position)
     }
 
@@ -58,7 +61,7 @@ mod tests {
     fn the_next_position_is_known_only_after_a_write_that_is_durable() {
         let pen = Pen::default();
         assert_eq!(pen.take_next(), None);
-        pen.give(A, 7);
+        pen.give([(A, 7)]);
         assert_eq!(pen.take_next(), None, "it may have failed");
         assert_eq!(pen.written(A), Some(7));
         assert_eq!(pen.take_next(), Some(8));
@@ -68,10 +71,21 @@ mod tests {
     #[test]
     fn of_two_events_on_their_way_the_earlier_one_is_forgotten() {
         let pen = Pen::default();
-        pen.give(A, 7);
-        pen.give(B, 7);
+        pen.give([(A, 7)]);
+        pen.give([(B, 7)]);
         assert_eq!(pen.written(A), None);
         assert_eq!(pen.take_next(), None);
         assert_eq!(pen.written(B), Some(7));
+    }
+
+    #[test]
+    fn the_next_position_is_known_when_a_whole_run_is_durable() {
+        let pen = Pen::default();
+        pen.give([(A, 7), (B, 8)]);
+        assert_eq!(pen.written(B), None, "they become durable in their order");
+        assert_eq!(pen.written(A), Some(7));
+        assert_eq!(pen.take_next(), None);
+        assert_eq!(pen.written(B), Some(8));
+        assert_eq!(pen.take_next(), Some(9));
     }
 }

@@ -1,0 +1,150 @@
+//! A group with one partition: its events in one order, and as many of them in one write to the disk as are there.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use outcry_broker::{Delivery, Partition};
+use outcry_events::SealedEvent;
+use outcry_store::Commit;
+use tracing::{debug, trace};
+
+use super::attempt::REACTION_TIMEOUT;
+use super::partition::{Closed, acknowledge};
+use super::{Consumer, Stopped};
+use crate::faults::{chain, unknown};
+use crate::messaging;
+use crate::reaction::Unknown;
+use crate::tenure::Tenure;
+
+/// Events of one run at most: as many as the broker hands over ahead of time, and few enough that a reader of the
+/// same store does not wait long for their write.
+const RUN_MAX: usize = 64;
+
+impl Consumer {
+    /// As [`work`](Self::work), for a group whose events have one order.
+    pub(super) async fn work_in_order(
+        &self,
+        mut partition: Partition,
+        system: &'static str,
+        tenure: &Tenure,
+    ) -> Result<Closed, Stopped> {
+        let index = partition.index;
+        let mut run = VecDeque::new();
+        let outcome = loop {
+            if tenure.stop.is_cancelled() {
+                break Err(Stopped);
+            }
+            if run.is_empty() {
+                let first = tokio::select! {
+                    biased;
+                    () = tenure.stop.cancelled() => break Err(Stopped),
+                    first = partition.recv() => first,
+                };
+                let Some(first) = first else {
+                    break Ok(Closed);
+                };
+                run.push_back(first);
+            }
+            while run.len() < RUN_MAX
+                && let Some(Some(next)) = partition.recv().now_or_never()
+            {
+                run.push_back(next);
+            }
+            if self.settle_run(&mut run, index, system, tenure).await > 0 {
+                continue;
+            }
+            if let Some(first) = run.pop_front() {
+                let (first, settled) = self.settled(first, index, system, tenure).await;
+                if self.end(first, settled).await.is_err() {
+                    break Err(Stopped);
+                }
+            }
+        };
+        for delivery in run {
+            delivery.release().await;
+        }
+        outcome
+    }
+
+    /// Handles as many of the first events of a run as can be handled together, and says how many. Whatever is
+    /// unusual about one ends the run before it: that is for [`settled`](Self::settled).
+    async fn settle_run(
+        &self,
+        run: &mut VecDeque<Delivery>,
+        partition: u32,
+        system: &'static str,
+        tenure: &Tenure,
+    ) -> usize {
+        let bodies: Vec<_> = run.iter().map(|one| one.message.body.clone()).collect();
+        let mut events = Vec::new();
+        for body in bodies {
+            match SealedEvent::open(body) {
+                Ok(event) if self.is_usual(&event).await => events.push(event),
+                _ => break,
+            }
+        }
+        if events.len() < 2 {
+            return 0;
+        }
+        let traced: Vec<_> = run
+            .iter()
+            .take(events.len())
+            .map(|one| messaging::process(self.ctx.service, system, self.spec.name, &one.message))
+            .collect();
+        let commits = self.react_to_run(&events, tenure).await;
+        if commits.len() < 2 {
+            return 0;
+        }
+        let (applied, refused) = self.ctx.store.commit_all(commits).await;
+        drop(traced);
+        if let Some(refused) = refused {
+            debug!(
+                group = self.spec.name,
+                applied,
+                reason = chain(&refused),
+                "a run ends early"
+            );
+        }
+        for event in events.iter().take(applied) {
+            self.reaction.committed(event).await;
+        }
+        for delivery in run.drain(..applied).collect::<Vec<_>>() {
+            self.metrics.handled.count();
+            self.span(&delivery.message, partition)
+                .in_scope(|| trace!("event settled"));
+            acknowledge(delivery).await;
+        }
+        applied
+    }
+
+    /// Whether an event is known, new, and its key free.
+    async fn is_usual(&self, event: &SealedEvent) -> bool {
+        let is_known = self.spec.unknown == Unknown::Handle || unknown(event).is_none();
+        let is_refused = self.ctx.directory.refuses(self.ctx.service, event.topic());
+        if event.copy_of().is_some() || !is_known || is_refused {
+            return false;
+        }
+        let (group, store) = (self.spec.name, &self.ctx.store);
+        let handled = store.is_handled(group, event.id());
+        let parked = store.first_parked(group, event.partition_key());
+        matches!(tokio::try_join!(handled, parked), Ok((false, None)))
+    }
+
+    /// A commit for each of the first events, and each of them the one effect of its event.
+    async fn react_to_run(&self, events: &[SealedEvent], tenure: &Tenure) -> Vec<Commit> {
+        let reacting = AssertUnwindSafe(self.reaction.react_to_run(events)).catch_unwind();
+        // What takes too long or panics is met again one by one, and told then.
+        let Ok(Ok(mut commits)) = tokio::time::timeout(REACTION_TIMEOUT, reacting).await else {
+            return Vec::new();
+        };
+        for (commit, event) in commits.iter_mut().zip(events) {
+            self.finish(commit, event, None);
+            if tenure.bind(commit).is_err() {
+                return Vec::new();
+            }
+        }
+        commits.truncate(events.len());
+        commits
+    }
+}
