@@ -105,16 +105,31 @@ impl SqliteStore {
     }
 }
 
+/// Applies a commit, provided that its slot is still held.
+fn apply(
+    connection: &Connection,
+    tables: &Tables,
+    leases: &Mutex<Leases>,
+    commit: &Commit,
+) -> Result<(), CommitError> {
+    if let Some(fence) = &commit.fence {
+        held(leases).check(fence)?;
+    }
+    tables.apply(connection, commit)
+}
+
 /// Applies one commit of several; what it has written goes when it is refused.
 ///
 /// # Errors
 /// The whole transaction is lost.
-fn alone(
+fn apply_alone(
     connection: &Connection,
-    apply: impl FnOnce(&Connection) -> Result<(), CommitError>,
+    tables: &Tables,
+    leases: &Mutex<Leases>,
+    commit: &Commit,
 ) -> Result<Result<(), CommitError>, CommitError> {
     connection.execute_batch("SAVEPOINT one")?;
-    let applied = apply(connection);
+    let applied = apply(connection, tables, leases, commit);
     if applied.is_err() {
         connection.execute_batch("ROLLBACK TO one")?;
     }
@@ -135,12 +150,7 @@ impl Store for SqliteStore {
         let news = self.news.clone();
         self.database
             .write_then(
-                move |connection| {
-                    if let Some(fence) = &commit.fence {
-                        held(&leases).check(fence)?;
-                    }
-                    tables.apply(connection, &commit)
-                },
+                move |connection| apply(connection, &tables, &leases, &commit),
                 move |()| {
                     if is_news {
                         news.send_modify(|commits| *commits += 1);
@@ -151,31 +161,25 @@ impl Store for SqliteStore {
     }
 
     /// One job of the writer, so that what is durable is durable together.
-    async fn commit_all(&self, commits: Vec<Commit>) -> (usize, Option<CommitError>) {
-        let valid = commits
-            .iter()
-            .map_while(|commit| commit.check().ok())
-            .count();
-        let invalid = commits.get(valid).and_then(|commit| commit.check().err());
-        let is_news = commits[..valid].iter().any(Commit::is_news);
+    async fn commit_all(&self, mut commits: Vec<Commit>) -> (usize, Option<CommitError>) {
+        let mut checked = commits.iter().map(Commit::check).enumerate();
+        let invalid = checked.find_map(|(place, checked)| Some((place, checked.err()?)));
+        if let Some((place, _)) = &invalid {
+            commits.truncate(*place);
+        }
+        let is_news = commits.iter().any(Commit::is_news);
         let (tables, leases) = (Arc::clone(&self.tables), Arc::clone(&self.leases));
         let news = self.news.clone();
         let outcome = self
             .database
             .write_then(
                 move |connection| {
-                    for (applied, commit) in commits.iter().take(valid).enumerate() {
-                        let apply = |connection: &Connection| {
-                            if let Some(fence) = &commit.fence {
-                                held(&leases).check(fence)?;
-                            }
-                            tables.apply(connection, commit)
-                        };
-                        if let Err(error) = alone(connection, apply)? {
+                    for (applied, commit) in commits.iter().enumerate() {
+                        if let Err(error) = apply_alone(connection, &tables, &leases, commit)? {
                             return Ok((applied, Some(error)));
                         }
                     }
-                    Ok::<_, CommitError>((valid, None))
+                    Ok::<_, CommitError>((commits.len(), None))
                 },
                 move |_| {
                     if is_news {
@@ -185,7 +189,7 @@ impl Store for SqliteStore {
             )
             .await;
         match outcome {
-            Ok((applied, None)) => (applied, invalid.map(Into::into)),
+            Ok((applied, None)) => (applied, invalid.map(|(_, error)| error.into())),
             Ok(stopped) => stopped,
             Err(error) => (0, Some(error)),
         }

@@ -131,17 +131,15 @@ pub(crate) async fn read_balances<'a>(
 }
 
 /// Everything that is written for what an event led to: always the end, too, so that an event which
-/// waits is a conflict with one that is booked at the same time and would have covered it. `head`
-/// and `version` are of the end it was made for, `balances` those of the accounts touched, and as they
-/// are then.
+/// waits is a conflict with one that is booked at the same time and would have covered it. `head` is the
+/// end behind it, `version` that of the end it was made for, `balances` those of the accounts touched,
+/// and as they are then.
 pub(crate) fn writes(
     event_id: Uuid,
     recorded: &Recorded,
     (head, version): (&Head, u64),
     balances: &mut BTreeMap<AccountName, Balance>,
 ) -> Result<Vec<ViewWrite>, StoreError> {
-    let last = recorded.transactions.last().map(Transaction::head);
-    let head = last.as_ref().unwrap_or(head);
     let mut writes = vec![ViewWrite::put(HEAD, THE_HEAD, head)?.expect(version)];
     for transaction in &recorded.transactions {
         writes.extend(transaction_writes(transaction)?);

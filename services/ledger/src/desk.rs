@@ -9,7 +9,7 @@ use outcry_store::{Commit, Store, StoreError};
 use tracing::debug;
 
 use crate::books::{self, Balance};
-use crate::domain::{AccountName, Bookable, Head, Posting, Transaction, Waiting, record_covered};
+use crate::domain::{AccountName, Bookable, Head, Posting, Waiting, record_covered};
 
 /// Postings that may wait at once. Those of events on their way at the same time do, for a moment;
 /// so many mean that something is wrong, and the next one is for a person to look at.
@@ -81,11 +81,11 @@ impl<'a> Desk<'a> {
                 "events wait to be covered"
             );
         }
+        if let Some(last) = recorded.transactions.last() {
+            self.head = last.head();
+        }
         let end = (&self.head, self.version);
         let views = books::writes(event.id(), &recorded, end, &mut self.balances)?;
-        if let Some(last) = recorded.transactions.last().map(Transaction::head) {
-            self.head = last;
-        }
         self.version += 1;
         self.waiting = recorded.waiting;
         self.keys.insert(key);

@@ -13,7 +13,7 @@ use crate::faults::{Trouble, chain, panic_text};
 use crate::tenure::Tenure;
 
 /// Longest time a reaction may take. It holds up its partition, so it must end.
-pub(super) const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
+const REACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tries in a row when others change the same things: each sees the newer state, so a few do.
 const CONFLICT_ROUNDS: u32 = 8;
@@ -96,18 +96,24 @@ impl Consumer {
         }
     }
 
-    /// The reaction itself: bounded in time, and its panics are faults.
+    /// The reaction itself.
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Trouble> {
         if self.ctx.directory.refuses(self.ctx.service, event.topic()) {
             return Err(Trouble::Park(REFUSED_ON_PURPOSE.to_owned()));
         }
-        let reacting = AssertUnwindSafe(self.reaction.react(event)).catch_unwind();
-        match tokio::time::timeout(REACTION_TIMEOUT, reacting).await {
-            Err(_) => Err(Trouble::Retry(format!(
-                "took longer than {REACTION_TIMEOUT:?}"
-            ))),
-            Ok(Err(panic)) => Err(Trouble::Retry(panic_text(panic.as_ref()))),
-            Ok(Ok(outcome)) => outcome.map_err(Trouble::from),
-        }
+        let outcome = contained(self.reaction.react(event)).await?;
+        outcome.map_err(Trouble::from)
+    }
+}
+
+/// What a reaction says: bounded in time, and its panics are faults.
+pub(super) async fn contained<T>(reacting: impl Future<Output = T>) -> Result<T, Trouble> {
+    let reacting = AssertUnwindSafe(reacting).catch_unwind();
+    match tokio::time::timeout(REACTION_TIMEOUT, reacting).await {
+        Err(_) => Err(Trouble::Retry(format!(
+            "took longer than {REACTION_TIMEOUT:?}"
+        ))),
+        Ok(Err(panic)) => Err(Trouble::Retry(panic_text(panic.as_ref()))),
+        Ok(Ok(said)) => Ok(said),
     }
 }

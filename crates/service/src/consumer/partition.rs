@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
-use outcry_store::{Commit, CommitError, Conflict};
+use outcry_store::{Commit, CommitError, Conflict, StoreError};
 use tracing::{Instrument, Span, debug, error_span, info, trace, warn};
 
 use super::attempt::Effect;
@@ -145,7 +145,7 @@ impl Consumer {
             debug!("copy in an older version skipped");
             return Ok(());
         }
-        let unknown = unknown(&event).filter(|_| self.spec.unknown != Unknown::Handle);
+        let unknown = self.unknown(&event);
         if let Some(reason) = &unknown
             && self.spec.unknown == Unknown::Skip
         {
@@ -153,14 +153,7 @@ impl Consumer {
             debug!(reason, "event skipped");
             return Ok(());
         }
-        let (group, key) = (self.spec.name, event.partition_key());
-        let (handled, mut parked) = self
-            .insist(tenure, || async {
-                let store = &self.ctx.store;
-                let handled = store.is_handled(group, event.id());
-                tokio::try_join!(handled, store.first_parked(group, key))
-            })
-            .await?;
+        let (handled, mut parked) = self.insist(tenure, || self.inbox(&event)).await?;
         if handled {
             self.metrics.duplicates.count();
             return Ok(());
@@ -185,6 +178,22 @@ impl Consumer {
                 Settled::KeyParked(first) => parked = Some(first),
             }
         }
+    }
+
+    /// Why the group cannot handle an event of this kind, if it cannot.
+    pub(super) fn unknown(&self, event: &SealedEvent) -> Option<String> {
+        unknown(event).filter(|_| self.spec.unknown != Unknown::Handle)
+    }
+
+    /// Whether an event is handled, and where its key is parked first.
+    pub(super) async fn inbox(
+        &self,
+        event: &SealedEvent,
+    ) -> Result<(bool, Option<u64>), StoreError> {
+        let (group, store) = (self.spec.name, &self.ctx.store);
+        let handled = store.is_handled(group, event.id());
+        let parked = store.first_parked(group, event.partition_key());
+        tokio::try_join!(handled, parked)
     }
 
     /// Reacts to `event` until that succeeds or there is nothing left but to park it.

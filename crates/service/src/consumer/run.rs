@@ -1,7 +1,6 @@
 //! A group with one partition: its events in one order, and as many of them in one write to the disk as are there.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use outcry_broker::{Delivery, Partition};
@@ -9,12 +8,11 @@ use outcry_events::SealedEvent;
 use outcry_store::Commit;
 use tracing::{debug, trace};
 
-use super::attempt::REACTION_TIMEOUT;
+use super::attempt::contained;
 use super::partition::{Closed, acknowledge};
 use super::{Consumer, Stopped};
-use crate::faults::{chain, unknown};
+use crate::faults::chain;
 use crate::messaging;
-use crate::reaction::Unknown;
 use crate::tenure::Tenure;
 
 /// Events of one run at most: as many as the broker hands over ahead of time, and few enough that a reader of the
@@ -120,22 +118,17 @@ impl Consumer {
 
     /// Whether an event is known, new, and its key free.
     async fn is_usual(&self, event: &SealedEvent) -> bool {
-        let is_known = self.spec.unknown == Unknown::Handle || unknown(event).is_none();
         let is_refused = self.ctx.directory.refuses(self.ctx.service, event.topic());
-        if event.copy_of().is_some() || !is_known || is_refused {
+        if event.copy_of().is_some() || is_refused || self.unknown(event).is_some() {
             return false;
         }
-        let (group, store) = (self.spec.name, &self.ctx.store);
-        let handled = store.is_handled(group, event.id());
-        let parked = store.first_parked(group, event.partition_key());
-        matches!(tokio::try_join!(handled, parked), Ok((false, None)))
+        matches!(self.inbox(event).await, Ok((false, None)))
     }
 
     /// A commit for each of the first events, and each of them the one effect of its event.
     async fn react_to_run(&self, events: &[SealedEvent], tenure: &Tenure) -> Vec<Commit> {
-        let reacting = AssertUnwindSafe(self.reaction.react_to_run(events)).catch_unwind();
         // What takes too long or panics is met again one by one, and told then.
-        let Ok(Ok(mut commits)) = tokio::time::timeout(REACTION_TIMEOUT, reacting).await else {
+        let Ok(mut commits) = contained(self.reaction.react_to_run(events)).await else {
             return Vec::new();
         };
         for (commit, event) in commits.iter_mut().zip(events) {
