@@ -133,6 +133,22 @@ impl Database {
         self.shared.readers.read(job).await
     }
 
+    /// As [`Database::read`], on the thread that asks: for a few rows by their key. These are in memory as a rule and
+    /// take microseconds, less than it takes to hand them to another thread and back; a disk that has to be
+    /// asked holds up the other futures of this thread for as long.
+    ///
+    /// # Errors
+    /// The job's own, or an [`Error`].
+    pub async fn look_up<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        self.shared.readers.look_up(job).await
+    }
+
     /// Brings the tables of `schema` up to date; checks them only when the file is open for reading
     /// only.
     ///

@@ -27,9 +27,10 @@ const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// Page cache of one reader, KiB.
 const READER_CACHE_KIB: i32 = 8 * 1024;
 
-/// Pages in the write-ahead log before it is copied into the file. Larger than SQLite's own 1000,
-/// because every copy holds up the writer for two more disk flushes.
-const CHECKPOINT_PAGES: u32 = 4000;
+/// Pages in the write-ahead log before it is copied into the file: as many as fit into what is kept of it. Far more
+/// than SQLite's own 1000: every copy holds up the writer for two more disk flushes, and a page that was changed
+/// often is copied once.
+const CHECKPOINT_PAGES: u32 = LOG_KEPT_BYTES / 4096;
 
 /// Size the write-ahead log is cut back to after it was longer, bytes.
 const LOG_KEPT_BYTES: u32 = 64 * 1024 * 1024;

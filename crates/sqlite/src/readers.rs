@@ -1,10 +1,11 @@
-//! Connections that only read, used off the threads that run futures.
+//! Connections that only read.
 
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
 use crate::file;
@@ -32,7 +33,7 @@ impl Readers {
         }
     }
 
-    /// Runs `job` on a connection. It sees the file as it was at one moment.
+    /// Runs `job` on a connection, off the threads that run futures. It sees the file as it was at one moment.
     pub(crate) async fn read<T, E>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
@@ -41,29 +42,37 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
-            return Err(Error::Closed.into());
-        };
+        let turn = self.turn().await?;
         let idle = Arc::clone(&self.idle);
         let path = self.path.clone();
         let reading = tokio::task::spawn_blocking(move || {
             // Given back when the read is over, even if the caller no longer waits for it.
             let _turn = turn;
-            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                None => file::open_reader(&path).map_err(Error::from)?,
-            };
-            let result = read_at_one_moment(&mut connection, job);
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            result
+            on_idle(&idle, &path, job)
         });
         // A job that panicked has dropped its connection; the next read opens another.
         reading
             .await
             .unwrap_or_else(|_| Err(Error::Panicked.into()))
+    }
+
+    /// As [`read`](Self::read), on the thread that asks.
+    pub(crate) async fn look_up<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let _turn = self.turn().await?;
+        // Nothing of the job is seen after a panic, and its connection is dropped.
+        let job = AssertUnwindSafe(|| on_idle(&self.idle, &self.path, job));
+        catch_unwind(job).unwrap_or_else(|_| Err(Error::Panicked.into()))
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        turn.map_err(|_| Error::Closed)
     }
 
     /// Refuses reads from now on, waits for those under way and closes the connections.
@@ -80,6 +89,24 @@ impl Readers {
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
     }
+}
+
+/// Runs `job` on a connection nobody uses, which is idle again afterwards.
+fn on_idle<T, E: From<Error>>(
+    idle: &Mutex<Vec<Connection>>,
+    path: &Path,
+    job: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut connection = match kept {
+        Some(connection) => connection,
+        None => file::open_reader(path).map_err(Error::from)?,
+    };
+    let result = read_at_one_moment(&mut connection, job);
+    idle.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(connection);
+    result
 }
 
 fn read_at_one_moment<T, E: From<Error>>(

@@ -82,6 +82,15 @@ impl SqliteStore {
             .await
     }
 
+    /// A few rows by their key.
+    async fn look_up<T>(
+        &self,
+        job: impl FnOnce(&Connection, &Tables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let look_up = |connection: &Connection| job(connection, &self.tables);
+        self.database.look_up(look_up).await
+    }
+
     /// On the writer's thread, so that every commit fenced before the change is durable when the
     /// change is answered.
     async fn change_leases<T: Send + 'static>(
@@ -242,8 +251,7 @@ impl Store for SqliteStore {
     }
 
     async fn view(&self, view: &str, key: &str) -> Result<Option<ViewRow>, StoreError> {
-        let (view, key) = (view.to_owned(), key.to_owned());
-        self.read(move |connection, tables| tables.views.row(connection, &view, &key))
+        self.look_up(|connection, tables| tables.views.row(connection, view, key))
             .await
     }
 
@@ -259,19 +267,16 @@ impl Store for SqliteStore {
         method: &str,
         request_id: &str,
     ) -> Result<Option<Answer>, StoreError> {
-        let (principal, method) = (principal.to_owned(), method.to_owned());
-        let request_id = request_id.to_owned();
-        self.read(move |connection, tables| {
+        self.look_up(|connection, tables| {
             tables
                 .answers
-                .find(connection, &principal, &method, &request_id)
+                .find(connection, principal, method, request_id)
         })
         .await
     }
 
     async fn is_handled(&self, group: &str, event_id: Uuid) -> Result<bool, StoreError> {
-        let group = group.to_owned();
-        self.read(move |connection, tables| tables.inbox.contains(connection, &group, event_id))
+        self.look_up(|connection, tables| tables.inbox.contains(connection, group, event_id))
             .await
     }
 
@@ -298,8 +303,7 @@ impl Store for SqliteStore {
     }
 
     async fn first_parked(&self, group: &str, key: &str) -> Result<Option<u64>, StoreError> {
-        let (group, key) = (group.to_owned(), key.to_owned());
-        self.read(move |connection, tables| tables.parking.first(connection, &group, &key))
+        self.look_up(|connection, tables| tables.parking.first(connection, group, key))
             .await
     }
 
