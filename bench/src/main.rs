@@ -1,5 +1,13 @@
 //! Measurements on real servers, judged by the clock: what tests must not do.
 //!
+//! - [`all`]: the benchmark: every chapter in one run
+//! - [`publish`], [`consume`], [`outbox_peers`]: its chapters beside other libraries
+//! - [`orders`], [`venue`], [`envelope`], [`growth`], [`footprint`], [`soak`]: its chapters on the platform
+//!   by itself
+//! - [`sides`], [`trail`]: sides in turns, and what became of their messages
+//! - [`peer`], [`peers`], [`ours`]: processes that are measured, other people's and Outcry's
+//! - [`queue`]: the driver's own end of RabbitMQ
+//! - [`report`]: what it all came to
 //! - [`outbox`]: whether a commit that waits holds up events of other keys
 //! - [`load`]: who commits, steadily
 //! - [`arrivals`]: when events arrive
@@ -9,13 +17,30 @@
 //! - [`percentile`]: order statistics
 //! - [`verdict`]: what a measurement comes to
 
+mod all;
 mod arrivals;
 mod console;
+mod consume;
+mod envelope;
+mod footprint;
+mod growth;
 mod load;
 mod mesh;
+mod orders;
+mod ours;
 mod outbox;
+mod outbox_peers;
+mod peer;
+mod peers;
 mod percentile;
+mod publish;
+mod queue;
 mod relay;
+mod report;
+mod sides;
+mod soak;
+mod trail;
+mod venue;
 mod verdict;
 
 use std::process::ExitCode;
@@ -31,6 +56,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measurement {
+    /// Outcry beside its peers, chapter by chapter, with a report; fails when a target is missed
+    All(all::Arguments),
+    /// Outcry's side of a comparison that is going on
+    #[command(hide = true)]
+    Peer(ours::Arguments),
     /// How long events take from their commit to their delivery, with and without a transaction
     /// that keeps commits of another key waiting; fails when the medians differ by 50 ms or more
     Outbox(outbox::Arguments),
@@ -50,6 +80,8 @@ enum Measurement {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().measurement {
+        Measurement::All(arguments) => all::measure(&arguments).await,
+        Measurement::Peer(arguments) => ours::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
         Measurement::Relay => relay::run().await.map(|()| ExitCode::SUCCESS),
         Measurement::Mesh(arguments) => mesh::measure(&arguments).await,

@@ -24,12 +24,14 @@ mod storm;
 mod table;
 mod tax;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
 pub use self::process::{Arguments as ProcessArguments, run as run_process};
+pub use self::tax::{CALLERS, Cost, RATE_MIN, SLOWER_MAX};
 
 use self::identities::{Authority, Identities};
 use self::side::{Kind, Side};
@@ -87,6 +89,20 @@ pub struct Setting {
 // === impl Setting ===
 
 impl Setting {
+    /// Identities in `directory`, for calls of this length.
+    fn new(directory: &Path, length: Duration, pairs: usize, rate: u32) -> anyhow::Result<Self> {
+        let identities = Identities::at(directory);
+        let authority = Authority::new()?;
+        authority.sign(&[&authority], &identities)?;
+        Ok(Self {
+            length,
+            pairs,
+            rate,
+            authority,
+            identities,
+        })
+    }
+
     /// Bare tonic and Outcry, in this order.
     fn sides(&self) -> anyhow::Result<[Side; 2]> {
         Ok([
@@ -99,16 +115,8 @@ impl Setting {
 /// Measures and prints; fails when a target is missed.
 pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let directory = tempfile::tempdir()?;
-    let identities = Identities::at(directory.path());
-    let authority = Authority::new()?;
-    authority.sign(&[&authority], &identities)?;
-    let setting = Setting {
-        length: Duration::from_secs(arguments.seconds),
-        pairs: arguments.pairs,
-        rate: arguments.rate,
-        authority,
-        identities,
-    };
+    let length = Duration::from_secs(arguments.seconds);
+    let setting = Setting::new(directory.path(), length, arguments.pairs, arguments.rate)?;
     let mut rows = Vec::new();
     for rig in Rig::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(rig) {
@@ -121,6 +129,15 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     print!("{}", Table(&rows));
     let short = rows.iter().filter(|row| row.is_short()).count();
     Ok(verdict(short, rows.len()))
+}
+
+/// What calls cost next to bare tonic, each part of it called for so long and so often on each side.
+pub async fn cost(length: Duration, pairs: usize) -> anyhow::Result<Cost> {
+    let directory = tempfile::tempdir()?;
+    // Nobody replaces connections here, so there is no rate.
+    let setting = Setting::new(directory.path(), length, pairs, 0)?;
+    let (cost, _processes) = tax::call(&setting).await?;
+    Ok(cost)
 }
 
 // === impl Rig ===

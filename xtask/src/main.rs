@@ -5,6 +5,7 @@
 //! `.tools`, servers as packages of the system.
 
 mod ahead;
+mod bench;
 mod browser;
 mod chart;
 mod contract;
@@ -41,6 +42,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measures Outcry beside its peers, built as a release. What follows goes to the benchmark:
+    /// `--quick`, `--report docs/benchmarks.md`, `--only outbox`, `--help`.
+    Bench {
+        /// What the benchmark takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,6 +57,7 @@ fn main() -> ExitCode {
         Task::Contract(task) => contract::run(task),
         Task::Chart => chart::write(),
         Task::Simulate { arguments } => simulate(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,14 +12,14 @@ const RIG: &str = "tax";
 const KINDS: [Kind; 3] = [Kind::Plain, Kind::Tls, Kind::Outcry];
 
 /// Callers of the second measure.
-const CALLERS: usize = 64;
+pub const CALLERS: usize = 64;
 
 /// How long each has before anything is measured, in milliseconds.
 const WARM_UP: u64 = 1_000;
 
 /// How much longer half of the calls of one caller may take, and the part of the throughput there must be.
-const SLOWER_MAX: f64 = 1.25;
-const RATE_MIN: f64 = 0.80;
+pub const SLOWER_MAX: f64 = 1.25;
+pub const RATE_MIN: f64 = 0.80;
 
 /// Channels that are made to see what they cost, each with so many endpoints.
 const CHANNELS: usize = 16;
@@ -36,8 +36,41 @@ struct Measured {
     rate: Vec<f64>,
 }
 
+/// What calls came to: medians of all rounds, on all sides.
+pub struct Cost {
+    /// Microseconds that half of the calls of one caller did not exceed.
+    pub half: [f64; KINDS.len()],
+    /// Those that ninety-nine of a hundred did not.
+    pub most: [f64; KINDS.len()],
+    /// Calls a second of many callers.
+    pub rate: [f64; KINDS.len()],
+    /// How many times as long half of the calls take as over bare TLS.
+    pub slower: f64,
+    /// The part of the calls a second that bare TLS answers.
+    pub kept: f64,
+    rounds: usize,
+}
+
 /// All measures.
 pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
+    let (cost, processes) = call(setting).await?;
+    let mut rows = judge(&cost);
+    let mut resident = Vec::new();
+    for process in &processes {
+        resident.push(process.resident().await?);
+    }
+    drop(processes);
+    rows.push(Row::told(
+        RIG,
+        "memory of a process that serves and calls",
+        beside(&resident, |kib| format!("{:.1} MiB", kib / 1_024.0)),
+    ));
+    rows.push(memory(setting).await?);
+    Ok(rows)
+}
+
+/// Calls on all sides in turns, and the processes that did.
+pub async fn call(setting: &Setting) -> anyhow::Result<(Cost, Vec<Process>)> {
     let mut processes = Vec::new();
     for kind in KINDS {
         let mut process = Process::start(&Side::new(kind, &setting.identities)?)?;
@@ -64,47 +97,46 @@ pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
             }
         }
     }
-    let mut rows = judge(&all);
-    let mut resident = Vec::new();
-    for process in &processes {
-        resident.push(process.resident().await?);
-    }
-    drop(processes);
-    rows.push(Row::told(
-        RIG,
-        "memory of a process that serves and calls",
-        beside(&resident, |kib| format!("{:.1} MiB", kib / 1_024.0)),
-    ));
-    rows.push(memory(setting).await?);
-    Ok(rows)
+    Ok((Cost::of(&all), processes))
 }
 
-fn judge(all: &[Measured; 3]) -> Vec<Row> {
-    let medians = |of: fn(&Measured) -> &Vec<f64>| all.each_ref().map(|one| median(of(one)));
-    let half = medians(|one| &one.half);
-    let most = medians(|one| &one.most);
-    let rate = medians(|one| &one.rate);
-    // Each round by itself: what disturbed one side of it most probably disturbed the other, too.
-    let ratios = |of: fn(&Measured) -> &Vec<f64>| {
-        let pairs = of(&all[2]).iter().zip(of(&all[1]));
-        median(&pairs.map(|(full, tls)| full / tls).collect::<Vec<_>>())
-    };
-    let (slower, kept) = (ratios(|one| &one.half), ratios(|one| &one.rate));
-    let rounds = all[2].half.len();
+// === impl Cost ===
+
+impl Cost {
+    fn of(all: &[Measured; KINDS.len()]) -> Self {
+        let medians = |of: fn(&Measured) -> &Vec<f64>| all.each_ref().map(|one| median(of(one)));
+        // Each round by itself: what disturbed one side of it most probably disturbed the other, too.
+        let ratios = |of: fn(&Measured) -> &Vec<f64>| {
+            let pairs = of(&all[2]).iter().zip(of(&all[1]));
+            median(&pairs.map(|(full, tls)| full / tls).collect::<Vec<_>>())
+        };
+        Self {
+            half: medians(|one| &one.half),
+            most: medians(|one| &one.most),
+            rate: medians(|one| &one.rate),
+            slower: ratios(|one| &one.half),
+            kept: ratios(|one| &one.rate),
+            rounds: all[2].half.len(),
+        }
+    }
+}
+
+fn judge(cost: &Cost) -> Vec<Row> {
+    let Cost { slower, kept, .. } = *cost;
     let microseconds = |value: f64| format!("{value:.0} us");
     vec![
         Row::judged(
             RIG,
-            format!("1 caller, p50, median of {rounds} rounds"),
-            beside(&half, microseconds),
+            format!("1 caller, p50, median of {} rounds", cost.rounds),
+            beside(&cost.half, microseconds),
             format!("<= {SLOWER_MAX}x of TLS (is {slower:.2}x)"),
             slower <= SLOWER_MAX,
         ),
-        Row::told(RIG, "1 caller, p99", beside(&most, microseconds)),
+        Row::told(RIG, "1 caller, p99", beside(&cost.most, microseconds)),
         Row::judged(
             RIG,
             format!("{CALLERS} callers, calls/s"),
-            beside(&rate, |value| format!("{value:.0}")),
+            beside(&cost.rate, |value| format!("{value:.0}")),
             format!(">= {RATE_MIN:.2}x of TLS (is {kept:.2}x)"),
             kept >= RATE_MIN,
         ),

@@ -1,0 +1,1 @@
+"""One module for each job of the benchmark, and what they share."""
