@@ -275,10 +275,7 @@ impl Rooms {
     /// The work of a slot that has been got.
     fn start(&mut self, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let failures = self.failures.get(&lease.slot).copied().unwrap_or(0);
-        let tenure = Tenure {
-            stop: self.pool.shift.stop_signal(),
-            lease,
-        };
+        let tenure = Tenure::new(lease, self.pool.shift.stop_signal());
         let (pool, slot) = (self.pool.name.clone(), tenure.lease.slot);
         let stop = tenure.stop.clone();
         self.running.insert(

@@ -139,10 +139,7 @@ impl Database {
     ///
     /// # Errors
     /// The job's own, or an [`Error`].
-    pub async fn look_up<T, E>(
-        &self,
-        job: impl FnOnce(&Connection) -> Result<T, E>,
-    ) -> Result<T, E>
+    pub async fn look_up<T, E>(&self, job: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<Error>,
     {

@@ -51,6 +51,7 @@ impl Consumer {
 
     /// Commits the parking until the store takes it: an event is never let go otherwise.
     async fn put_aside(&self, write: ParkWrite, tenure: &Tenure) -> Result<Behind, Stopped> {
+        tenure.note_parked(true);
         let commit = Commit {
             parked: vec![write],
             ..Commit::default()

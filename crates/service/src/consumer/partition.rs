@@ -46,6 +46,9 @@ impl Consumer {
         system: &'static str,
         tenure: &Tenure,
     ) -> Result<Closed, Stopped> {
+        let (group, store) = (self.spec.name, &self.ctx.store);
+        let parked = self.insist(tenure, || store.parked_keys(group)).await?;
+        tenure.note_parked(!parked.is_empty());
         if self.spec.partitions == 1 {
             return self.work_in_order(partition, system, tenure).await;
         }
@@ -98,7 +101,7 @@ impl Consumer {
         let span = self.span(&delivery.message, partition);
         let traced =
             messaging::process(self.ctx.service, system, self.spec.name, &delivery.message);
-        let settled = traced.within(self.settle(&delivery.message, tenure));
+        let settled = traced.within(self.settle(&delivery.message, delivery.redelivered, tenure));
         let settled = settled.instrument(span).await;
         drop(traced);
         (delivery, settled)
@@ -130,7 +133,15 @@ impl Consumer {
     }
 
     /// Brings one event to its end: handled, parked or skipped, and that durably.
-    async fn settle(&self, message: &Message, tenure: &Tenure) -> Result<(), Stopped> {
+    ///
+    /// An event that comes for the first time while no key is parked is handled without looking into the inbox: the
+    /// commit looks there anyway.
+    async fn settle(
+        &self,
+        message: &Message,
+        redelivered: bool,
+        tenure: &Tenure,
+    ) -> Result<(), Stopped> {
         let event = match SealedEvent::open(message.body.clone()) {
             Ok(event) => event,
             Err(error) => {
@@ -153,10 +164,14 @@ impl Consumer {
             debug!(reason, "event skipped");
             return Ok(());
         }
-        let (handled, mut parked) = self.insist(tenure, || self.inbox(&event)).await?;
-        if handled {
-            self.metrics.duplicates.count();
-            return Ok(());
+        let mut parked = None;
+        if unknown.is_some() || redelivered || tenure.has_parked() {
+            let (handled, first) = self.insist(tenure, || self.inbox(&event)).await?;
+            if handled {
+                self.metrics.duplicates.count();
+                return Ok(());
+            }
+            parked = first;
         }
         // The store refuses to handle an event of a parked key and to park behind nothing, so
         // whatever happens to the key meanwhile, one of the two goes through in the end.
@@ -219,6 +234,17 @@ impl Consumer {
                 Ok(Effect::KeyParked(first)) => return Ok(Settled::KeyParked(first)),
                 Err(trouble) => trouble,
             };
+            // Who reacts to what is handled, or out of turn, may say anything.
+            if !matches!(trouble, Trouble::Store(_) | Trouble::Fenced(_)) {
+                match self.insist(tenure, || self.inbox(event)).await? {
+                    (true, _) => {
+                        self.metrics.duplicates.count();
+                        return Ok(Settled::Yes);
+                    }
+                    (false, Some(first)) => return Ok(Settled::KeyParked(first)),
+                    (false, None) => {}
+                }
+            }
             match trouble {
                 Trouble::Store(reason) => {
                     pauses += 1;

@@ -74,11 +74,15 @@ impl Consumer {
         system: &'static str,
         tenure: &Tenure,
     ) -> usize {
-        let bodies: Vec<_> = run.iter().map(|one| one.message.body.clone()).collect();
         let mut events = Vec::new();
-        for body in bodies {
+        let came = run.iter();
+        let came: Vec<_> = came
+            .map(|one| (one.message.body.clone(), one.redelivered))
+            .collect();
+        for (body, redelivered) in came {
+            let is_first = !redelivered && !tenure.has_parked();
             match SealedEvent::open(body) {
-                Ok(event) if self.is_usual(&event).await => events.push(event),
+                Ok(event) if self.is_usual(&event, is_first).await => events.push(event),
                 _ => break,
             }
         }
@@ -116,13 +120,14 @@ impl Consumer {
         applied
     }
 
-    /// Whether an event is known, new, and its key free.
-    async fn is_usual(&self, event: &SealedEvent) -> bool {
+    /// Whether an event is known, new, and its key free; one that comes for the first time while no key is parked is
+    /// taken for new.
+    async fn is_usual(&self, event: &SealedEvent, is_first: bool) -> bool {
         let is_refused = self.ctx.directory.refuses(self.ctx.service, event.topic());
         if event.copy_of().is_some() || is_refused || self.unknown(event).is_some() {
             return false;
         }
-        matches!(self.inbox(event).await, Ok((false, None)))
+        is_first || matches!(self.inbox(event).await, Ok((false, None)))
     }
 
     /// A commit for each of the first events, and each of them the one effect of its event.

@@ -79,6 +79,51 @@ async fn an_event_delivered_again_has_its_effect_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_that_a_reaction_would_refuse_is_recognised_and_not_parked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut platform = Platform::open(folder.path()).await;
+    let (f, l) = (
+        platform.context("funds").await,
+        platform.context("ledger").await,
+    );
+    let script = Script::default();
+    platform
+        .start([
+            (f.clone(), funds(&f)),
+            (l.clone(), ledger(&l, &script, Unknown::Park)),
+        ])
+        .await;
+    let events = deposit(&f, 7, &["r1"]).await;
+    eventually("the deposit is written down", async || {
+        journal(&l, 7).await == ["r1"]
+    })
+    .await;
+
+    let counts = l.metrics().group("ledger");
+    let acts = [Act::Poison, Act::Discard, Act::Fail, Act::Panic];
+    for (repeats, act) in acts.into_iter().enumerate() {
+        script.plan("r1", [act]);
+        let again = platform.broker().publish(vec![repeated(&events[0])]).await;
+        assert!(again.iter().all(Result::is_ok));
+        eventually("the repeat is recognised", async || {
+            counts.duplicates.get() == repeats as u64 + 1
+        })
+        .await;
+        assert!(script.is_spent("r1"), "the reaction saw it");
+    }
+    assert_eq!(counts.handled.get(), 1);
+    assert_eq!(counts.discarded.get(), 0);
+    assert_eq!(counts.parked.get(), 0);
+    assert_eq!(counts.retried.get(), 0);
+    deposit(&f, 7, &["r2"]).await;
+    eventually("the key goes on", async || {
+        journal(&l, 7).await == ["r1", "r2"]
+    })
+    .await;
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_commit_and_acknowledgement_leaves_one_effect() {
     let folder = tempfile::tempdir().unwrap();
     let mut platform = Platform::open(folder.path()).await;
