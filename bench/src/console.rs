@@ -1,24 +1,21 @@
 //! The console while events flow: what a first visit transfers, how soon it can be used, and
 //! whether a page that is open for long keeps its memory.
 //!
-//! - [`platform`]: the platform, a process of its own
-//! - [`traders`]: orders placed and cancelled, so that events flow
+//! - [`traders`]: sales and purchases, so that events flow
 //! - [`pages`]: the browser, driven by the package that the console's tests use
 
 mod pages;
-mod platform;
 mod traders;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
 use self::pages::{Lap, Load, Said};
-use self::platform::Platform;
 use self::traders::Traders;
+use crate::orders::installation::Installation;
 use crate::percentile::median;
 use crate::verdict::verdict;
 
@@ -43,9 +40,6 @@ pub struct Arguments {
     /// Events a second
     #[arg(long, default_value_t = 1_000)]
     events: u32,
-    /// The platform's binary; the one beside this program unless it is given
-    #[arg(long)]
-    binary: Option<PathBuf>,
 }
 
 /// What one measure came to.
@@ -58,15 +52,11 @@ struct Row {
 
 /// Measures and prints; fails when a target is missed.
 pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => std::env::current_exe()?.with_file_name("outcry"),
-    };
-    let platform = Platform::start(&binary).await?;
-    let traders = Traders::begin(&platform, arguments.events).await?;
+    let platform = Installation::start().await?;
+    let traders = Traders::begin(&platform.site, arguments.events).await?;
     tokio::time::sleep(WARM_UP).await;
     let flowed = traders.count();
-    let said = pages::look(&platform, arguments.minutes).await?;
+    let said = pages::look(&platform.site, arguments.minutes).await?;
     let rate = flowed.per_second();
     traders.end();
     platform.stop().await?;

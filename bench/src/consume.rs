@@ -115,7 +115,7 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
     ));
     report.note(format!(
         "Outcry consumes as every service does: 8 partitions with a queue each, keys in order. It \
-         looks in the inbox before it decides and writes mark and effect in one call. Peers consume \
+         writes mark and effect in one call, which says whether the event was seen before. Peers consume \
          one queue with a prefetch of {PREFETCH} and keep no order."
     ));
     report.note(

@@ -71,12 +71,12 @@ impl Size {
     fn of(quick: bool) -> Self {
         match quick {
             true => Self {
-                orders: 1_600,
+                orders: 400,
                 rounds: 3,
-                paced: Duration::from_secs(10),
+                paced: Duration::from_secs(8),
             },
             false => Self {
-                orders: 6_400,
+                orders: 2_400,
                 rounds: 5,
                 paced: Duration::from_secs(60),
             },

@@ -1,12 +1,16 @@
 //! Publishing, confirmed and routed: Outcry's broker beside bare lapin, which it is made with, and beside
 //! what is published with elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use outcry_broker::{Broker as _, RabbitMq, RabbitOptions};
+use outcry_broker::topology::{EVENTS, SLOT_VALUE, slot_header};
+use outcry_broker::{Broker as _, CloudEvents, Message, RabbitMq, RabbitOptions};
 use serde::Deserialize;
 
+use crate::load::TOPIC;
+use crate::ours::event::Events;
 use crate::ours::publish::{group, keys};
 use crate::peer::{Options, Program};
 use crate::peers::{Language, Peers};
@@ -15,11 +19,15 @@ use crate::report::{Report, Target};
 use crate::sides::{self, Contestant, Judgement, OUTCRY, Outcome, Pace, Side};
 use crate::trail::{Arrived, Trail};
 
-/// What the others are measured beside: the limit of what is made with it.
+/// What Outcry's broker is made with.
 const LAPIN: &str = "lapin";
 
+/// The limit of what is made with it: as many bytes a message, the same way through the server.
+const SAME: &str = "lapin with Outcry's headers and exchanges";
+
 /// Who takes part.
-const PEERS: [Contestant; 8] = [
+const PEERS: [Contestant; 9] = [
+    contestant(SAME, Language::Rust, "lapin-publish"),
     contestant(LAPIN, Language::Rust, "lapin-publish"),
     contestant("amqp091-go", Language::Go, "amqp091-publish"),
     contestant("Watermill", Language::Go, "watermill-publish"),
@@ -39,9 +47,9 @@ const IN_FLIGHT: usize = 512;
 /// How long a round may take.
 const ROUND_MAX: Duration = Duration::from_secs(120);
 
-/// Nearly lapin's rate, and more than any other peer's for the same processor time.
+/// Nearly the limit's rate, and more than any other peer's for the same processor time.
 const JUDGEMENT: Judgement = Judgement {
-    limit: LAPIN,
+    limit: SAME,
     by_time: Target::AtLeast(0.9),
     by_cpu: Target::AtLeast(1.5),
     has_order: true,
@@ -93,7 +101,9 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
     report.note(format!(
         "Outcry publishes as its relay does: in batches that it waits for, two at a time, over {} \
          keys, with the headers of CloudEvents (about as long as the body) and through its own \
-         exchanges (topic, then headers). Peers publish to a topic exchange without headers.",
+         exchanges (topic, then headers). Peers publish to a topic exchange without headers; so \
+         does lapin, which is there a second time with Outcry's headers and exchanges: that is \
+         the limit.",
         keys(IN_FLIGHT)
     ));
     report.note(
@@ -103,14 +113,21 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
     let rabbit = outcry_servers::RabbitMq::start().await?;
     let url = rabbit.create_vhost("bench").await?;
     let queues = Queues::connect(&url).await?;
-    for peer in &PEERS {
+    for peer in PEERS.iter().filter(|peer| peer.name != SAME) {
         queues.declare(peer.job, peer.job).await?;
     }
     let mut all = vec![start_outcry(&url, pace).await?];
+    let headers = headers()?;
     let options = |peer: &Contestant| -> Options {
         let mut options = options(&url, pace);
-        options.push(("exchange", EXCHANGE.to_owned()));
-        options.push(("routing-key", peer.job.to_owned()));
+        if peer.name == SAME {
+            options.push(("exchange", EVENTS.to_owned()));
+            options.push(("routing-key", TOPIC.to_owned()));
+            options.push(("headers", headers.clone()));
+        } else {
+            options.push(("exchange", EXCHANGE.to_owned()));
+            options.push(("routing-key", peer.job.to_owned()));
+        }
         options
     };
     all.extend(sides::start_peers(&PEERS, peers, report, options).await);
@@ -132,6 +149,16 @@ fn options(url: &str, pace: Pace) -> Options {
     ]
 }
 
+/// What Outcry puts on a message beside its body, as JSON.
+fn headers() -> anyhow::Result<String> {
+    let event = Events::of_bytes(BODY_BYTES)?.event(0, 0)?;
+    let message = Message::of(&event, CloudEvents::default());
+    let slot = slot_header(&message.partition_key);
+    let mut headers: BTreeMap<_, _> = message.headers.into_iter().collect();
+    headers.insert(slot, SLOT_VALUE.to_owned());
+    Ok(serde_json::to_string(&headers)?)
+}
+
 async fn start_outcry(url: &str, pace: Pace) -> anyhow::Result<Side> {
     let broker = RabbitMq::connect(RabbitOptions::new(url, "driver")).await?;
     broker.declare(&group()).await?;
@@ -151,7 +178,10 @@ async fn round(side: &mut Side, queues: &Queues, count: usize) -> anyhow::Result
     );
     let returned = published.returned.unwrap_or_default();
     ensure!(returned == 0, "{returned} messages were returned");
-    let queue = if side.name == OUTCRY { QUEUE } else { side.job };
+    let queue = match side.name {
+        OUTCRY | SAME => QUEUE,
+        _ => side.job,
+    };
     let mut arrived = Vec::with_capacity(count);
     for id in queues.take(queue).await? {
         let id: u64 = id

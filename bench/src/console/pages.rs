@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::platform::Platform;
+use crate::orders::installation::Site;
 
 /// Where the package is, from here.
 const PACKAGE: &str = "../crates/outcry/tests/console/browser";
@@ -40,7 +40,7 @@ pub struct Lap {
 }
 
 /// Visits the console, and looks around for some minutes.
-pub async fn look(platform: &Platform, minutes: f64) -> anyhow::Result<Vec<Said>> {
+pub async fn look(site: &Site, minutes: f64) -> anyhow::Result<Vec<Said>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(PACKAGE);
     let install = Command::new("npm")
         .args(["ci", "--no-audit", "--no-fund", "--silent"])
@@ -49,11 +49,11 @@ pub async fn look(platform: &Platform, minutes: f64) -> anyhow::Result<Vec<Said>
         .await
         .context("running npm")?;
     ensure!(install.success(), "the browser's package is not installed");
-    let administrator = platform.administrator()?;
+    let administrator = site.administrator()?;
     let mut child = Command::new("node")
         .args(["measure.mjs", &minutes.to_string()])
         .current_dir(&folder)
-        .env("OUTCRY_ADDRESS", &platform.address)
+        .env("OUTCRY_ADDRESS", &site.address)
         .env("OUTCRY_ADMIN_EMAIL", administrator.email)
         .env("OUTCRY_ADMIN_PASSWORD", administrator.password)
         .stdout(Stdio::piped())

@@ -1,10 +1,11 @@
 //! Publishes with lapin and nothing around it: the limit that a library on top of it can reach.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ struct Round {
     count: usize,
     body: Vec<u8>,
     in_flight: usize,
+    headers: BTreeMap<String, String>,
 }
 
 pub async fn run(options: &Options, mut driver: Driver) -> Result<(), Failure> {
@@ -34,6 +36,10 @@ pub async fn run(options: &Options, mut driver: Driver) -> Result<(), Failure> {
         count: options.number("count")?,
         body: vec![b'x'; options.number("body-bytes")?],
         in_flight: options.number("in-flight")?,
+        headers: match options.text("headers") {
+            Ok(headers) => serde_json::from_str(headers)?,
+            Err(_) => BTreeMap::new(),
+        },
     };
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(options.text("amqp")?, properties).await?;
@@ -92,7 +98,13 @@ impl Round {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
+        let mut headers = FieldTable::default();
+        for (name, value) in &self.headers {
+            let value = AMQPValue::LongString(value.as_str().into());
+            headers.insert(name.as_str().into(), value);
+        }
         let properties = BasicProperties::default()
+            .with_headers(headers)
             .with_delivery_mode(PERSISTENT)
             .with_content_type("application/protobuf".into())
             .with_message_id(index.to_string().into());
