@@ -64,12 +64,10 @@ impl Chapter {
             return FULL_BUDGET;
         }
         Duration::from_secs(match self {
-            Self::Publish | Self::Consume => 100,
-            Self::Outbox => 300,
-            Self::Orders => 140,
-            Self::Venue => 40,
-            Self::Envelope => 30,
-            Self::Growth => 110,
+            Self::Publish | Self::Consume | Self::Growth => 95,
+            Self::Outbox => 260,
+            Self::Orders => 210,
+            Self::Venue | Self::Envelope => 30,
             Self::Footprint => 60,
             Self::Soak => 300,
         })

@@ -79,6 +79,8 @@ pub enum Command {
     Topology(Topology),
     /// Play recorded market data as real users' orders through the public API.
     Replay(Replay),
+    /// Measure how fast a running installation is, by orders that people of the benchmark's own trade with each other.
+    Bench(Bench),
     /// Recompute the platform's invariants from its events; exit 1 when one is broken.
     Audit(Audit),
     /// Register a user, put money in, show what there is.
@@ -295,6 +297,28 @@ pub struct Replay {
     /// Names the replay. The same name goes on where an interrupted replay stopped: what was
     /// already sent is answered from memory.
     #[arg(long, default_value = "replay")]
+    pub run: String,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `outcry bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Symbol to trade. Orders are real and take whatever rests at their price: choose one that nobody else trades.
+    #[arg(long)]
+    pub symbol: String,
+    /// Orders to place, half of them sales and half purchases of one share each.
+    #[arg(long, value_name = "COUNT", default_value_t = 400, value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    pub orders: u32,
+    /// People who sell, and as many who buy. Each pair has one order on its way at a time.
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub pairs: u32,
+    /// Price of a share, in whole dollars.
+    #[arg(long, value_name = "DOLLARS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub price: u32,
+    /// Names the people. The same name uses those of an earlier run again.
+    #[arg(long, default_value = "bench")]
     pub run: String,
     #[command(flatten)]
     pub target: Target,

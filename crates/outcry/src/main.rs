@@ -11,10 +11,11 @@
 //! - [`migrate`], [`topology`] – what the database and the broker must have
 //! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
+//! - [`bench`] – how fast an installation is; [`percentile`] of latencies
 //! - [`account`], [`orders`], [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`identity`], [`certs`] – who a process is to the others, and certificates that say so
-//! - [`newcomer`] – users that the demo and the replay act as
+//! - [`newcomer`] – users that the demo, the replay and the benchmark act as
 //! - [`folder`], [`site`], [`session`], [`patience`] – the data folder, a signed-in connection that waits for a
 //!   platform that is away
 //! - [`output`], [`text`], [`failure`] – what is printed, for people and for programs, and why something failed
@@ -25,6 +26,7 @@
 mod account;
 mod arguments;
 mod audit;
+mod bench;
 mod brokers;
 mod certs;
 mod config;
@@ -46,6 +48,7 @@ mod operators;
 mod orders;
 mod output;
 mod patience;
+mod percentile;
 mod platform;
 mod replay;
 mod schema;
@@ -97,6 +100,7 @@ async fn run(command: Command, out: Output) -> anyhow::Result<ExitCode> {
         Command::Topology(topology) => return topology::run(topology, out).await,
         Command::Audit(audit) => return audit::run(audit, out).await,
         Command::Replay(replay) => replay::run(replay, out).await?,
+        Command::Bench(bench) => return bench::run(bench, out).await,
         Command::Account(account) => account::run(account, out).await?,
         Command::Orders(orders) => return orders::run(orders, out).await,
         Command::Events(events) => events::run(events, out).await?,

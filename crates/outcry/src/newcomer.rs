@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use outcry_contracts::funds::v1::IssueSharesRequest;
+
 use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
+use outcry_contracts::funds::v1::{Balance, GetBalancesRequest, IssueSharesRequest};
 use outcry_contracts::payments::v1::CreatePaymentRequest;
 use outcry_contracts::payments::v1::payment_service_client::PaymentServiceClient;
+use outcry_contracts::types::v1::asset_amount::Asset;
 use outcry_contracts::types::v1::{Money, Shares};
 use outcry_contracts::users::v1::user_service_client::UserServiceClient;
 use outcry_contracts::users::v1::{GetMeRequest, RegisterRequest};
@@ -107,9 +109,39 @@ impl Newcomer<'_> {
         Ok(signed)
     }
 
+    /// The same, and waits for the cash.
+    ///
+    /// # Errors
+    /// As [`welcome`](Self::welcome), or the cash does not arrive within a minute.
+    pub async fn settle_in(
+        &self,
+        site: &Site,
+        admin: &SignedChannel,
+    ) -> anyhow::Result<SignedChannel> {
+        let signed = self.welcome(site, admin).await?;
+        let mut funds = FundsServiceClient::new(signed.clone());
+        arrives("the deposit", async || {
+            match funds.get_balances(GetBalancesRequest::default()).await {
+                Ok(reply) => Ok(has_cash(&reply.into_inner().balances).then_some(())),
+                Err(status) if is_early(&status) => Ok(None),
+                Err(status) => Err(status),
+            }
+        })
+        .await?;
+        Ok(signed)
+    }
+
     fn id(&self, what: &str) -> String {
         fixed_id(&self.name, what)
     }
+}
+
+fn has_cash(balances: &[Balance]) -> bool {
+    balances
+        .iter()
+        .flat_map(|balance| [&balance.available, &balance.locked])
+        .flatten()
+        .any(|amount| matches!(&amount.asset, Some(Asset::Cash(cash)) if cash.units > 0))
 }
 
 /// Issues shares once the account is open.

@@ -1,12 +1,9 @@
 //! The users who replay a recording: registered, funded and signed in like anybody else.
 
 use anyhow::Context as _;
-use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
-use outcry_contracts::funds::v1::{Balance, GetBalancesRequest};
-use outcry_contracts::types::v1::asset_amount::Asset;
 
 use crate::fixed_id::fixed_id;
-use crate::newcomer::{self, Newcomer};
+use crate::newcomer::Newcomer;
 use crate::session::SignedChannel;
 use crate::site::Site;
 
@@ -85,23 +82,5 @@ async fn hire_one(
         shares: SHARES,
         cash: CASH,
     };
-    let signed = newcomer.welcome(site, admin).await?;
-    let mut funds = FundsServiceClient::new(signed.clone());
-    newcomer::arrives("the deposit", async || {
-        match funds.get_balances(GetBalancesRequest::default()).await {
-            Ok(reply) => Ok(has_cash(&reply.into_inner().balances).then_some(())),
-            Err(status) if newcomer::is_early(&status) => Ok(None),
-            Err(status) => Err(status),
-        }
-    })
-    .await?;
-    Ok(signed)
-}
-
-fn has_cash(balances: &[Balance]) -> bool {
-    balances
-        .iter()
-        .flat_map(|balance| [&balance.available, &balance.locked])
-        .flatten()
-        .any(|amount| matches!(&amount.asset, Some(Asset::Cash(cash)) if cash.units > 0))
+    newcomer.settle_in(site, admin).await
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::script::Taken;
+use crate::percentile::{milliseconds, percentile};
 
 /// Counts and latencies of a replay.
 #[derive(Debug, Default)]
@@ -38,14 +39,6 @@ pub struct Outcome {
 // === impl Outcome ===
 
 impl Outcome {
-    /// The latency that `percent` of the orders do not exceed.
-    fn percentile(&self, percent: usize) -> Duration {
-        let mut sorted = self.latencies.clone();
-        sorted.sort_unstable();
-        let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-        sorted.get(place).copied().unwrap_or_default()
-    }
-
     fn per_second(&self) -> f64 {
         let seconds = self.took.as_secs_f64();
         if seconds > 0.0 {
@@ -80,8 +73,8 @@ impl Outcome {
             "seconds": self.took.as_secs_f64(),
             "ordersPerSecond": self.per_second(),
             "placeToAcknowledgedMs": {
-                "p50": self.percentile(50).as_secs_f64() * 1000.0,
-                "p99": self.percentile(99).as_secs_f64() * 1000.0,
+                "p50": milliseconds(percentile(&self.latencies, 50)),
+                "p99": milliseconds(percentile(&self.latencies, 99)),
             },
         })
     }
@@ -111,8 +104,8 @@ impl Outcome {
             self.tops_equal,
             self.tops_compared,
             self.per_second(),
-            self.percentile(50).as_secs_f64() * 1000.0,
-            self.percentile(99).as_secs_f64() * 1000.0,
+            milliseconds(percentile(&self.latencies, 50)),
+            milliseconds(percentile(&self.latencies, 99)),
         );
         for taken in &self.other_order {
             text.push_str(&format!(
@@ -121,21 +114,5 @@ impl Outcome {
             ));
         }
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_taken_from_the_sorted_latencies() {
-        let outcome = Outcome {
-            latencies: (1..=100).rev().map(Duration::from_millis).collect(),
-            ..Outcome::default()
-        };
-        assert_eq!(outcome.percentile(50), Duration::from_millis(50));
-        assert_eq!(outcome.percentile(99), Duration::from_millis(99));
-        assert_eq!(Outcome::default().percentile(99), Duration::ZERO);
     }
 }

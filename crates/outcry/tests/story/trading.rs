@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::outcry::{Outcry, sample};
+use super::outcry::{Outcry, complaint, sample};
 use super::recording;
 
 /// Topics every order that is filled goes through.
@@ -115,6 +115,41 @@ fn a_recorded_market_trades_and_every_invariant_holds() {
     a_closed_flow_is_one_tree(&outcry);
     outcry.stop();
     outcry.audit();
+}
+
+#[test]
+fn an_installation_is_measured_by_orders_that_are_really_traded() {
+    let mut outcry = Outcry::new();
+    outcry.up();
+    let few = ["--orders", "21", "--pairs", "2", "--json"];
+    let [msft, nowhere] =
+        ["MSFT", "NOWHERE"].map(|symbol| [&["bench", "--symbol", symbol][..], &few].concat());
+
+    let result = outcry.json(&msft);
+    assert_eq!(result["orders"], 22, "whole trips: {result:#}");
+    assert_eq!(result["unsettled"], 0, "{result:#}");
+    for rate in ["acknowledgedPerSecond", "settledPerSecond"] {
+        assert!(result[rate].as_f64().unwrap() > 0.0, "{result:#}");
+    }
+    for stage in ["placeToAcknowledgedMs", "placeToSettledMs"] {
+        let [p50, p99] = ["p50", "p99"].map(|half| result[stage][half].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p99, "{result:#}");
+    }
+    // The same people again.
+    assert_eq!(outcry.json(&msft)["unsettled"], 0);
+
+    let refused = outcry.verb(&nowhere);
+    assert!(!refused.status.success());
+    assert!(
+        complaint(&refused).contains("NOWHERE"),
+        "{}",
+        complaint(&refused)
+    );
+    let report = outcry.quiet_audit();
+    let topics = report["topics"].as_array().unwrap();
+    let closed = topics.iter().find(|row| row["topic"] == "trade.closed");
+    assert_eq!(closed.unwrap()["events"], 44, "{report:#}");
+    outcry.stop();
 }
 
 #[test]
