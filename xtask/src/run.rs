@@ -73,10 +73,15 @@ pub(crate) fn command(program: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    // A clean machine builds everything once: what helps the build after that only costs this one.
+    // A clean machine builds everything once: what helps the build after that, or a debugger, only costs this one.
     let is_set = |name: &str| std::env::var_os(name).is_some();
-    if is_set("CI") && !is_set("CARGO_INCREMENTAL") {
-        command.env("CARGO_INCREMENTAL", "0");
+    for (name, value) in [
+        ("CARGO_INCREMENTAL", "0"),
+        ("CARGO_PROFILE_DEV_DEBUG", "false"),
+    ] {
+        if is_set("CI") && !is_set(name) {
+            command.env(name, value);
+        }
     }
     command.current_dir(root());
     command
