@@ -130,6 +130,12 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
          hexeract polls every 20 ms with two workers, Watermill every 10 ms, Spring Modulith does not \
          poll."
     ));
+    let pace = if quick { QUICK } else { FULL };
+    report.note(format!(
+        "Lost is what had not arrived {:?} after the last commit: of a relay that is far behind, that \
+         need not be lost for ever.",
+        pace.arrive
+    ));
     let mut subjects = Vec::new();
     for kind in Kind::ALL {
         match Subject::of(kind, peers) {
@@ -138,7 +144,7 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
         }
     }
     let mut course = Course {
-        pace: if quick { QUICK } else { FULL },
+        pace,
         begun: Instant::now(),
         rig: Rig::start().await?,
         subjects,
