@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use outcry_broker::{Delivery, Message, Partition};
 use outcry_events::SealedEvent;
-use outcry_store::{Commit, CommitError, Conflict, StoreError};
+use outcry_store::{Commit, CommitError, Conflict, ParkedFilter, StoreError};
 use tracing::{Instrument, Span, debug, error_span, info, trace, warn};
 
 use super::attempt::Effect;
@@ -46,8 +46,12 @@ impl Consumer {
         system: &'static str,
         tenure: &Tenure,
     ) -> Result<Closed, Stopped> {
-        let (group, store) = (self.spec.name, &self.ctx.store);
-        let parked = self.insist(tenure, || store.parked_keys(group)).await?;
+        let any = ParkedFilter {
+            group: Some(self.spec.name.to_owned()),
+            limit: 1,
+            ..ParkedFilter::default()
+        };
+        let parked = self.insist(tenure, || self.ctx.store.parked(&any)).await?;
         tenure.note_parked(!parked.is_empty());
         if self.spec.partitions == 1 {
             return self.work_in_order(partition, system, tenure).await;
@@ -166,12 +170,11 @@ impl Consumer {
         }
         let mut parked = None;
         if unknown.is_some() || redelivered || tenure.has_parked() {
-            let (handled, first) = self.insist(tenure, || self.inbox(&event)).await?;
-            if handled {
-                self.metrics.duplicates.count();
-                return Ok(());
+            match self.known(&event, tenure).await? {
+                Some(Settled::Yes) => return Ok(()),
+                Some(Settled::KeyParked(first)) => parked = Some(first),
+                None => {}
             }
-            parked = first;
         }
         // The store refuses to handle an event of a parked key and to park behind nothing, so
         // whatever happens to the key meanwhile, one of the two goes through in the end.
@@ -198,6 +201,20 @@ impl Consumer {
     /// Why the group cannot handle an event of this kind, if it cannot.
     pub(super) fn unknown(&self, event: &SealedEvent) -> Option<String> {
         unknown(event).filter(|_| self.spec.unknown != Unknown::Handle)
+    }
+
+    /// What the inbox says of an event; nothing when it is new and its key is free.
+    async fn known(
+        &self,
+        event: &SealedEvent,
+        tenure: &Tenure,
+    ) -> Result<Option<Settled>, Stopped> {
+        let (handled, parked) = self.insist(tenure, || self.inbox(event)).await?;
+        if handled {
+            self.metrics.duplicates.count();
+            return Ok(Some(Settled::Yes));
+        }
+        Ok(parked.map(Settled::KeyParked))
     }
 
     /// Whether an event is handled, and where its key is parked first.
@@ -235,15 +252,10 @@ impl Consumer {
                 Err(trouble) => trouble,
             };
             // Who reacts to what is handled, or out of turn, may say anything.
-            if !matches!(trouble, Trouble::Store(_) | Trouble::Fenced(_)) {
-                match self.insist(tenure, || self.inbox(event)).await? {
-                    (true, _) => {
-                        self.metrics.duplicates.count();
-                        return Ok(Settled::Yes);
-                    }
-                    (false, Some(first)) => return Ok(Settled::KeyParked(first)),
-                    (false, None) => {}
-                }
+            if !matches!(trouble, Trouble::Store(_) | Trouble::Fenced(_))
+                && let Some(settled) = self.known(event, tenure).await?
+            {
+                return Ok(settled);
             }
             match trouble {
                 Trouble::Store(reason) => {
