@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use tokio_postgres::NoTls;
 
+use crate::database::connect;
 use crate::peers::Peers;
 use crate::report::{Report, Target};
 use crate::verdict::verdict;
@@ -199,8 +199,7 @@ async fn tell_servers(report: &mut Report) -> anyhow::Result<()> {
         outcry_servers::Postgres::start(),
         outcry_servers::RabbitMq::start()
     )?;
-    let (client, connection) = tokio_postgres::connect(&postgres.url(), NoTls).await?;
-    tokio::spawn(connection);
+    let client = connect(&postgres.url()).await?;
     let version = client.query_one("SHOW server_version", &[]).await?;
     report.fact("PostgreSQL", version.get::<_, String>(0));
     let overview = rabbit.get("/api/overview").await?;

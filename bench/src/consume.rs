@@ -8,11 +8,12 @@ use futures::StreamExt as _;
 use futures::stream;
 use outcry_broker::{Broker, CloudEvents, Message, RabbitMq, RabbitOptions};
 use serde::Deserialize;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
+use crate::database::connect;
 use crate::ours::consume::{EFFECTS, group};
 use crate::ours::event::Events;
-use crate::peer::{Options, Program};
+use crate::peer::{BODY_BYTES, Options, Program};
 use crate::peers::{Language, Peers};
 use crate::queue::Queues;
 use crate::report::{Report, Target};
@@ -24,18 +25,15 @@ const LAPIN: &str = "lapin";
 
 /// Who takes part.
 const PEERS: [Contestant; 8] = [
-    contestant(LAPIN, Language::Rust, "lapin-consume"),
-    contestant("amqp091-go", Language::Go, "amqp091-consume"),
-    contestant("Watermill", Language::Go, "watermill-consume"),
-    contestant("amqp-client (Java)", Language::Java, "client-consume"),
-    contestant("Spring AMQP", Language::Java, "spring-consume"),
-    contestant("aio-pika", Language::Python, "aio-pika-consume"),
-    contestant("FastStream", Language::Python, "faststream-consume"),
-    contestant("amqplib", Language::Node, "consume"),
+    Contestant::new(LAPIN, Language::Rust, "lapin-consume"),
+    Contestant::new("amqp091-go", Language::Go, "amqp091-consume"),
+    Contestant::new("Watermill", Language::Go, "watermill-consume"),
+    Contestant::new("amqp-client (Java)", Language::Java, "client-consume"),
+    Contestant::new("Spring AMQP", Language::Java, "spring-consume"),
+    Contestant::new("aio-pika", Language::Python, "aio-pika-consume"),
+    Contestant::new("FastStream", Language::Python, "faststream-consume"),
+    Contestant::new("amqplib", Language::Node, "consume"),
 ];
-
-/// Bytes of a message.
-const BODY_BYTES: usize = 512;
 
 /// Messages a peer has in hand at most: as many as a partition of Outcry's.
 const PREFETCH: usize = 64;
@@ -93,14 +91,6 @@ struct Rig {
     events: Events,
     /// The databases of the sides.
     databases: Vec<(&'static str, Client)>,
-}
-
-const fn contestant(name: &'static str, language: Language, job: &'static str) -> Contestant {
-    Contestant {
-        name,
-        language,
-        job,
-    }
 }
 
 /// Measures the chapter.
@@ -170,13 +160,6 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
     sides::stop(all, report).await;
     rig.broker.close().await?;
     Ok(())
-}
-
-/// A connection whose work is done in the background until it is dropped.
-async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 // === impl Rig ===

@@ -9,9 +9,9 @@ use outcry_contracts::orders::v1::order_service_client::OrderServiceClient;
 use outcry_contracts::orders::v1::{GetOrderRequest, OrderStatus, Side};
 use tokio::process::Command;
 
+use crate::memory::{open_files, resident};
 use crate::orders::crowd::{Answered, place};
 use crate::orders::installation::{self, Installation};
-use crate::orders::memory::{open_files, resident};
 use crate::orders::people::Person;
 use crate::percentile::{median, milliseconds};
 use crate::report::{Report, Target};

@@ -17,7 +17,7 @@ use outcry_store::{ParkedFilter, Store as _};
 use self::fill::STREAM_EVENTS;
 use self::replicas::REPLICAS;
 use self::shelf::Shelf;
-use crate::orders::memory::resident;
+use crate::memory::resident;
 use crate::percentile::{milliseconds, percentile};
 use crate::report::{Report, Target};
 

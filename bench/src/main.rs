@@ -6,14 +6,14 @@
 //!   by itself
 //! - [`sides`], [`trail`]: sides in turns, and what became of their messages
 //! - [`peer`], [`peers`], [`ours`]: processes that are measured, other people's and Outcry's
-//! - [`queue`]: the driver's own end of RabbitMQ
+//! - [`queue`], [`database`]: the driver's own ends of RabbitMQ and PostgreSQL
 //! - [`report`]: what it all came to
 //! - [`outbox`]: whether a commit that waits holds up events of other keys
 //! - [`load`]: who commits, steadily
 //! - [`arrivals`]: when events arrive
-//! - [`relay`]: relays as processes of their own
 //! - [`mesh`]: calls between services, next to bare tonic
 //! - [`console`]: the console in a browser, while events flow
+//! - [`lines`], [`memory`]: what a process is told, and what the system says of one
 //! - [`percentile`]: order statistics
 //! - [`verdict`]: what a measurement comes to
 
@@ -21,10 +21,13 @@ mod all;
 mod arrivals;
 mod console;
 mod consume;
+mod database;
 mod envelope;
 mod footprint;
 mod growth;
+mod lines;
 mod load;
+mod memory;
 mod mesh;
 mod orders;
 mod ours;
@@ -35,7 +38,6 @@ mod peers;
 mod percentile;
 mod publish;
 mod queue;
-mod relay;
 mod report;
 mod sides;
 mod soak;
@@ -64,9 +66,6 @@ enum Measurement {
     /// How long events take from their commit to their delivery, with and without a transaction
     /// that keeps commits of another key waiting; fails when the medians differ by 50 ms or more
     Outbox(outbox::Arguments),
-    /// A relay of a measurement that is going on
-    #[command(hide = true)]
-    Relay,
     /// Calls over the mesh next to calls over bare tonic, rig by rig; fails when a target is missed
     Mesh(mesh::Arguments),
     /// The console in a browser while events flow: bytes and time of a first visit, and memory over
@@ -83,7 +82,6 @@ async fn main() -> anyhow::Result<ExitCode> {
         Measurement::All(arguments) => all::measure(&arguments).await,
         Measurement::Peer(arguments) => ours::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
-        Measurement::Relay => relay::run().await.map(|()| ExitCode::SUCCESS),
         Measurement::Mesh(arguments) => mesh::measure(&arguments).await,
         Measurement::Console(arguments) => console::measure(&arguments).await,
         Measurement::MeshProcess(arguments) => mesh::run_process(&arguments)

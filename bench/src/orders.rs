@@ -2,7 +2,6 @@
 //! a loop that writes the same rows and does nothing else.
 //!
 //! - [`installation`] and [`cluster`]: the platform in one process, and in several
-//! - [`memory`]: what the system says of a process
 //! - [`people`]: who trades
 //! - [`crowd`]: orders as fast as they are acknowledged
 //! - [`sightings`]: when what became of them was seen
@@ -14,7 +13,6 @@ mod bare;
 mod cluster;
 pub mod crowd;
 pub mod installation;
-pub mod memory;
 pub mod people;
 mod recording;
 mod rows;

@@ -8,12 +8,13 @@ use anyhow::{Context as _, ensure};
 use outcry_broker::{RabbitMq, RabbitOptions};
 use outcry_store::postgres::key_lock;
 use outcry_store::{PostgresDatabase, PostgresOptions, PostgresStore, ReadAll, Store};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::arrivals::Arrivals;
+use crate::database::connect;
 use crate::load::{KEYS, Load, Made, SERVICE, WRITERS, symbol};
+use crate::peer::{Peer, Program};
 use crate::percentile::{milliseconds, percentile};
-use crate::relay::Relay;
 
 /// Relays that share the outbox.
 const RELAYS: usize = 4;
@@ -67,11 +68,14 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = open(&postgres.url(), length).await?;
     let broker = RabbitMq::connect(RabbitOptions::new(rabbit.url(), "listener")).await?;
     let arrivals = Arrivals::listen(&broker).await?;
+    let relay = [
+        ("postgres", postgres.url()),
+        ("amqp", rabbit.url().to_owned()),
+    ];
     let mut relays = Vec::new();
     for _ in 0..RELAYS {
-        relays.push(Relay::start(&postgres.url(), &rabbit.url())?);
+        relays.push(Peer::start(&Program::ours()?, "outbox-relay", &relay).await?);
     }
-    all_slots_are_held(&store).await?;
 
     let load = Load::start(&store);
     tokio::time::sleep(WARM_UP).await;
@@ -150,8 +154,7 @@ struct Holder {
 
 impl Holder {
     async fn connect(url: &str) -> anyhow::Result<Self> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(connection);
+        let client = connect(url).await?;
         Ok(Self { client })
     }
 
@@ -168,21 +171,6 @@ impl Holder {
         self.client.batch_execute("COMMIT").await?;
         Ok(())
     }
-}
-
-/// Waits until the relays have shared the outbox.
-async fn all_slots_are_held(store: &PostgresStore) -> anyhow::Result<()> {
-    let deadline = Instant::now() + ARRIVE_MAX;
-    let mut slot = 0;
-    while slot < outcry_store::limits::RELAY_SLOTS {
-        if store.holder("relay", slot).await?.is_some() {
-            slot += 1;
-            continue;
-        }
-        ensure!(Instant::now() < deadline, "no relay holds slot {slot}");
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(())
 }
 
 /// Waits until everything committed has arrived.

@@ -15,6 +15,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+/// Bytes of a message's body, on all sides.
+pub const BODY_BYTES: usize = 512;
+
 /// How long a process may take until it is ready. An application of Spring takes 20 seconds on a busy
 /// machine, several beside each other a multiple of that.
 const READY_MAX: Duration = Duration::from_secs(90);

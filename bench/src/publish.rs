@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::load::TOPIC;
 use crate::ours::event::Events;
 use crate::ours::publish::{group, keys};
-use crate::peer::{Options, Program};
+use crate::peer::{BODY_BYTES, Options, Program};
 use crate::peers::{Language, Peers};
 use crate::queue::{EXCHANGE, Queues};
 use crate::report::{Report, Target};
@@ -27,19 +27,16 @@ const SAME: &str = "lapin with Outcry's headers and exchanges";
 
 /// Who takes part.
 const PEERS: [Contestant; 9] = [
-    contestant(SAME, Language::Rust, "lapin-publish"),
-    contestant(LAPIN, Language::Rust, "lapin-publish"),
-    contestant("amqp091-go", Language::Go, "amqp091-publish"),
-    contestant("Watermill", Language::Go, "watermill-publish"),
-    contestant("amqp-client (Java)", Language::Java, "client-publish"),
-    contestant("Spring AMQP", Language::Java, "spring-publish"),
-    contestant("aio-pika", Language::Python, "aio-pika-publish"),
-    contestant("FastStream", Language::Python, "faststream-publish"),
-    contestant("amqplib", Language::Node, "publish"),
+    Contestant::new(SAME, Language::Rust, "lapin-publish"),
+    Contestant::new(LAPIN, Language::Rust, "lapin-publish"),
+    Contestant::new("amqp091-go", Language::Go, "amqp091-publish"),
+    Contestant::new("Watermill", Language::Go, "watermill-publish"),
+    Contestant::new("amqp-client (Java)", Language::Java, "client-publish"),
+    Contestant::new("Spring AMQP", Language::Java, "spring-publish"),
+    Contestant::new("aio-pika", Language::Python, "aio-pika-publish"),
+    Contestant::new("FastStream", Language::Python, "faststream-publish"),
+    Contestant::new("amqplib", Language::Node, "publish"),
 ];
-
-/// Bytes of a message.
-const BODY_BYTES: usize = 512;
 
 /// Messages unconfirmed at a time: two batches of a relay.
 const IN_FLIGHT: usize = 512;
@@ -78,14 +75,6 @@ struct Published {
     /// None where the library does not tell.
     returned: Option<usize>,
     seconds: f64,
-}
-
-const fn contestant(name: &'static str, language: Language, job: &'static str) -> Contestant {
-    Contestant {
-        name,
-        language,
-        job,
-    }
 }
 
 /// Measures the chapter.

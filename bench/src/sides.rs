@@ -65,6 +65,15 @@ pub struct Outcome {
 // === impl Contestant ===
 
 impl Contestant {
+    /// One of a language's program.
+    pub const fn new(name: &'static str, language: Language, job: &'static str) -> Self {
+        Self {
+            name,
+            language,
+            job,
+        }
+    }
+
     async fn start(
         &self,
         peers: &Peers,

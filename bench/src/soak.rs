@@ -7,8 +7,8 @@ use outcry_contracts::operations::v1::WatchStatusRequest;
 use outcry_contracts::operations::v1::status_service_client::StatusServiceClient;
 use serde::Deserialize;
 
+use crate::memory::{bytes_in, open_files, resident};
 use crate::orders::installation::{self, Installation};
-use crate::orders::memory::{bytes_in, open_files, resident};
 use crate::orders::people::Person;
 use crate::orders::stages::{Floor, Stages};
 use crate::orders::top_rate;

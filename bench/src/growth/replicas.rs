@@ -16,15 +16,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::fill;
+use crate::load::TOPIC;
 
 /// How many there are, one after the other.
 pub const REPLICAS: [usize; 3] = [1, 2, 4];
 
 /// Whose replicas: a service without events of its own.
 const SERVICE: &str = "reports";
-
-/// What it consumes.
-const TOPIC: &str = "trade.failed";
 
 /// Slots of the consumer that replicas share.
 const POOL: &str = "group/reports";

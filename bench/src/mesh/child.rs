@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::side::Side;
+use crate::memory::resident;
 
 /// A process of its own that answers each line with a line.
 pub struct Process {
@@ -72,12 +73,9 @@ impl Process {
     }
 
     /// Memory it has at the moment, in KiB.
-    pub async fn resident(&self) -> anyhow::Result<f64> {
+    pub fn resident(&self) -> anyhow::Result<f64> {
         let id = self.child.id().context("the process has ended")?;
-        let status = tokio::fs::read_to_string(format!("/proc/{id}/status")).await?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        Ok(number.context("no resident size")?.parse()?)
+        Ok(resident(id)? * 1_024.0)
     }
 
     /// Ends it as a crash does, at once.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures::future::join_all;
-use tokio::sync::mpsc;
 use tonic::Request;
 
 use super::callers::{ask, per_second, steady};
@@ -15,6 +14,7 @@ use super::desk::Desk;
 use super::identities::Identities;
 use super::service::{Client, Method};
 use super::side::{Kind, Replica, Side};
+use crate::lines;
 use crate::percentile::percentile;
 
 /// Calls at once to each endpoint of a new channel: with so many, all of them are called.
@@ -36,14 +36,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         replicas: Vec::new(),
         clients: Vec::new(),
     };
-    let (send, mut lines) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            if send.blocking_send(line).is_err() {
-                break;
-            }
-        }
-    });
+    let mut lines = lines::told();
     while let Some(line) = lines.recv().await {
         let words: Vec<&str> = line.split_whitespace().collect();
         let answer = match words.as_slice() {

@@ -57,7 +57,7 @@ pub async fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let mut rows = judge(&cost);
     let mut resident = Vec::new();
     for process in &processes {
-        resident.push(process.resident().await?);
+        resident.push(process.resident()?);
     }
     drop(processes);
     rows.push(Row::told(
@@ -159,13 +159,13 @@ async fn memory(setting: &Setting) -> anyhow::Result<Row> {
         let mut calls = Process::start(&side)?;
         // The first channel also brings what all of them share.
         calls.ask(&format!("connect 1 {addresses}")).await?;
-        let before = calls.resident().await?;
+        let before = calls.resident()?;
         calls
             .ask(&format!("connect {CHANNELS} {addresses}"))
             .await?;
         #[expect(clippy::cast_precision_loss, reason = "a small count")]
         let channels = CHANNELS as f64;
-        costs.push((calls.resident().await? - before) / channels);
+        costs.push((calls.resident()? - before) / channels);
     }
     let outcry = costs[2];
     Ok(Row::judged(

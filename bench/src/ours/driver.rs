@@ -4,6 +4,8 @@ use anyhow::ensure;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::lines;
+
 /// The process that started this one.
 pub struct Driver {
     lines: mpsc::Receiver<String>,
@@ -19,18 +21,11 @@ struct Ready {
 // === impl Driver ===
 
 impl Driver {
-    /// Begins to read the standard input. A thread does: the runtime would wait for a read that has
-    /// begun.
+    /// Begins to read the standard input.
     pub fn new() -> Self {
-        let (send, lines) = mpsc::channel(1);
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lines().map_while(Result::ok) {
-                if send.blocking_send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { lines }
+        Self {
+            lines: lines::told(),
+        }
     }
 
     /// Tells that all is connected.

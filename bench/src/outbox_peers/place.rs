@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use outcry_broker::{Broker as _, Group, RabbitMq, RabbitOptions};
 use outcry_servers::Postgres;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::subject::{Kind, Sent, Subject};
+use crate::database::connect;
 use crate::load::TOPIC;
+use crate::percentile::milliseconds;
 use crate::queue::{Listener, Queues};
 use crate::trail::{Arrived, Trail};
 
@@ -127,13 +129,6 @@ fn group() -> Group {
     }
 }
 
-/// A connection whose work is done in the background until it is dropped.
-async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
 // === impl Place ===
 
 impl Place {
@@ -185,7 +180,7 @@ impl Arrivals {
         let first = self.all.iter().filter(|(_, sent)| counts(sent));
         let first = first.filter(|(_, sent)| seen.insert(sent.id));
         let mut delays: Vec<f64> = first
-            .map(|(at, sent)| milliseconds(at.saturating_sub(sent.at)))
+            .map(|(at, sent)| milliseconds(Duration::from_micros(at.saturating_sub(sent.at))))
             .collect();
         delays.sort_by(f64::total_cmp);
         delays.resize(count - count / 4, f64::INFINITY);
@@ -198,17 +193,8 @@ impl Arrivals {
             return f64::NAN;
         };
         let between = self.all.len() - 1;
-        crate::sides::number(between) / (milliseconds(last - first) / 1e3)
+        crate::sides::number(between) / Duration::from_micros(last - first).as_secs_f64()
     }
-}
-
-fn milliseconds(micros: u64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "times between are far below 2^53"
-    )]
-    let micros = micros as f64;
-    micros / 1e3
 }
 
 #[cfg(test)]

@@ -6,12 +6,9 @@ use serde::Deserialize;
 
 use super::place::Place;
 use crate::ours::event::id_of;
-use crate::peer::{Options, Peer, Program};
+use crate::peer::{BODY_BYTES, Options, Peer, Program};
 use crate::peers::{Language, Peers};
 use crate::queue::{EXCHANGE, Heard, micros};
-
-/// Bytes of a message.
-const BODY_BYTES: usize = 512;
 
 /// Whose outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
