@@ -3,7 +3,7 @@
 //!
 //! - [`driver`]: what is said between the driver and a job
 //! - [`event`]: the events that are sent
-//! - [`publish`], [`consume`], [`relay`], [`write`]: the jobs
+//! - [`publish`], [`consume`], [`relay`], [`mod@write`]: the jobs
 
 pub mod consume;
 mod driver;

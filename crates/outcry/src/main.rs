@@ -11,7 +11,7 @@
 //! - [`migrate`], [`topology`] – what the database and the broker must have
 //! - [`audit`] – the invariants, recomputed
 //! - [`replay`] – recorded market data as real users' orders
-//! - [`bench`] – how fast an installation is; [`percentile`] of latencies
+//! - [`mod@bench`] – how fast an installation is; [`percentile`] of latencies
 //! - [`account`], [`orders`], [`events`], [`trace`], [`dlq`] – verbs that talk to a running platform
 //! - [`schema`] – the contract
 //! - [`identity`], [`certs`] – who a process is to the others, and certificates that say so
