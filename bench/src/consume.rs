@@ -70,8 +70,8 @@ const QUICK: Pace = Pace {
 };
 
 const FULL: Pace = Pace {
-    count: 20_000,
-    rounds: 7,
+    count: 10_000,
+    rounds: 5,
     budget: Duration::from_secs(40 * 60),
 };
 

@@ -74,9 +74,9 @@ impl Size {
                 paced: Duration::from_secs(8),
             },
             false => Self {
-                orders: 2_400,
+                orders: 1_200,
                 rounds: 5,
-                paced: Duration::from_secs(60),
+                paced: Duration::from_secs(30),
             },
         }
     }

@@ -8,6 +8,7 @@ mod subject;
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use serde::Deserialize;
 
 use self::place::{Arrivals, Place, Rig};
@@ -37,6 +38,9 @@ const CRASH_RATE: u32 = 300;
 /// Between two kills.
 const KILL_EVERY: Duration = Duration::from_secs(2);
 
+/// Messages that have been relayed before it is looked at what is asked when there are no more.
+const BEFORE_IDLE: usize = 1_000;
+
 /// How long relays are left alone before it is counted what they ask when there is nothing to do.
 const CALM: Duration = Duration::from_secs(2);
 
@@ -62,6 +66,8 @@ struct Pace {
     seconds: [usize; 2],
     /// Rows of the drain.
     drain: usize,
+    /// How long a peer's drain is watched: the rate of the slow ones is that of so long.
+    watched: Duration,
     /// How long idle relays are watched.
     idle: Duration,
     /// Relays killed.
@@ -76,6 +82,7 @@ const QUICK: Pace = Pace {
     rounds: 1,
     seconds: [4, 4],
     drain: 2_000,
+    watched: Duration::from_secs(25),
     idle: Duration::from_secs(5),
     kills: 2,
     arrive: Duration::from_secs(25),
@@ -84,9 +91,10 @@ const QUICK: Pace = Pace {
 
 const FULL: Pace = Pace {
     rounds: 3,
-    seconds: [30, 30],
+    seconds: [15, 10],
     drain: 100_000,
-    idle: Duration::from_secs(30),
+    watched: Duration::from_secs(60),
+    idle: Duration::from_secs(20),
     kills: 5,
     arrive: Duration::from_secs(20 * 60),
     budget: Duration::from_secs(3 * 60 * 60),
@@ -153,7 +161,8 @@ pub async fn measure(quick: bool, peers: &Peers, report: &mut Report) -> anyhow:
     for (rate, seconds) in RATES.into_iter().zip(course.pace.seconds) {
         course.paced(rate, seconds).await?;
     }
-    course.drain_and_idle().await?;
+    course.drains().await?;
+    course.idle().await?;
     course.crashes().await
 }
 
@@ -329,20 +338,20 @@ impl Course<'_> {
         }
     }
 
-    /// Rows that wait before a relay begins; then what it asks when there are none.
-    async fn drain_and_idle(&mut self) -> anyhow::Result<()> {
+    /// Rows that wait before a relay begins.
+    async fn drains(&mut self) -> anyhow::Result<()> {
         let run = "drain";
         let mut all: Vec<(Kind, Vec<f64>)> = Vec::new();
         for subject in self.subjects.clone() {
             if !self.has_time(&subject, run) {
                 continue;
             }
-            match self.drain(&subject, KEYS, true).await {
+            match self.drain(&subject, KEYS).await {
                 Ok(per_second) => all.push((subject.kind, vec![per_second])),
                 Err(error) => self.excuse(subject.kind, run, error)?,
             }
             if subject.kind == Kind::Outcry {
-                self.drain(&subject, FEW_KEYS, false).await?;
+                self.drain(&subject, FEW_KEYS).await?;
             }
         }
         let all: Vec<_> = all.iter().map(|(kind, values)| (*kind, values)).collect();
@@ -350,12 +359,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    async fn drain(
-        &mut self,
-        subject: &Subject,
-        keys: u32,
-        then_idle: bool,
-    ) -> anyhow::Result<f64> {
+    async fn drain(&mut self, subject: &Subject, keys: u32) -> anyhow::Result<f64> {
         let place = self.rig.place(subject.kind).await?;
         let load = Load {
             count: self.pace.drain,
@@ -367,9 +371,11 @@ impl Course<'_> {
         let _: Written = writer.result(WRITE_MAX * 10).await?;
         // One process that also relays has been relaying meanwhile, slower than it writes.
         let relays = relays(subject, &place, 1).await?;
-        let arrivals = place
-            .arrivals(subject, load.count, self.pace.arrive)
-            .await?;
+        let most = match subject.kind {
+            Kind::Outcry => self.pace.arrive,
+            _ => self.pace.watched,
+        };
+        let arrivals = place.arrivals(subject, load.count, most).await?;
         let name = subject.kind.name();
         let per_second = arrivals.per_second();
         self.report.measure(
@@ -379,29 +385,68 @@ impl Course<'_> {
             Target::None,
         );
         self.tell_drain(subject.kind, keys, &arrivals, load.count);
-        if then_idle {
-            tokio::time::sleep(CALM).await;
-            let idle = self.pace.idle;
-            let transactions = self.rig.transactions(&place, idle).await?;
-            let transactions = number(usize::try_from(transactions)?);
-            let target = match subject.kind {
-                Kind::Outcry => IDLE,
-                _ => Target::None,
-            };
-            self.report.measure(
-                format!("{name}: transactions a second when idle"),
-                transactions / idle.as_secs_f64(),
-                "1/s",
-                target,
-            );
-        }
         self.end(subject.kind, writer, relays).await;
         Ok(per_second)
     }
 
+    /// What relays ask the database when there is nothing to do.
+    async fn idle(&mut self) -> anyhow::Result<()> {
+        let run = "idle";
+        for subject in self.subjects.clone() {
+            if !self.has_time(&subject, run) {
+                continue;
+            }
+            let target = match subject.kind {
+                Kind::Outcry => IDLE,
+                _ => Target::None,
+            };
+            let name = subject.kind.name();
+            match self.idle_transactions(&subject).await {
+                Ok(transactions) => self.report.measure(
+                    format!("{name}: transactions a second when idle"),
+                    transactions,
+                    "1/s",
+                    target,
+                ),
+                Err(error) => self.excuse(subject.kind, run, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn idle_transactions(&mut self, subject: &Subject) -> anyhow::Result<f64> {
+        let place = self.rig.place(subject.kind).await?;
+        let load = Load {
+            count: BEFORE_IDLE,
+            rate: 0,
+            keys: KEYS,
+        };
+        let relays = relays(subject, &place, 1).await?;
+        let mut writer = subject.writer(&place, load).await?;
+        writer.go().await?;
+        let _: Written = writer.result(WRITE_MAX).await?;
+        let arrivals = place
+            .arrivals(subject, load.count, self.pace.arrive)
+            .await?;
+        let missing = arrivals.trail(load.count).lost;
+        ensure!(missing == 0, "{missing} messages did not arrive");
+        tokio::time::sleep(CALM).await;
+        let idle = self.pace.idle;
+        let transactions = self.rig.transactions(&place, idle).await?;
+        self.end(subject.kind, writer, relays).await;
+        Ok(number(usize::try_from(transactions)?) / idle.as_secs_f64())
+    }
+
     fn tell_drain(&mut self, kind: Kind, keys: u32, arrivals: &Arrivals, count: usize) {
-        let trail = arrivals.trail(count);
+        let mut trail = arrivals.trail(count);
         let name = format!("{}, drain with {keys} keys", kind.name());
+        if kind != Kind::Outcry && trail.lost > 0 {
+            let (arrived, watched) = (count - trail.lost, self.pace.watched);
+            self.report.note(format!(
+                "{name}: {arrived} rows had arrived after {watched:?}, of which this is the rate"
+            ));
+            trail.lost = 0;
+        }
         if kind == Kind::Outcry || trail != Trail::default() {
             self.tell_trail(kind, &name, trail);
         }

@@ -62,8 +62,8 @@ const QUICK: Pace = Pace {
 };
 
 const FULL: Pace = Pace {
-    count: 50_000,
-    rounds: 7,
+    count: 30_000,
+    rounds: 5,
     budget: Duration::from_secs(30 * 60),
 };
 
