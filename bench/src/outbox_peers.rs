@@ -41,8 +41,9 @@ const KILL_EVERY: Duration = Duration::from_secs(2);
 /// Messages that have been relayed before it is looked at what is asked when there are no more.
 const BEFORE_IDLE: usize = 1_000;
 
-/// How long relays are left alone before it is counted what they ask when there is nothing to do.
-const CALM: Duration = Duration::from_secs(2);
+/// How long relays are left alone before it is counted what they ask when there is nothing to do: PostgreSQL writes
+/// down what a connection did up to ten seconds after the connection has become idle.
+const CALM: Duration = Duration::from_secs(12);
 
 /// What a writer may take beyond the time its rate gives it.
 const WRITE_MAX: Duration = Duration::from_secs(120);
