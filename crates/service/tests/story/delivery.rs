@@ -5,6 +5,7 @@ use outcry_service::{Unknown, load};
 
 use crate::toys::{
     Account, Act, Script, capture, deposit, funds, id, journal, ledger, payments, repeated,
+    start_funds_and_ledger,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,17 +83,8 @@ async fn an_event_delivered_again_has_its_effect_once() {
 async fn a_repeat_that_a_reaction_would_refuse_is_recognised_and_not_parked() {
     let folder = tempfile::tempdir().unwrap();
     let mut platform = Platform::open(folder.path()).await;
-    let (f, l) = (
-        platform.context("funds").await,
-        platform.context("ledger").await,
-    );
     let script = Script::default();
-    platform
-        .start([
-            (f.clone(), funds(&f)),
-            (l.clone(), ledger(&l, &script, Unknown::Park)),
-        ])
-        .await;
+    let (f, l) = start_funds_and_ledger(&mut platform, &script).await;
     let events = deposit(&f, 7, &["r1"]).await;
     eventually("the deposit is written down", async || {
         journal(&l, 7).await == ["r1"]
@@ -127,18 +119,9 @@ async fn a_repeat_that_a_reaction_would_refuse_is_recognised_and_not_parked() {
 async fn a_crash_between_commit_and_acknowledgement_leaves_one_effect() {
     let folder = tempfile::tempdir().unwrap();
     let mut platform = Platform::open(folder.path()).await;
-    let (f, l) = (
-        platform.context("funds").await,
-        platform.context("ledger").await,
-    );
     let script = Script::default();
     *script.hold_committed.lock().unwrap() = true;
-    platform
-        .start([
-            (f.clone(), funds(&f)),
-            (l.clone(), ledger(&l, &script, Unknown::Park)),
-        ])
-        .await;
+    let (f, l) = start_funds_and_ledger(&mut platform, &script).await;
     deposit(&f, 7, &["r1", "r2"]).await;
     script.committed.notified().await;
     drop((f, l));
@@ -166,19 +149,10 @@ async fn a_crash_between_commit_and_acknowledgement_leaves_one_effect() {
 async fn a_fault_that_passes_is_retried_in_place_and_order_holds() {
     let folder = tempfile::tempdir().unwrap();
     let mut platform = Platform::open(folder.path()).await;
-    let (f, l) = (
-        platform.context("funds").await,
-        platform.context("ledger").await,
-    );
     let script = Script::default();
     script.plan("r2", [Act::Fail, Act::Panic]);
     script.plan("r3", [Act::Discard]);
-    platform
-        .start([
-            (f.clone(), funds(&f)),
-            (l.clone(), ledger(&l, &script, Unknown::Park)),
-        ])
-        .await;
+    let (f, l) = start_funds_and_ledger(&mut platform, &script).await;
     deposit(&f, 7, &["r1", "r2", "r3", "r4"]).await;
     let lines = found("the last one is written down", async || {
         let lines = journal(&l, 7).await;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::toys::{Act, Script, deposit, funds, journal, ledger};
+use crate::toys::{Act, Script, deposit, funds, journal, ledger, start_funds_and_ledger};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_leaves_nothing_unsent_and_nothing_half_done() {
@@ -61,18 +61,9 @@ async fn stopping_leaves_nothing_unsent_and_nothing_half_done() {
 async fn an_event_waiting_to_be_retried_is_given_back_when_the_service_stops() {
     let folder = tempfile::tempdir().unwrap();
     let mut platform = Platform::open(folder.path()).await;
-    let (f, l) = (
-        platform.context("funds").await,
-        platform.context("ledger").await,
-    );
     let script = Script::default();
     script.plan("r1", [Act::Fail, Act::Fail]);
-    platform
-        .start([
-            (f.clone(), funds(&f)),
-            (l.clone(), ledger(&l, &script, Unknown::Park)),
-        ])
-        .await;
+    let (f, l) = start_funds_and_ledger(&mut platform, &script).await;
     deposit(&f, 1, &["r1"]).await;
     let counts = l.metrics().group("ledger");
     eventually("it has failed", async || counts.retried.get() > 0).await;

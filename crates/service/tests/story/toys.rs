@@ -12,6 +12,7 @@ use outcry_contracts::types::v1::{AssetAmount, asset_amount::Asset};
 use outcry_events::{Amount, Cause, SealedEvent, Stamp, event_set, seal};
 use outcry_mesh::refusal::Refusal;
 use outcry_service::backoff::Backoff;
+use outcry_service::testing::Platform;
 use outcry_service::{
     Context, Decider, Executed, Fault, GroupSpec, Reaction, Retry, Service, Unknown, execute, plan,
 };
@@ -355,6 +356,24 @@ pub fn ledger(ctx: &Context, script: &Script, unknown: Unknown) -> Service {
         unknown,
         partitions: 4,
     })
+}
+
+/// Starts funds and a ledger that parks what it does not know; their contexts.
+pub async fn start_funds_and_ledger(
+    platform: &mut Platform,
+    script: &Script,
+) -> (Context, Context) {
+    let (f, l) = (
+        platform.context("funds").await,
+        platform.context("ledger").await,
+    );
+    platform
+        .start([
+            (f.clone(), funds(&f)),
+            (l.clone(), ledger(&l, script, Unknown::Park)),
+        ])
+        .await;
+    (f, l)
 }
 
 /// The same with more partitions, so that replicas have something to share.
