@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Fewer rounds and rows: all of it within 15 minutes on two cores
     #[arg(long)]
     quick: bool,
-    /// Where the report is written, in Markdown, and beside it in JSON
+    /// Where the report is written, in Markdown, and beside it in JSON; with `--only`, into the one that is there
     #[arg(long)]
     report: Option<PathBuf>,
     /// Only these chapters
@@ -108,7 +108,7 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             named => named.contains(chapter),
         })
         .collect();
-    let mut report = Report::new();
+    let mut report = begin(arguments)?;
     tell_machine(arguments, &mut report);
     let building = Instant::now();
     let peers = if chapters.iter().any(|chapter| chapter.has_peers()) {
@@ -138,23 +138,45 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             report.write(path)?;
         }
     }
-    report.chapter("The run itself");
-    let limit = match quick {
-        true => Target::AtMost(QUICK_MAX),
-        false => Target::None,
-    };
-    report.measure("all chapters", begun.elapsed().as_secs_f64(), "s", limit);
-    report.measure(
-        "peers, built before",
-        built.as_secs_f64(),
-        "s",
-        Target::None,
-    );
+    if arguments.only.is_empty() {
+        tell_run(quick, begun.elapsed(), built, &mut report);
+    }
     if let Some(path) = &arguments.report {
         report.write(path)?;
         println!("written to {}", path.display());
     }
     Ok(verdict(report.short(), report.judged()))
+}
+
+/// How long all of it took.
+fn tell_run(quick: bool, chapters: Duration, peers: Duration, report: &mut Report) {
+    report.chapter("The run itself");
+    let limit = match quick {
+        true => Target::AtMost(QUICK_MAX),
+        false => Target::None,
+    };
+    report.measure("all chapters", chapters.as_secs_f64(), "s", limit);
+    report.measure(
+        "peers, built before",
+        peers.as_secs_f64(),
+        "s",
+        Target::None,
+    );
+}
+
+/// A new report, or the one that some of its chapters are measured again for.
+fn begin(arguments: &Arguments) -> anyhow::Result<Report> {
+    let revision = printed("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_default();
+    let before = arguments
+        .report
+        .as_ref()
+        .map(|path| path.with_extension("json"));
+    match before {
+        Some(json) if !arguments.only.is_empty() && json.exists() => {
+            Report::resume(&json, revision)
+        }
+        _ => Ok(Report::new(revision)),
+    }
 }
 
 /// What the machine is, and what was run on it.
@@ -168,10 +190,6 @@ fn tell_machine(arguments: &Arguments, report: &mut Report) {
     }
     report.fact("command", command);
     report.fact("outcry", env!("CARGO_PKG_VERSION"));
-    let revision = ["rev-parse", "--short", "HEAD"];
-    if let Some(revision) = printed("git", &revision) {
-        report.fact("revision", revision);
-    }
     if let Some(version) = printed("rustc", &["--version"]) {
         report.fact("compiler", version);
     }

@@ -58,9 +58,10 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let flowed = traders.count();
     let said = pages::look(&platform.site, arguments.minutes).await?;
     let rate = flowed.per_second();
+    let waiting = traders.waiting().await?;
     traders.end();
     platform.stop().await?;
-    let rows = rows(&said, rate, arguments.events)?;
+    let rows = rows(&said, rate, waiting, arguments.events)?;
     for row in &rows {
         println!("{row}");
     }
@@ -68,7 +69,7 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(verdict(short, rows.len()))
 }
 
-fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
+fn rows(said: &[Said], rate: f64, waiting: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
     let loads: Vec<&Load> = said.iter().filter_map(|one| one.load.as_ref()).collect();
     let laps: Vec<&Lap> = said.iter().filter_map(|one| one.lap.as_ref()).collect();
     let times: Vec<f64> = loads.iter().map(|load| load.milliseconds).collect();
@@ -87,6 +88,7 @@ fn rows(said: &[Said], rate: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
             format!(">= {wanted}"),
             rate >= f64::from(wanted),
         ),
+        Row::told("events that wait at the end", format!("{waiting:.0}")),
         Row::judged(
             "first visit, largest",
             format!("{:.0} kB", bytes / 1e3),
@@ -196,7 +198,7 @@ mod tests {
             load: None,
             lap: Some(lap.clone()),
         });
-        let unvisited = rows(&laps.collect::<Vec<_>>(), 0.0, 1).err();
+        let unvisited = rows(&laps.collect::<Vec<_>>(), 0.0, 0.0, 1).err();
         assert_eq!(unvisited.unwrap().to_string(), "no visit was measured");
     }
 }

@@ -49,6 +49,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The platform's, since parts of it run here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the platform on servers of its own.
 #[derive(Parser)]
 struct Arguments {

@@ -19,6 +19,7 @@ mod rows;
 mod sightings;
 pub mod stages;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ const PACE: f64 = 0.5;
 
 /// Time for what follows the last settlement, such as the archive, to be written down.
 const AFTERWARDS: Duration = Duration::from_secs(2);
+
+/// Reasons of refused orders that are told, at most.
+const REASONS_MAX: usize = 10;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -284,9 +288,21 @@ fn tell_stages(stages: &Stages, pace: f64, report: &mut Report) {
     }
     for (name, count) in [
         ("orders never settled or told", stages.lost),
-        ("orders refused", stages.refused),
+        ("orders refused", stages.refused.len()),
     ] {
         report.measure(name, count as f64, "", Target::AtMost(0.0));
+    }
+    tell_refused(&stages.refused, report);
+}
+
+/// Why orders were refused: each reason once, with how often.
+pub fn tell_refused(reasons: &[String], report: &mut Report) {
+    let mut counted = BTreeMap::new();
+    for reason in reasons {
+        *counted.entry(reason.as_str()).or_insert(0_usize) += 1;
+    }
+    for (reason, times) in counted.into_iter().take(REASONS_MAX) {
+        report.note(format!("refused {times} times: {reason}"));
     }
 }
 

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Title of what is measured before any chapter has begun.
 const UNTITLED: &str = "Measures";
 
 /// What a measure must come to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// This or more.
@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// How a measure stands to its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The target is met.
@@ -31,33 +31,42 @@ pub enum Verdict {
     Short,
 }
 
-/// Chapters in the order in which they were measured. It prints as it grows.
-#[derive(Debug, Default, Serialize)]
+/// Chapters in the order in which they were measured first. It prints as it grows.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     facts: Vec<Fact>,
     chapters: Vec<Chapter>,
+    /// Of what is measured; empty where nobody knows.
+    #[serde(skip)]
+    revision: String,
+    /// The chapter that measures belong to.
+    #[serde(skip)]
+    current: usize,
 }
 
 /// Something one must know to read the numbers: the machine, a version, the command.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Fact {
     name: String,
     value: String,
 }
 
 /// Measures that belong together.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Chapter {
     title: String,
+    /// Of what was measured.
+    revision: String,
     measures: Vec<Measure>,
     notes: Vec<String>,
 }
 
 /// One number.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Measure {
     name: String,
     /// `null` in JSON when it could not be measured.
+    #[serde(deserialize_with = "number_or_none")]
     value: f64,
     unit: String,
     target: Target,
@@ -105,9 +114,24 @@ impl Verdict {
 // === impl Report ===
 
 impl Report {
-    /// One with nothing in it.
-    pub fn new() -> Self {
-        Self::default()
+    /// One with nothing in it, about a revision.
+    pub fn new(revision: impl Into<String>) -> Self {
+        Self {
+            revision: revision.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What [`write`](Self::write) has written before. Chapters that are measured again take the places of those of
+    /// the same title, and all others stay.
+    pub fn resume(json: &Path, revision: impl Into<String>) -> anyhow::Result<Self> {
+        let read = || anyhow::Ok(serde_json::from_str(&std::fs::read_to_string(json)?)?);
+        let before: Self = read().with_context(|| format!("reading {}", json.display()))?;
+        Ok(Self {
+            revision: revision.into(),
+            current: before.chapters.len(),
+            ..before
+        })
     }
 
     /// Adds a fact; one that is there already is told once.
@@ -125,11 +149,18 @@ impl Report {
     pub fn chapter(&mut self, title: impl Into<String>) {
         let title = title.into();
         println!("\n== {title}");
-        self.chapters.push(Chapter {
+        let place = self.chapters.iter().position(|one| one.title == title);
+        let chapter = Chapter {
             title,
+            revision: self.revision.clone(),
             measures: Vec::new(),
             notes: Vec::new(),
-        });
+        };
+        self.current = place.unwrap_or(self.chapters.len());
+        match self.chapters.get_mut(self.current) {
+            Some(before) => *before = chapter,
+            None => self.chapters.push(chapter),
+        }
     }
 
     /// Adds a measure and judges it.
@@ -209,6 +240,9 @@ impl Report {
         table(&mut text, ["", ""], facts);
         for chapter in &self.chapters {
             let _ = writeln!(text, "\n## {}\n", chapter.title);
+            if !chapter.revision.is_empty() {
+                let _ = writeln!(text, "Measured at {}.\n", chapter.revision);
+            }
             let head = ["measure", "value", "unit", "target", ""];
             table(&mut text, head, chapter.measures.iter().map(Measure::cells));
             if !chapter.notes.is_empty() {
@@ -222,11 +256,10 @@ impl Report {
     }
 
     fn current(&mut self) -> &mut Chapter {
-        if self.chapters.is_empty() {
+        if self.current >= self.chapters.len() {
             self.chapter(UNTITLED);
         }
-        let last = self.chapters.len() - 1;
-        &mut self.chapters[last]
+        &mut self.chapters[self.current]
     }
 }
 
@@ -248,6 +281,11 @@ impl Measure {
         let line = format!("{name:<62} {value:>10} {unit:<10} {target:<10} {verdict}");
         line.trim_end().to_owned()
     }
+}
+
+/// What JSON has for a number, which may be none.
+fn number_or_none<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }
 
 /// Writes a Markdown table; none without rows.
@@ -323,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_report_counts_what_is_short_and_has_all_of_it_in_both_forms() {
-        let mut report = Report::new();
+        let mut report = Report::new("abc");
         report.fact("machine", "one");
         report.fact("machine", "one");
         report.chapter("Publish");
@@ -349,5 +387,35 @@ mod tests {
         assert_eq!(measures[1]["target"]["at_least"], 0.9);
         assert_eq!(measures[1]["verdict"], "short");
         assert!(measures[2]["value"].is_null());
+    }
+
+    #[test]
+    fn a_chapter_that_is_measured_again_takes_the_place_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.md");
+        let mut first = Report::new("first");
+        for title in ["One", "Two", "Three"] {
+            first.chapter(title);
+            first.missing("rate", Target::AtLeast(1.0), "nobody knows");
+        }
+        first.write(&path).unwrap();
+        let mut second = Report::resume(&path.with_extension("json"), "second").unwrap();
+        second.chapter("Two");
+        second.measure("rate", 2.0, "1/s", Target::AtLeast(1.0));
+        second.chapter("Four");
+        assert_eq!((second.short(), second.judged()), (2, 3));
+        second.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines();
+        let lines: Vec<_> = lines
+            .filter(|line| line.starts_with("## ") || line.starts_with("Measured"))
+            .collect();
+        let [one, again] = ["Measured at first.", "Measured at second."];
+        assert_eq!(
+            lines,
+            [
+                "## One", one, "## Two", again, "## Three", one, "## Four", again
+            ]
+        );
     }
 }

@@ -3,15 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use outcry_contracts::operations::v1::WatchStatusRequest;
-use outcry_contracts::operations::v1::status_service_client::StatusServiceClient;
 use serde::Deserialize;
 
 use crate::memory::{bytes_in, open_files, resident};
 use crate::orders::installation::{self, Installation};
-use crate::orders::people::Person;
 use crate::orders::stages::{Floor, Stages};
-use crate::orders::top_rate;
+use crate::orders::{tell_refused, top_rate};
 use crate::percentile::{median, percentile};
 use crate::report::{Report, Target};
 
@@ -99,23 +96,11 @@ async fn minute(platform: &Installation, floor: &Floor, pace: f64) -> anyhow::Re
     let process = platform.process()?;
     Ok(Minute {
         memory: resident(process)?,
-        lag: lag(&floor.crowd.admin).await?,
+        lag: floor.crowd.admin.events_waiting().await?,
         open_files: open_files(process)? as f64,
         bytes: added / stages.acknowledged.len() as f64,
         stages,
     })
-}
-
-/// Events that wait to be published, or to be handled.
-async fn lag(admin: &Person) -> anyhow::Result<f64> {
-    let mut status = StatusServiceClient::new(admin.signed.clone());
-    let reply = status.watch_status(WatchStatusRequest {}).await?;
-    let now = reply.into_inner().message().await?.context("no status")?;
-    let waiting = now.services.iter().map(|service| {
-        let at_groups: u64 = service.groups.iter().map(|group| group.lag).sum();
-        service.unsent_events + at_groups
-    });
-    Ok(waiting.sum::<u64>() as f64)
 }
 
 fn tell(seen: &[Minute], report: &mut Report) {
@@ -177,8 +162,15 @@ fn tell(seen: &[Minute], report: &mut Report) {
         "",
         Target::AtMost(0.0),
     );
-    let refused: usize = seen.iter().map(|minute| minute.stages.refused).sum();
-    report.measure("orders refused", refused as f64, "", Target::AtMost(0.0));
+    let refused = seen.iter().flat_map(|minute| minute.stages.refused.clone());
+    let refused: Vec<String> = refused.collect();
+    report.measure(
+        "orders refused",
+        refused.len() as f64,
+        "",
+        Target::AtMost(0.0),
+    );
+    tell_refused(&refused, report);
     report.note(format!(
         "{} minutes, {orders} orders; medians of the minutes of each third",
         seen.len()
@@ -233,7 +225,7 @@ impl Minute {
     fn line(&self, number: usize) -> String {
         format!(
             "minute {number}: {:.0} MiB, {:.0} waiting, {:.0} files, {:.0} B an order, acknowledged in {:.1} ms, told \
-             in {:.1} ms, p99 {:.1} ms, {} lost",
+             in {:.1} ms, p99 {:.1} ms, {} lost, {} refused",
             self.memory,
             self.lag,
             self.open_files,
@@ -241,7 +233,8 @@ impl Minute {
             self.acknowledged(),
             self.half(),
             self.most(),
-            self.stages.lost
+            self.stages.lost,
+            self.stages.refused.len()
         )
     }
 }

@@ -22,6 +22,9 @@ const EVENTS_OF_ORDER: f64 = 8.5;
 /// By how much the pace may differ from the guess: more would only drown a platform that cannot keep up.
 const MENDED_MAX: f64 = 1.5;
 
+/// How many times what is wanted is aimed at: the rate swings, and its mean must not be below.
+const AIM: f64 = 1.1;
+
 /// How often the pace is mended.
 const MENDED_EVERY: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// All of them at work, until the end.
 pub struct Traders {
+    admin: Person,
     tasks: JoinSet<()>,
     counted: Arc<AtomicU64>,
 }
@@ -62,8 +66,13 @@ impl Traders {
             let first = Duration::from_nanos((guess * number as f64 / hands as f64) as u64);
             tasks.spawn(trade(Arc::clone(pair), first, Arc::clone(&pause)));
         }
-        tasks.spawn(mend(pause, guess, Arc::clone(&counted), f64::from(events)));
-        Ok(Self { tasks, counted })
+        let aim = AIM * f64::from(events);
+        tasks.spawn(mend(pause, guess, Arc::clone(&counted), aim));
+        Ok(Self {
+            admin: crowd.admin,
+            tasks,
+            counted,
+        })
     }
 
     /// Counts from now on.
@@ -73,6 +82,11 @@ impl Traders {
             from: self.counted.load(Ordering::Relaxed),
             since: Instant::now(),
         }
+    }
+
+    /// Events that wait for somebody who has not kept up.
+    pub async fn waiting(&self) -> anyhow::Result<f64> {
+        self.admin.events_waiting().await
     }
 
     /// Ends all of it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use outcry_contracts::funds::v1::funds_service_client::FundsServiceClient;
 use outcry_contracts::funds::v1::{Balance, GetBalancesRequest, IssueSharesRequest};
+use outcry_contracts::operations::v1::WatchStatusRequest;
+use outcry_contracts::operations::v1::status_service_client::StatusServiceClient;
 use outcry_contracts::payments::v1::CreatePaymentRequest;
 use outcry_contracts::payments::v1::payment_service_client::PaymentServiceClient;
 use outcry_contracts::types::v1::asset_amount::Asset;
@@ -118,6 +120,18 @@ impl Person {
             .unwrap_or_else(PoisonError::into_inner);
         *header = token;
         Ok(())
+    }
+
+    /// Events of the platform that wait to be published, or to be handled, as an administrator is told.
+    pub async fn events_waiting(&self) -> anyhow::Result<f64> {
+        let mut status = StatusServiceClient::new(self.signed.clone());
+        let reply = status.watch_status(WatchStatusRequest {}).await?;
+        let now = reply.into_inner().message().await?.context("no status")?;
+        let waiting = now.services.iter().map(|service| {
+            let at_groups: u64 = service.groups.iter().map(|group| group.lag).sum();
+            service.unsent_events + at_groups
+        });
+        Ok(waiting.sum::<u64>() as f64)
     }
 
     async fn fund(&self, admin: &Person, symbol: &str) -> anyhow::Result<()> {

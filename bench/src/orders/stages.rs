@@ -38,8 +38,8 @@ pub struct Stages {
     pub whole: Vec<f64>,
     /// Orders that were never settled, or never told of.
     pub lost: usize,
-    /// Sales with their purchases that came to nothing because one of the two was refused.
-    pub refused: usize,
+    /// Why sales with their purchases came to nothing: one of the two was refused.
+    pub refused: Vec<String>,
 }
 
 // === impl Floor ===
@@ -68,15 +68,12 @@ impl Floor {
             let first = begun + every * number as u32 / pairs as u32;
             traders.spawn(keep_pace(Arc::clone(pair), first, every, begun + length));
         }
-        let (mut trips, mut refused) = (Vec::new(), 0);
+        let (mut trips, mut refused) = (Vec::new(), Vec::new());
         while let Some(ended) = traders.join_next().await {
             for trip in ended?? {
                 match trip {
                     Ok(trip) => trips.push(trip),
-                    Err(error) => {
-                        eprintln!("an order was refused: {error:#}");
-                        refused += 1;
-                    }
+                    Err(error) => refused.push(format!("{error:#}")),
                 }
             }
         }

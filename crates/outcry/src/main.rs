@@ -75,6 +75,11 @@ use arguments::{Arguments, Command};
 use config::Config;
 use output::Output;
 
+/// Gives memory back that threads have freed which came for a moment, such as those that hash passwords; the C
+/// library's own keeps it for each thread there ever was.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
