@@ -9,6 +9,7 @@
 mod cursors;
 mod groups;
 mod keeper;
+mod lags;
 mod log;
 mod progress;
 mod source;
@@ -17,12 +18,15 @@ mod tail;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use outcry_sqlite::{Database, Error, MigrateError, Schema};
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::Instant;
 
 use self::groups::GroupState;
+use self::lags::Lags;
 use self::source::EmbeddedSource;
 use self::tail::Tail;
 use crate::broker::{Broker, GroupStatus};
@@ -33,6 +37,10 @@ use crate::subscription::Partition;
 
 /// Messages in one write: more would keep the writes of others waiting.
 const WRITE_BATCH: usize = 1000;
+
+/// Times as long as it took to count in the file for which it is not counted again: every service asks every second,
+/// and who is far behind would be held up by it.
+const COUNT_PAUSE: u32 = 20;
 
 /// A broker inside the process, on the platform's own SQLite file. Cheap to clone.
 ///
@@ -54,9 +62,20 @@ struct Shared {
     changing: Mutex<()>,
     /// Some partition has got further.
     advanced: Arc<Notify>,
+    /// What was counted in the file last.
+    counted: Mutex<Option<Counted>>,
     /// The log has been cut off up to here.
     trimmed_to: AtomicU64,
     closed: AtomicBool,
+}
+
+/// How far groups were behind.
+#[derive(Debug)]
+struct Counted {
+    groups: Vec<(String, u32)>,
+    at: Instant,
+    took: Duration,
+    lags: Vec<Vec<u64>>,
 }
 
 // === impl EmbeddedBroker ===
@@ -88,6 +107,7 @@ impl EmbeddedBroker {
             groups: RwLock::new(groups),
             changing: Mutex::new(()),
             advanced: Arc::new(Notify::new()),
+            counted: Mutex::default(),
             trimmed_to: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });
@@ -227,17 +247,7 @@ impl Broker for EmbeddedBroker {
         self.shared.refuse_closed()?;
         let mut groups = self.shared.all_groups();
         groups.sort_by(|a, b| a.name.cmp(&b.name));
-        let floors: Vec<Vec<u64>> = groups.iter().map(|group| group.floors()).collect();
-        let end = *self.shared.end.borrow();
-        let lags = if floors.iter().flatten().all(|floor| *floor >= end) {
-            floors.iter().map(|floors| vec![0; floors.len()]).collect()
-        } else {
-            let groups = groups.clone();
-            self.shared
-                .database
-                .read(move |connection| log::lags(connection, &groups, &floors))
-                .await?
-        };
+        let lags = self.shared.lags(&groups).await?;
         let status = |(group, partition_lag): (&Arc<GroupState>, Vec<u64>)| GroupStatus {
             name: group.name.clone(),
             topics: group.topics.clone(),
@@ -290,6 +300,44 @@ impl Shared {
             .collect()
     }
 
+    /// How many messages each partition of each group has not settled. Where the file has to be asked, the answer may
+    /// be some times as old as it took to get it.
+    async fn lags(&self, groups: &[Arc<GroupState>]) -> Result<Vec<Vec<u64>>, Error> {
+        let mut lags = Lags::of(groups);
+        let slowest = lags.slowest();
+        let saw_all = {
+            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+            tail.each_behind(slowest, |position, key_hash, topic| {
+                lags.see(position, key_hash, topic);
+            })
+        };
+        if saw_all {
+            return Ok(lags.counts());
+        }
+        // Somebody is so far behind that the memory does not reach there.
+        let mut counted = self.counted.lock().await;
+        if let Some(counted) = &*counted
+            && counted.groups == shape_of(groups)
+            && counted.at.elapsed() < counted.took * COUNT_PAUSE
+        {
+            return Ok(counted.lags.clone());
+        }
+        let begun = Instant::now();
+        let lags = Lags::of(groups);
+        let lags = self
+            .database
+            .read(move |connection| log::count(connection, lags))
+            .await?
+            .counts();
+        *counted = Some(Counted {
+            groups: shape_of(groups),
+            at: Instant::now(),
+            took: begun.elapsed(),
+            lags: lags.clone(),
+        });
+        Ok(lags)
+    }
+
     /// Whether a message can be written and somebody wants it.
     fn accepts(&self, message: &Message) -> Result<(), PublishError> {
         if self.is_closed() {
@@ -312,7 +360,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let written = Arc::clone(&messages);
         self.database
-            .write_then(
+            .write_whole(
                 move |connection| log::append(connection, &messages),
                 move |positions: &Vec<Option<u64>>| shared.appended(&written, positions),
             )
@@ -337,6 +385,12 @@ impl Shared {
             newer
         });
     }
+}
+
+/// Names and partitions of groups.
+fn shape_of(groups: &[Arc<GroupState>]) -> Vec<(String, u32)> {
+    let shape = |group: &Arc<GroupState>| (group.name.clone(), group.partition_count());
+    groups.iter().map(shape).collect()
 }
 
 impl Drop for Shared {

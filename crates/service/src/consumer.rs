@@ -2,7 +2,7 @@
 //!
 //! The store is the judge of every race: it refuses to handle an event whose key is parked, to park
 //! one behind a key that has become free meanwhile, and to do anything for a slot that another
-//! replica has got. So nothing here holds a lock.
+//! replica has got. So no lock is needed here for anything to be right.
 
 mod attempt;
 mod parking;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outcry_store::{Commit, CommitError, Conflict, StoreError};
+use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::backoff::Backoff;
@@ -36,6 +37,8 @@ pub(crate) struct Consumer {
     reaction: Arc<dyn Reaction>,
     spec: GroupSpec,
     metrics: Arc<GroupMetrics>,
+    /// Held while a run is decided and written: runs of two partitions would be in each other's way.
+    turn: Mutex<()>,
 }
 
 /// The slot is to be let go, or has been lost: what was begun is given up, to be delivered again.
@@ -53,6 +56,7 @@ impl Consumer {
             reaction,
             spec,
             metrics,
+            turn: Mutex::new(()),
         }
     }
 

@@ -30,7 +30,7 @@ pub trait Reaction: Send + Sync + 'static {
 
     /// What the first events of a run lead to, one commit each, in their order; each as if those before it were
     /// applied. As many as can be told before the first of them is: none, and any commit that is refused, leave an
-    /// event to [`react`](Self::react). Only asked of groups with one partition, whose events have one order.
+    /// event to [`react`](Self::react). Only asked of groups [in runs](GroupSpec::in_runs).
     async fn react_to_run(&self, _events: &[SealedEvent]) -> Vec<Commit> {
         Vec::new()
     }
@@ -49,6 +49,8 @@ pub struct GroupSpec {
     pub topics: &'static [&'static str],
     /// How many keys can be worked on at the same time. 1 keeps all events in one order.
     pub partitions: u32,
+    /// Whether the events of a partition are handled in runs.
+    pub in_runs: bool,
     /// What happens with events this build does not know.
     pub unknown: Unknown,
     /// How often and how patiently a failed event is tried again before it is parked.
@@ -116,6 +118,7 @@ impl GroupSpec {
             name,
             topics,
             partitions: PARTITIONS,
+            in_runs: false,
             unknown,
             retry: Retry::USUAL,
         }
@@ -125,6 +128,15 @@ impl GroupSpec {
     #[must_use]
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
+        self
+    }
+
+    /// The same with events in runs: those of a partition one after the other, whatever their keys, as many of them
+    /// in one write to the disk as are there. For reactions that are quick, call nobody and write rows that events of
+    /// several keys share. One that fails holds up its partition while it is tried again.
+    #[must_use]
+    pub const fn in_runs(mut self) -> Self {
+        self.in_runs = true;
         self
     }
 

@@ -10,7 +10,7 @@ use crate::file;
 use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::schema::Schema;
-use crate::writer::Writer;
+use crate::writer::{Undo, Writer};
 
 /// One SQLite file: one writer thread with group commit, a few readers. Cheap to clone.
 ///
@@ -47,7 +47,8 @@ impl Database {
         })?;
         let lock = Lock::acquire(path)?;
         let connection = file::open_writer(path)?;
-        let writer = Writer::start(connection, lock).map_err(OpenError::Thread)?;
+        let copier = file::open_copier(path)?;
+        let writer = Writer::start(connection, copier, lock).map_err(OpenError::Thread)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 readers: Readers::new(path.to_owned(), None),
@@ -111,8 +112,39 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.write_or_undo(Undo::Job, job, then).await
+    }
+
+    /// As [`Database::write_then`], for a job that refuses, if it does, before it has written anything: it costs less,
+    /// since nothing is kept to undo it alone. Should it fail afterwards, or panic, everything in its transaction is
+    /// undone, and everybody in it is told.
+    ///
+    /// # Errors
+    /// As [`Database::write_then`].
+    pub async fn write_whole<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_or_undo(Undo::Group, job, then).await
+    }
+
+    async fn write_or_undo<T, E>(
+        &self,
+        undo: Undo,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         match &self.shared.writer {
-            Some(writer) => writer.write(job, then).await,
+            Some(writer) => writer.write(undo, job, then).await,
             None => Err(Error::ReadOnly.into()),
         }
     }

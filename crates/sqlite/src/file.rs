@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::OpenError;
@@ -27,13 +28,8 @@ const WRITER_CACHE_KIB: i32 = 32 * 1024;
 /// Page cache of one reader, KiB.
 const READER_CACHE_KIB: i32 = 8 * 1024;
 
-/// Pages in the write-ahead log before it is copied into the file: as many as fit into what is kept of it. Far more
-/// than SQLite's own 1000: every copy holds up the writer for two more disk flushes, and a page that was changed
-/// often is copied once.
-const CHECKPOINT_PAGES: u32 = LOG_KEPT_BYTES / 4096;
-
 /// Size the write-ahead log is cut back to after it was longer, bytes.
-const LOG_KEPT_BYTES: u32 = 64 * 1024 * 1024;
+pub(crate) const LOG_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
 /// The folder a database file lies in.
 pub(crate) fn folder(database: &Path) -> &Path {
@@ -56,7 +52,6 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         .pragma_update(None, "journal_mode", "wal")
         .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
         .and_then(|()| connection.pragma_update(None, "foreign_keys", "on"))
-        .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES))
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES))
         .map_err(sqlite)?;
     if new {
@@ -72,6 +67,18 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
             .map_err(sqlite)?;
     }
     Ok(connection)
+}
+
+/// A connection that copies the log of a file that is open for writing, and does nothing else.
+pub(crate) fn open_copier(path: &Path) -> Result<Connection, OpenError> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "trusted_schema", "off")?;
+        Ok(connection)
+    };
+    open().map_err(|source| refused(path, source))
 }
 
 /// A connection that only reads.
@@ -102,6 +109,8 @@ pub(crate) fn check_readable(path: &Path) -> Result<Connection, OpenError> {
 fn set_up(connection: &Connection, cache_kib: i32) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A plan that depends on what is bound, as it does for `LIMIT ?`, would be made again whenever another value is.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Negative means KiB, positive would mean pages.
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "memory")?;

@@ -1,5 +1,6 @@
 //! The thread that writes: it takes queued jobs and commits them in groups.
 
+mod checkpoints;
 mod group;
 mod job;
 
@@ -11,7 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
+use self::checkpoints::Checkpoints;
 use self::group::run_group;
+pub(crate) use self::job::Undo;
 use self::job::{Job, Task};
 use crate::error::Error;
 use crate::lock::Lock;
@@ -36,11 +39,17 @@ pub(crate) struct Writer {
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, lock: Lock) -> io::Result<Self> {
+    /// Starts the thread; `copier` is for the one beside it that copies the log.
+    pub(crate) fn start(
+        connection: Connection,
+        copier: Connection,
+        lock: Lock,
+    ) -> io::Result<Self> {
         let (orders, queue) = mpsc::channel(QUEUE_MAX);
+        let checkpoints = Checkpoints::start(copier)?;
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || work(queue, connection, lock))?;
+            .spawn(move || work(queue, connection, checkpoints, lock))?;
         Ok(Self {
             orders: Some(orders),
             thread: Mutex::new(Some(thread)),
@@ -49,6 +58,7 @@ impl Writer {
 
     pub(crate) async fn write<T, E>(
         &self,
+        undo: Undo,
         job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
@@ -56,7 +66,7 @@ impl Writer {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (task, answer) = Task::new(job, then);
+        let (task, answer) = Task::new(undo, job, then);
         self.send(Order::Run(Box::new(task))).await?;
         // The thread answers every job it takes; it drops them only when it has ended.
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
@@ -97,7 +107,13 @@ impl Drop for Writer {
 }
 
 /// The thread. Ends when told to, or when the last handle has gone and the queue is empty.
-fn work(mut queue: mpsc::Receiver<Order>, connection: Connection, lock: Lock) {
+fn work(
+    mut queue: mpsc::Receiver<Order>,
+    connection: Connection,
+    mut checkpoints: Checkpoints,
+    lock: Lock,
+) {
+    Checkpoints::watch(&connection);
     let mut closing = None;
     while let Some(order) = queue.blocking_recv() {
         let first = match order {
@@ -115,8 +131,10 @@ fn work(mut queue: mpsc::Receiver<Order>, connection: Connection, lock: Lock) {
         if closing.is_some() {
             break;
         }
+        checkpoints.look(&connection);
     }
     queue.close();
+    checkpoints.end();
     let folded = fold_log(&connection);
     // Free the file before saying so.
     drop(connection);

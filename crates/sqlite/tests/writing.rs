@@ -139,6 +139,71 @@ async fn a_panicking_job_is_undone_and_the_writer_goes_on() {
 }
 
 #[tokio::test]
+async fn a_job_without_a_way_back_may_refuse_before_it_writes_and_takes_its_group_with_it_afterwards()
+ {
+    let folder = TempDir::new().unwrap();
+    let database = open(&folder).await;
+    let release = hold(&database).await;
+    let good = queue(&database, insert("good")).await;
+    let whole = |job: fn(&Connection) -> Result<i64, Error>| {
+        let database = database.clone();
+        async move { database.write_whole(job, |_| {}).await }
+    };
+    let refused = tokio::spawn(whole(|_| Err(Error::ReadOnly)));
+    let kept = tokio::spawn(whole(|connection| insert("kept")(connection)));
+    tokio::task::yield_now().await;
+    drop(release);
+    good.await.unwrap().unwrap();
+    assert!(matches!(refused.await.unwrap(), Err(Error::ReadOnly)));
+    kept.await.unwrap().unwrap();
+    assert_eq!(texts(&database).await, ["good", "kept"]);
+
+    let release = hold(&database).await;
+    let innocent = queue(&database, insert("innocent")).await;
+    let torn = tokio::spawn(whole(|connection| {
+        insert("torn")(connection)?;
+        Err(Error::ReadOnly)
+    }));
+    tokio::task::yield_now().await;
+    drop(release);
+    let told = innocent.await.unwrap().unwrap_err();
+    assert!(
+        matches!(told, Error::Group { step: "keep", .. }),
+        "{told:?}"
+    );
+    assert!(matches!(torn.await.unwrap(), Err(Error::ReadOnly)));
+    assert_eq!(texts(&database).await, ["good", "kept"]);
+
+    let panicked = whole(|connection| {
+        insert("torn")(connection)?;
+        panic!("on purpose");
+    });
+    assert!(matches!(panicked.await, Err(Error::Panicked)));
+    database.write(insert("after")).await.unwrap();
+    assert_eq!(texts(&database).await, ["good", "kept", "after"]);
+}
+
+#[tokio::test]
+async fn the_log_is_copied_while_writing_goes_on_and_does_not_grow_on() {
+    const ROUNDS: usize = 400;
+    let folder = TempDir::new().unwrap();
+    let database = open(&folder).await;
+    let text = "x".repeat(1_000_000);
+    for _ in 0..ROUNDS {
+        let text = text.clone();
+        let replace = move |connection: &Connection| -> Result<(), Error> {
+            connection.execute("DELETE FROM notes", [])?;
+            insert(text)(connection)?;
+            Ok(())
+        };
+        database.write(replace).await.unwrap();
+    }
+    // Four hundred times a megabyte went through it.
+    let log = std::fs::metadata(folder.path().join("outcry.db-wal")).unwrap();
+    assert!(log.len() < 128 * 1024 * 1024, "{}", log.len());
+}
+
+#[tokio::test]
 async fn when_the_commit_fails_every_job_of_the_group_is_told_and_nothing_is_kept() {
     let folder = TempDir::new().unwrap();
     let database = open(&folder).await;

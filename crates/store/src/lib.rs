@@ -8,6 +8,7 @@
 //! - [`commit`] – what is written: a value, judged before it is applied
 //! - [`store`] – the seam itself: how a commit is applied and what can be read
 //! - [`view`] – read models: rows with secondary orders, read page by page
+//! - [`ahead`] – rows as commits that are not applied yet will leave them
 //! - [`timer`] – things to do at a time
 //! - [`lease`] – who may act for what, when several processes serve one store
 //! - [`parking`] – events put aside with their keys, and how they come back
@@ -83,6 +84,8 @@ pub mod store;
 
 pub mod view;
 
+pub mod ahead;
+
 pub mod timer;
 
 pub mod lease;
@@ -99,6 +102,7 @@ pub mod postgres;
 
 pub mod conformance;
 
+pub use ahead::Ahead;
 pub use commit::{Answer, Append, Commit, Handled};
 pub use error::{CommitError, Conflict, Duplicate, InvalidCommit, StoreError};
 pub use lease::{Fence, Lease, LeaseRequest, Member, PoolRequest, RelaySlots, Share};

@@ -36,6 +36,12 @@ use crate::store::{ReadAll, Store, StoredEvent};
 use crate::timer::Timer;
 use crate::view::{Scan, ViewRow};
 
+/// Rows of a scan that is as quick as a look-up by key.
+const SHORT_SCAN: usize = 4;
+
+/// Unsent events that are read on the asking thread; so many take less than a millisecond.
+const SHORT_BATCH: usize = 256;
+
 /// The store of one service in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -99,7 +105,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let leases = Arc::clone(&self.leases);
         self.database
-            .write(move |_| Ok(change(&mut held(&leases))))
+            .write_whole(move |_| Ok(change(&mut held(&leases))), |_| {})
             .await
     }
 
@@ -127,7 +133,7 @@ fn apply(
     tables.apply(connection, commit)
 }
 
-/// Applies one commit of several; what it has written goes when it is refused.
+/// As [`apply`], also for a commit that may be refused after it has written something: that goes.
 ///
 /// # Errors
 /// The whole transaction is lost.
@@ -137,6 +143,13 @@ fn apply_alone(
     leases: &Mutex<Leases>,
     commit: &Commit,
 ) -> Result<Result<(), CommitError>, CommitError> {
+    if commit.parked.is_empty() {
+        let before = connection.total_changes();
+        return match apply(connection, tables, leases, commit) {
+            Err(error) if connection.total_changes() != before => Err(error),
+            applied => Ok(applied),
+        };
+    }
     connection.execute_batch("SAVEPOINT one")?;
     let applied = apply(connection, tables, leases, commit);
     if applied.is_err() {
@@ -158,8 +171,8 @@ impl Store for SqliteStore {
         let leases = Arc::clone(&self.leases);
         let news = self.news.clone();
         self.database
-            .write_then(
-                move |connection| apply(connection, &tables, &leases, &commit),
+            .write_whole(
+                move |connection| apply_alone(connection, &tables, &leases, &commit)?,
                 move |()| {
                     if is_news {
                         news.send_modify(|commits| *commits += 1);
@@ -181,7 +194,7 @@ impl Store for SqliteStore {
         let news = self.news.clone();
         let outcome = self
             .database
-            .write_then(
+            .write_whole(
                 move |connection| {
                     for (applied, commit) in commits.iter().enumerate() {
                         if let Err(error) = apply_alone(connection, &tables, &leases, commit)? {
@@ -236,12 +249,23 @@ impl Store for SqliteStore {
         slots: RelaySlots,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |connection, tables| tables.events.unsent(connection, slots, page(limit)))
-            .await
+        let unsent = move |connection: &Connection, tables: &Tables| {
+            tables.events.unsent(connection, slots, page(limit))
+        };
+        // As a rule there are as many as came since the last time: a few.
+        if limit <= SHORT_BATCH {
+            return self.look_up(unsent).await;
+        }
+        self.read(unsent).await
     }
 
     async fn mark_sent(&self, positions: Vec<u64>) -> Result<(), StoreError> {
-        self.write(move |connection, tables| tables.events.mark_sent(connection, &positions))
+        let tables = Arc::clone(&self.tables);
+        self.database
+            .write_whole(
+                move |connection| tables.events.mark_sent(connection, &positions),
+                |()| {},
+            )
             .await
     }
 
@@ -256,6 +280,11 @@ impl Store for SqliteStore {
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Vec<ViewRow>, StoreError> {
+        if scan.limit <= SHORT_SCAN {
+            let look_up =
+                |connection: &Connection, tables: &Tables| tables.views.scan(connection, scan);
+            return self.look_up(look_up).await;
+        }
         let scan = scan.clone();
         self.read(move |connection, tables| tables.views.scan(connection, &scan))
             .await
@@ -286,7 +315,7 @@ impl Store for SqliteStore {
     }
 
     async fn next_timer(&self) -> Result<Option<SystemTime>, StoreError> {
-        self.read(|connection, tables| tables.timers.next(connection))
+        self.look_up(|connection, tables| tables.timers.next(connection))
             .await
     }
 

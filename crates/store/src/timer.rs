@@ -36,6 +36,17 @@ pub enum TimerWrite {
     },
 }
 
+impl TimerWrite {
+    /// The timer it changes.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Set(timer) => &timer.id,
+            Self::Clear { id } | Self::Fired { id, .. } => id,
+        }
+    }
+}
+
 /// Nanoseconds since 1970: how stores keep times, exactly and in order. None outside of the years
 /// 1677 to 2262.
 #[must_use]

@@ -20,7 +20,9 @@ pub(crate) struct Recorder {
 impl Reaction for Recorder {
     fn group(&self) -> GroupSpec {
         // One partition: the archive is one order, so one process writes it at a time.
-        GroupSpec::new(SERVICE, CONSUMES, Unknown::Handle).partitions(1)
+        GroupSpec::new(SERVICE, CONSUMES, Unknown::Handle)
+            .partitions(1)
+            .in_runs()
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

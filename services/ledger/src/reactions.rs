@@ -25,7 +25,9 @@ impl Bookkeeper {
 impl Reaction for Bookkeeper {
     /// One partition: a chain has one order.
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, CONSUMES, Unknown::Park).partitions(1)
+        GroupSpec::new(NAME, CONSUMES, Unknown::Park)
+            .partitions(1)
+            .in_runs()
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

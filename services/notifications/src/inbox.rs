@@ -173,7 +173,15 @@ fn id_key(user_id: &str, notification_id: &str) -> String {
 /// # Errors
 /// The store cannot be read.
 pub async fn counter(store: &dyn Store, user_id: &str) -> Result<(Counter, u64), StoreError> {
-    match store.view(COUNTERS, user_id).await? {
+    counter_of(store.view(COUNTERS, user_id).await?)
+}
+
+/// What a row of [`COUNTERS`] says.
+///
+/// # Errors
+/// It cannot be read.
+pub fn counter_of(row: Option<ViewRow>) -> Result<(Counter, u64), StoreError> {
+    match row {
         Some(row) => Ok((row.decode()?, row.version)),
         None => Ok((Counter::default(), 0)),
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use outcry_events::SealedEvent;
 use outcry_events::topic::event_name;
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Unknown};
-use outcry_store::{Commit, timer};
+use outcry_store::{Ahead, Commit, timer};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -23,21 +23,28 @@ pub(crate) struct Messenger {
 #[async_trait]
 impl Reaction for Messenger {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, CONSUMES, Unknown::Skip)
+        GroupSpec::new(NAME, CONSUMES, Unknown::Skip).in_runs()
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
-        let mut commit = Commit::default();
-        let Some(text) = templates::text(event)? else {
-            return Ok(commit);
-        };
-        let mut subjects = event.subjects().map_err(Fault::park)?;
-        subjects.sort();
-        subjects.dedup();
-        for user_id in subjects {
-            self.tell(&user_id, event, &text, &mut commit).await?;
+        self.tell_all(event, &Ahead::of(self.ctx.store.as_ref()))
+            .await
+    }
+
+    async fn react_to_run(&self, events: &[SealedEvent]) -> Vec<Commit> {
+        let mut ahead = Ahead::of(self.ctx.store.as_ref());
+        let mut commits = Vec::new();
+        for event in events {
+            // Whatever is wrong with it is told when it comes alone.
+            let Ok(commit) = self.tell_all(event, &ahead).await else {
+                break;
+            };
+            if ahead.apply(&commit).await.is_err() {
+                break;
+            }
+            commits.push(commit);
         }
-        Ok(commit)
+        commits
     }
 
     async fn committed(&self, _event: &SealedEvent) {
@@ -48,14 +55,31 @@ impl Reaction for Messenger {
 // === impl Messenger ===
 
 impl Messenger {
+    async fn tell_all(&self, event: &SealedEvent, ahead: &Ahead<'_>) -> Result<Commit, Fault> {
+        let mut commit = Commit::default();
+        let Some(text) = templates::text(event)? else {
+            return Ok(commit);
+        };
+        let mut subjects = event.subjects().map_err(Fault::park)?;
+        subjects.sort();
+        subjects.dedup();
+        for user_id in subjects {
+            self.tell(&user_id, event, &text, ahead, &mut commit)
+                .await?;
+        }
+        Ok(commit)
+    }
+
     async fn tell(
         &self,
         user_id: &str,
         event: &SealedEvent,
         text: &Text,
+        ahead: &Ahead<'_>,
         commit: &mut Commit,
     ) -> Result<(), Fault> {
-        let store = self.ctx.store.as_ref();
+        // Of these rows no message changes any.
+        let store = ahead.store();
         let topic = event_name(event.topic());
         let id = Uuid::new_v5(&event.id(), user_id.as_bytes()).to_string();
         // The group's mark of the event is forgotten after a while; the message, or that there was
@@ -66,7 +90,8 @@ impl Messenger {
         if inbox::preferences(store, user_id).await?.mutes(topic) {
             return Ok(());
         }
-        let (mut counter, version) = inbox::counter(store, user_id).await?;
+        let (mut counter, version) =
+            inbox::counter_of(ahead.view(inbox::COUNTERS, user_id).await?)?;
         counter.sequence += 1;
         counter.unread += 1;
         let message = Message {

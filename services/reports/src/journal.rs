@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use outcry_events::SealedEvent;
 use outcry_store::timer::nanos;
-use outcry_store::{Scan, Store, StoreError, ViewWrite};
+use outcry_store::{Scan, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 
 /// View of [`Entry`] rows by user and position, the latter in twenty digits.
@@ -80,7 +80,12 @@ pub enum Damaged {
 /// # Errors
 /// The store does not answer.
 pub async fn head(store: &dyn Store, user_id: &str) -> Result<(Head, u64), StoreError> {
-    match store.view(HEADS, user_id).await? {
+    head_of(store.view(HEADS, user_id).await?)
+}
+
+/// What a row of [`HEADS`] says.
+pub(crate) fn head_of(row: Option<ViewRow>) -> Result<(Head, u64), StoreError> {
+    match row {
         None => Ok((Head::default(), 0)),
         Some(row) => Ok((row.decode()?, row.version)),
     }
@@ -149,7 +154,7 @@ pub(crate) async fn page(
     let rows = store.scan(&scan).await?;
     let entries = rows
         .iter()
-        .map(outcry_store::ViewRow::decode)
+        .map(ViewRow::decode)
         .collect::<Result<_, StoreError>>()?;
     let full = rows.len() >= BATCH;
     let next = rows.into_iter().next_back().map(|row| row.cursor);

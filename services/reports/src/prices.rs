@@ -11,7 +11,7 @@ use outcry_events::SealedEvent;
 use outcry_events::money::Amount;
 use outcry_service::Fault;
 use outcry_store::timer::nanos;
-use outcry_store::{Store, StoreError, ViewWrite};
+use outcry_store::{Ahead, Store, StoreError, ViewRow, ViewWrite};
 use serde::{Deserialize, Serialize};
 
 use crate::content::documents::Prices;
@@ -52,14 +52,14 @@ pub struct Valuation {
 }
 
 /// What is written to keep the price a settlement tells; nothing for other events.
-pub(crate) async fn keep(store: &dyn Store, event: &SealedEvent) -> Result<Vec<ViewWrite>, Fault> {
+pub(crate) async fn keep(ahead: &Ahead<'_>, event: &SealedEvent) -> Result<Vec<ViewWrite>, Fault> {
     if !event.is::<FundsSettledEvent>() {
         return Ok(Vec::new());
     }
     let settled: FundsSettledEvent = event.payload().map_err(Fault::park)?;
     let price = Amount::from_required(settled.price.as_ref()).map_err(Fault::park)?;
     let at_ns = nanos(event.occurred_at()).ok_or_else(|| Fault::park("its time is no time"))?;
-    let (last, version) = last(store, &settled.symbol).await?;
+    let (last, version) = last_of(ahead.view(LAST_PRICES, &settled.symbol).await?)?;
     let priced = Priced {
         price,
         since_ns: last.map_or(at_ns, |last| last.priced.since_ns.max(at_ns)),
@@ -99,7 +99,7 @@ pub(crate) async fn valuation<'a>(
 
 /// The price of a symbol as of a time: that of the last settlement up to it.
 async fn as_of(store: &dyn Store, symbol: &str, at_ns: i64) -> Result<Option<Amount>, StoreError> {
-    let (Some(last), _) = last(store, symbol).await? else {
+    let (Some(last), _) = last_of(store.view(LAST_PRICES, symbol).await?)? else {
         return Ok(None);
     };
     if last.priced.since_ns <= at_ns {
@@ -118,8 +118,9 @@ async fn as_of(store: &dyn Store, symbol: &str, at_ns: i64) -> Result<Option<Amo
     Ok(found)
 }
 
-async fn last(store: &dyn Store, symbol: &str) -> Result<(Option<LastPrice>, u64), StoreError> {
-    match store.view(LAST_PRICES, symbol).await? {
+/// What a row of [`LAST_PRICES`] says, with its version.
+fn last_of(row: Option<ViewRow>) -> Result<(Option<LastPrice>, u64), StoreError> {
+    match row {
         None => Ok((None, 0)),
         Some(row) => Ok((Some(row.decode()?), row.version)),
     }

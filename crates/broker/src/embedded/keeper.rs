@@ -31,7 +31,7 @@ pub(super) async fn wake(shared: Weak<Shared>, mut end: watch::Receiver<u64>) {
         let to = *end.borrow_and_update();
         let groups = shared.all_groups();
         let tail = shared.tail.read().unwrap_or_else(PoisonError::into_inner);
-        let saw_all = tail.each_behind(seen, |key_hash, topic| {
+        let saw_all = tail.each_behind(seen, |_, key_hash, topic| {
             for group in &groups {
                 if let Some(partition) = group.partition_for(key_hash, topic)
                     && let Some(partition) = group.partitions.get(partition)

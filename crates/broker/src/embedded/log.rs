@@ -8,7 +8,8 @@ use outcry_sqlite::Error;
 use outcry_sqlite::rusqlite::types::Type;
 use outcry_sqlite::rusqlite::{self, Connection, OptionalExtension as _, Row, params};
 
-use super::groups::{GroupState, Wanted};
+use super::groups::Wanted;
+use super::lags::Lags;
 use super::tail::{Placed, READ_BYTES, READ_MESSAGES, weight};
 use crate::message::Message;
 
@@ -133,33 +134,17 @@ pub(super) fn read(
     Ok(look)
 }
 
-/// How many messages each partition of each group has not settled, given up to where each has.
-pub(super) fn lags(
-    connection: &Connection,
-    groups: &[Arc<GroupState>],
-    floors: &[Vec<u64>],
-) -> Result<Vec<Vec<u64>>, Error> {
-    let mut lags: Vec<Vec<u64>> = floors.iter().map(|floors| vec![0; floors.len()]).collect();
-    let slowest = floors.iter().flatten().min().copied().unwrap_or(0);
+/// Shows `lags` every message it may count.
+pub(super) fn count(connection: &Connection, mut lags: Lags) -> Result<Lags, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT position, topic, partition_key FROM broker_log
          WHERE position > ?1 ORDER BY position",
     )?;
-    let mut rows = statement.query([slowest])?;
+    let mut rows = statement.query([lags.slowest()])?;
     while let Some(row) = rows.next()? {
-        let position: u64 = row.get(0)?;
-        let (topic, hash) = (text(row, 1)?, key_hash(text(row, 2)?));
-        for ((group, floors), lags) in groups.iter().zip(floors).zip(&mut lags) {
-            let Some(partition) = group.partition_for(hash, topic) else {
-                continue;
-            };
-            if let (Some(floor), Some(lag)) = (floors.get(partition), lags.get_mut(partition))
-                && position > *floor
-            {
-                *lag += 1;
-            }
-        }
+        lags.see(row.get(0)?, key_hash(text(row, 2)?), text(row, 1)?);
     }
+    drop(rows);
     Ok(lags)
 }
 

@@ -101,11 +101,11 @@ impl Tail {
         Found::Messages(found, self.end())
     }
 
-    /// Calls `see` with the key's hash and the topic of everything behind `after`; false when some
-    /// of it is not here any more.
-    pub(super) fn each_behind(&self, after: u64, mut see: impl FnMut(u64, &str)) -> bool {
+    /// Calls `see` with place, key's hash and topic of everything behind `after`; false when some of
+    /// it is not here any more.
+    pub(super) fn each_behind(&self, after: u64, mut see: impl FnMut(u64, u64, &str)) -> bool {
         for entry in self.behind(after) {
-            see(entry.key_hash, &entry.message.topic);
+            see(entry.position, entry.key_hash, &entry.message.topic);
         }
         after >= self.after
     }

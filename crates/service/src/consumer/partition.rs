@@ -53,7 +53,7 @@ impl Consumer {
         };
         let parked = self.insist(tenure, || self.ctx.store.parked(&any)).await?;
         tenure.note_parked(!parked.is_empty());
-        if self.spec.partitions == 1 {
+        if self.spec.in_runs {
             return self.work_in_order(partition, system, tenure).await;
         }
         let mut lanes = Lanes::default();

@@ -1,4 +1,4 @@
-//! A group with one partition: its events in one order, and as many of them in one write to the disk as are there.
+//! A group in runs: the events of a partition in one order, and as many of them in one write to the disk as are there.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use crate::tenure::Tenure;
 const RUN_MAX: usize = 64;
 
 impl Consumer {
-    /// As [`work`](Self::work), for a group whose events have one order.
+    /// As [`work`](Self::work), for a group in runs.
     pub(super) async fn work_in_order(
         &self,
         mut partition: Partition,
@@ -94,12 +94,13 @@ impl Consumer {
             .take(events.len())
             .map(|one| messaging::process(self.ctx.service, system, self.spec.name, &one.message))
             .collect();
+        let turn = self.turn.lock().await;
         let commits = self.react_to_run(&events, tenure).await;
         if commits.len() < 2 {
             return 0;
         }
         let (applied, refused) = self.ctx.store.commit_all(commits).await;
-        drop(traced);
+        drop((traced, turn));
         if let Some(refused) = refused {
             debug!(
                 group = self.spec.name,

@@ -15,6 +15,7 @@ use crate::toys::{Act, Script, WIDE, deposited, id, journal, wide_ledger};
 /// Everybody's deposits in one list.
 struct Chronicle {
     ctx: Context,
+    partitions: u32,
     /// The reference that makes no sense.
     poisoned: String,
     /// Once, somebody else writes to the list when this reference is in a run.
@@ -53,7 +54,9 @@ fn write(lines: &[String], version: u64) -> Commit {
 #[async_trait]
 impl Reaction for Chronicle {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new("ledger", &["funds.deposited"], Unknown::Park).partitions(1)
+        GroupSpec::new("ledger", &["funds.deposited"], Unknown::Park)
+            .partitions(self.partitions)
+            .in_runs()
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
@@ -108,6 +111,7 @@ async fn a_run_of_one_order_keeps_it_whatever_is_wrong_with_one_of_its_events() 
     let longest = Arc::new(AtomicUsize::new(0));
     let chronicle = Chronicle {
         ctx: ctx.clone(),
+        partitions: 1,
         poisoned: reference(3, 20),
         overtaken: Mutex::new(Some(reference(1, 30))),
         panics: reference(2, 35),
@@ -146,6 +150,50 @@ async fn a_run_of_one_order_keeps_it_whatever_is_wrong_with_one_of_its_events() 
     })
     .await;
     assert_eq!(lines().await, expected);
+    assert!(longest.load(Ordering::SeqCst) > 1, "nothing was a run");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_several_partitions_that_write_one_row_lose_nothing_and_keep_the_order_of_each_key()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let mut platform = Platform::open(folder.path()).await;
+    let ctx = platform.context("ledger").await;
+    let longest = Arc::new(AtomicUsize::new(0));
+    let chronicle = Chronicle {
+        ctx: ctx.clone(),
+        partitions: WIDE,
+        poisoned: String::new(),
+        overtaken: Mutex::new(None),
+        panics: String::new(),
+        longest: Arc::clone(&longest),
+    };
+    let ledger = Service::new("ledger").reacts(chronicle);
+    platform.start([(ctx.clone(), ledger)]).await;
+    let messages = all().map(|(key, number)| deposited(key, number, &reference(key, number)));
+    let messages: Vec<_> = messages.collect();
+    for messages in [messages.clone(), messages] {
+        let results = platform.broker().publish(messages).await;
+        assert!(results.iter().all(Result::is_ok));
+    }
+    let lines = async || match ctx.store.view("chronicle", "all").await.unwrap() {
+        Some(row) => row.decode::<Vec<String>>().unwrap(),
+        None => Vec::new(),
+    };
+    let total = KEYS as usize * EACH as usize;
+    eventually("all is written down", async || lines().await.len() >= total).await;
+    let lines = lines().await;
+    assert_eq!(lines.len(), total);
+    for key in 0..KEYS {
+        let begin = format!("{key}-");
+        let of_key: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with(&begin))
+            .collect();
+        let expected: Vec<_> = (1..=EACH).map(|number| reference(key, number)).collect();
+        assert_eq!(of_key, expected.iter().collect::<Vec<_>>());
+    }
     assert!(longest.load(Ordering::SeqCst) > 1, "nothing was a run");
     platform.stop().await;
 }

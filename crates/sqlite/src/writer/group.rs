@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::job::{Job, Verdict};
+use super::job::{Job, Undo, Verdict};
 use crate::error::Error;
 
 /// Jobs in one transaction. One disk flush is already shared by so many that more would not help,
@@ -76,22 +76,39 @@ pub(super) fn run_group(
     closing
 }
 
-/// Runs one job in a savepoint. An error means that the whole transaction is lost.
+/// Runs one job, and undoes what it has written when it fails. An error means that the whole transaction is lost.
 fn run_alone(connection: &Connection, job: &mut dyn Job) -> Result<(), Error> {
-    let lost = |error| group_error("keep", error);
-    execute(connection, "SAVEPOINT job").map_err(lost)?;
+    let is_guarded = job.undo() == Undo::Job;
+    if is_guarded {
+        execute(connection, "SAVEPOINT job").map_err(lost)?;
+    }
+    let before = connection.total_changes();
     let verdict = job.run(connection);
     // On a full disk and the like SQLite may end the transaction by itself.
     if connection.is_autocommit() {
-        return Err(lost(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
-            Some("the transaction was rolled back".to_owned()),
-        )));
+        return Err(aborted("the transaction was rolled back"));
+    }
+    if !is_guarded {
+        let is_torn = verdict == Verdict::Undo && connection.total_changes() != before;
+        return match is_torn {
+            true => Err(aborted("a write failed half-way")),
+            false => Ok(()),
+        };
     }
     if verdict == Verdict::Undo {
         execute(connection, "ROLLBACK TO job").map_err(lost)?;
     }
     execute(connection, "RELEASE job").map_err(lost)
+}
+
+fn lost(source: rusqlite::Error) -> Error {
+    group_error("keep", source)
+}
+
+/// An end of the transaction that no statement tells of.
+fn aborted(why: &str) -> Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+    lost(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())))
 }
 
 /// Undoes the transaction and tells everybody in it.

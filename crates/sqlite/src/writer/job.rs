@@ -17,11 +17,22 @@ pub(super) enum Verdict {
     Undo,
 }
 
+/// What is undone when a job fails that has written something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// The job alone.
+    Job,
+    /// Everything in its transaction.
+    Group,
+}
+
 /// A queued write. Called in the order of these methods, at most once each.
 pub(super) trait Job: Send {
     /// Whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
-    /// Does the writing, inside a savepoint.
+    /// What goes with it when it fails.
+    fn undo(&self) -> Undo;
+    /// Does the writing.
     fn run(&mut self, connection: &Connection) -> Verdict;
     /// What it wrote has reached the disk.
     fn committed(&mut self);
@@ -31,6 +42,7 @@ pub(super) trait Job: Send {
 
 /// A job of certain types.
 pub(super) struct Task<J, H, T, E> {
+    undo: Undo,
     job: Option<J>,
     then: Option<H>,
     result: Option<Result<T, E>>,
@@ -40,9 +52,10 @@ pub(super) struct Task<J, H, T, E> {
 // === impl Task ===
 
 impl<J, H, T, E> Task<J, H, T, E> {
-    pub(super) fn new(job: J, then: H) -> (Self, oneshot::Receiver<Result<T, E>>) {
+    pub(super) fn new(undo: Undo, job: J, then: H) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (answer, receiver) = oneshot::channel();
         let task = Self {
+            undo,
             job: Some(job),
             then: Some(then),
             result: None,
@@ -63,11 +76,15 @@ where
         self.answer.is_closed()
     }
 
+    fn undo(&self) -> Undo {
+        self.undo
+    }
+
     fn run(&mut self, connection: &Connection) -> Verdict {
         let Some(job) = self.job.take() else {
             return Verdict::Undo;
         };
-        // What the job has touched is either undone with its savepoint or dropped with it.
+        // What the job has touched is either undone or dropped with it.
         let result = catch_unwind(AssertUnwindSafe(|| job(connection)))
             .unwrap_or_else(|_| Err(Error::Panicked.into()));
         let verdict = match result {

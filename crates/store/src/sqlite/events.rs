@@ -56,23 +56,39 @@ impl Events {
         }
     }
 
-    /// Adds events to a stream that still ends where it is expected to.
+    /// Refuses events of a stream that does not end where they expect it to, counting those of the commit before them.
+    pub(super) fn judge(
+        &self,
+        connection: &Connection,
+        appends: &[Append],
+    ) -> Result<(), CommitError> {
+        for (place, append) in appends.iter().enumerate() {
+            let before = appends.iter().take(place).rev();
+            let mut before = before.filter(|one| one.stream == append.stream);
+            let found = match before.next() {
+                Some(one) => one.expected + one.events.len() as u64,
+                None => connection
+                    .prepare_cached(&self.last)?
+                    .query_row([&append.stream], |row| row.get::<_, Option<u64>>(0))?
+                    .unwrap_or(0),
+            };
+            if found != append.expected {
+                return Err(CommitError::Conflict(Conflict::Stream {
+                    stream: append.stream.clone(),
+                    expected: append.expected,
+                    found,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds events that were judged.
     pub(super) fn append(
         &self,
         connection: &Connection,
         append: &Append,
-    ) -> Result<(), CommitError> {
-        let found = connection
-            .prepare_cached(&self.last)?
-            .query_row([&append.stream], |row| row.get::<_, Option<u64>>(0))?
-            .unwrap_or(0);
-        if found != append.expected {
-            return Err(CommitError::Conflict(Conflict::Stream {
-                stream: append.stream.clone(),
-                expected: append.expected,
-                found,
-            }));
-        }
+    ) -> Result<(), StoreError> {
         for event in &append.events {
             let recorded_at = event.recorded_at().unwrap_or(event.occurred_at());
             connection.prepare_cached(&self.append)?.execute(params![

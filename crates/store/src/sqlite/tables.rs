@@ -8,7 +8,7 @@ use super::events::Events;
 use super::inbox::Inbox;
 use super::parking::Parking;
 use super::timers::Timers;
-use super::views::Views;
+use super::views::{Found, Views};
 use crate::commit::{Commit, Handled};
 use crate::error::{CommitError, Conflict, Duplicate, StoreError};
 use crate::parking::ParkWrite;
@@ -168,24 +168,26 @@ impl Tables {
         }
     }
 
-    /// Applies a commit. On an error the caller undoes what was applied so far.
+    /// Applies a commit. Unless it parks or unparks something it is refused, if it is, before anything is written; on
+    /// any other error the caller undoes what was applied so far.
     pub(super) fn apply(
         &self,
         connection: &Connection,
         commit: &Commit,
     ) -> Result<(), CommitError> {
-        self.refuse_duplicates(connection, commit)?;
+        let found = self.judge(connection, commit)?;
         for append in &commit.appends {
             self.events.append(connection, append)?;
         }
         if let Some(handled) = &commit.handled {
-            self.handle(connection, handled, &commit.parked)?;
+            self.inbox
+                .insert(connection, &handled.group, handled.event_id, handled.at)?;
         }
         if let Some(answer) = &commit.answered {
             self.answers.insert(connection, answer)?;
         }
-        for write in &commit.views {
-            self.views.write(connection, write)?;
+        for (write, found) in commit.views.iter().zip(found) {
+            self.views.write(connection, write, found)?;
         }
         for write in &commit.timers {
             self.timers.write(connection, write)?;
@@ -195,6 +197,17 @@ impl Tables {
                 .write(connection, write, commit.handled.as_ref(), &self.inbox)?;
         }
         Ok(())
+    }
+
+    /// Refuses what does not fit to what is there; otherwise says what is there of every row that is written.
+    fn judge(&self, connection: &Connection, commit: &Commit) -> Result<Vec<Found>, CommitError> {
+        self.refuse_duplicates(connection, commit)?;
+        self.events.judge(connection, &commit.appends)?;
+        if let Some(handled) = &commit.handled {
+            self.refuse_parked(connection, handled, &commit.parked)?;
+        }
+        self.timers.judge(connection, &commit.timers)?;
+        self.views.judge(connection, &commit.views)
     }
 
     /// What has been done already is found before anything that has changed because of it.
@@ -226,8 +239,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Marks an event handled, unless it would overtake parked ones of its key.
-    fn handle(
+    /// Refuses to handle an event that would overtake parked ones of its key.
+    fn refuse_parked(
         &self,
         connection: &Connection,
         handled: &Handled,
@@ -242,15 +255,13 @@ impl Tables {
                 |write| matches!(write, ParkWrite::Unpark { position, .. } if *position == first),
             )
         };
-        if let Some(first) = first.filter(|first| !unparks(*first)) {
-            return Err(CommitError::Conflict(Conflict::KeyParked {
+        match first.filter(|first| !unparks(*first)) {
+            Some(first) => Err(CommitError::Conflict(Conflict::KeyParked {
                 group: handled.group.clone(),
                 key: handled.key.clone(),
                 first,
-            }));
+            })),
+            None => Ok(()),
         }
-        self.inbox
-            .insert(connection, &handled.group, handled.event_id, handled.at)?;
-        Ok(())
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Timers {
     set: String,
     clear: String,
     fired: String,
+    is_set: String,
     pub(super) due: String,
     pub(super) next: String,
 }
@@ -27,17 +28,44 @@ impl Timers {
                  ON CONFLICT (id) DO UPDATE SET due = excluded.due, payload = excluded.payload"),
             clear: sql("DELETE FROM @_timers WHERE id = ?1"),
             fired: sql("DELETE FROM @_timers WHERE id = ?1 AND due = ?2"),
+            is_set: sql("SELECT 1 FROM @_timers WHERE id = ?1 AND due = ?2"),
             due: sql("SELECT id, due, payload FROM @_timers
                  WHERE due <= ?1 ORDER BY due, id LIMIT ?2"),
             next: sql("SELECT due FROM @_timers ORDER BY due LIMIT 1"),
         }
     }
 
+    /// Refuses to end timers that are not there, counting the writes of the commit before them.
+    pub(super) fn judge(
+        &self,
+        connection: &Connection,
+        writes: &[TimerWrite],
+    ) -> Result<(), CommitError> {
+        for (place, write) in writes.iter().enumerate() {
+            let TimerWrite::Fired { id, due } = write else {
+                continue;
+            };
+            let mut before = writes.iter().take(place).rev();
+            let is_there = match before.find(|one| one.id() == id) {
+                Some(TimerWrite::Set(timer)) => nanos(timer.due) == nanos(*due),
+                Some(TimerWrite::Clear { .. } | TimerWrite::Fired { .. }) => false,
+                None => connection
+                    .prepare_cached(&self.is_set)?
+                    .exists(params![id, nanos(*due)])?,
+            };
+            if !is_there {
+                return Err(CommitError::Conflict(Conflict::Timer { id: id.clone() }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was judged.
     pub(super) fn write(
         &self,
         connection: &Connection,
         write: &TimerWrite,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         match write {
             TimerWrite::Set(timer) => {
                 connection.prepare_cached(&self.set)?.execute(params![
@@ -50,12 +78,9 @@ impl Timers {
                 connection.prepare_cached(&self.clear)?.execute([id])?;
             }
             TimerWrite::Fired { id, due } => {
-                let cleared = connection
+                connection
                     .prepare_cached(&self.fired)?
                     .execute(params![id, nanos(*due)])?;
-                if cleared == 0 {
-                    return Err(CommitError::Conflict(Conflict::Timer { id: id.clone() }));
-                }
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Read models: rows, and their places in secondary orders.
 
+use std::collections::HashMap;
 use std::ops::Bound;
 
 use outcry_sqlite::rusqlite::types::Value;
@@ -29,8 +30,16 @@ pub(super) struct Views {
 /// A row's places in other orders: name and sort key, sorted, each once.
 type Orders = Vec<(String, String)>;
 
-/// What is there before a row is written.
-struct State {
+/// What is there of a row that a commit writes.
+pub(super) enum Found {
+    /// The row, or none.
+    Before(Option<State>),
+    /// What the same commit wrote before.
+    Written,
+}
+
+/// A row before it is written.
+pub(super) struct State {
     id: i64,
     version: u64,
     orders: String,
@@ -77,11 +86,51 @@ impl Views {
         }
     }
 
-    pub(super) fn write(
+    /// Refuses writes that expect other rows than are there, counting those of the commit before them; otherwise says
+    /// what is there for each.
+    pub(super) fn judge(
+        &self,
+        connection: &Connection,
+        writes: &[ViewWrite],
+    ) -> Result<Vec<Found>, CommitError> {
+        // Version of each row after the writes so far.
+        let mut versions: HashMap<(&str, &str), u64> = HashMap::with_capacity(writes.len());
+        let mut all = Vec::with_capacity(writes.len());
+        for write in writes {
+            let row = (write.view, write.key.as_str());
+            let (version, found) = match versions.get(&row) {
+                Some(version) => (*version, Found::Written),
+                None => {
+                    let state = self.state(connection, write)?;
+                    let version = state.as_ref().map_or(0, |state| state.version);
+                    (version, Found::Before(state))
+                }
+            };
+            if let Expect::Version(expected) = write.expect
+                && expected != version
+            {
+                return Err(CommitError::Conflict(Conflict::View {
+                    view: write.view,
+                    key: write.key.clone(),
+                    expected,
+                    found: version,
+                }));
+            }
+            let after = match write.change {
+                Change::Put { .. } => version + 1,
+                Change::Delete => 0,
+            };
+            versions.insert(row, after);
+            all.push(found);
+        }
+        Ok(all)
+    }
+
+    fn state(
         &self,
         connection: &Connection,
         write: &ViewWrite,
-    ) -> Result<(), CommitError> {
+    ) -> Result<Option<State>, StoreError> {
         let state = connection
             .prepare_cached(&self.state)?
             .query_row([write.view, &write.key], |row| {
@@ -92,17 +141,20 @@ impl Views {
                 })
             })
             .optional()?;
-        let found = state.as_ref().map_or(0, |state| state.version);
-        if let Expect::Version(expected) = write.expect
-            && expected != found
-        {
-            return Err(CommitError::Conflict(Conflict::View {
-                view: write.view,
-                key: write.key.clone(),
-                expected,
-                found,
-            }));
-        }
+        Ok(state)
+    }
+
+    /// Writes a row that was judged.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        write: &ViewWrite,
+        found: Found,
+    ) -> Result<(), StoreError> {
+        let state = match found {
+            Found::Before(state) => state,
+            Found::Written => self.state(connection, write)?,
+        };
         match &write.change {
             Change::Put { body, indexes } => {
                 self.put(connection, write, state.as_ref(), body, indexes)
@@ -121,7 +173,7 @@ impl Views {
         state: Option<&State>,
         body: &[u8],
         indexes: &[(&str, String)],
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         let mut new: Orders = indexes
             .iter()
             .map(|(name, sort_key)| ((*name).to_owned(), sort_key.clone()))
@@ -154,7 +206,7 @@ impl Views {
         connection: &Connection,
         write: &ViewWrite,
         state: &State,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         connection
             .prepare_cached(&self.delete)?
             .execute([state.id])?;
@@ -167,7 +219,7 @@ impl Views {
         write: &ViewWrite,
         old: &[(String, String)],
         new: &[(String, String)],
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         let change = |sql: &str, (name, sort_key): &(String, String)| {
             connection
                 .prepare_cached(sql)?
