@@ -30,7 +30,7 @@ pub trait Reaction: Send + Sync + 'static {
 
     /// What the first events of a run lead to, one commit each, in their order; each as if those before it were
     /// applied. As many as can be told before the first of them is: none, and any commit that is refused, leave an
-    /// event to [`react`](Self::react). Only asked of groups [in runs](GroupSpec::in_runs).
+    /// event to [`react`](Self::react). Only asked of groups [in runs](GroupSpec::in_runs()).
     async fn react_to_run(&self, _events: &[SealedEvent]) -> Vec<Commit> {
         Vec::new()
     }

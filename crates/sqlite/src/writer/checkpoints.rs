@@ -105,10 +105,7 @@ fn copy(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "SQLite's hooks may fail; this one does not"
-)]
+/// SQLite's hooks may fail; this one does not.
 fn note_length(_: &Wal, pages: i32) -> rusqlite::Result<()> {
     LENGTH.set(pages.unsigned_abs());
     Ok(())

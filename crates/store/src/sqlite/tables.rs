@@ -206,8 +206,9 @@ impl Tables {
         if let Some(handled) = &commit.handled {
             self.refuse_parked(connection, handled, &commit.parked)?;
         }
+        let found = self.views.judge(connection, &commit.views)?;
         self.timers.judge(connection, &commit.timers)?;
-        self.views.judge(connection, &commit.views)
+        Ok(found)
     }
 
     /// What has been done already is found before anything that has changed because of it.
