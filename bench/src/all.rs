@@ -166,16 +166,16 @@ fn tell_run(quick: bool, chapters: Duration, peers: Duration, report: &mut Repor
 
 /// A new report, or the one that some of its chapters are measured again for.
 fn begin(arguments: &Arguments) -> anyhow::Result<Report> {
-    let revision = printed("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_default();
+    let revision = printed("git", &["rev-parse", "--short", "HEAD"]);
+    let revision = revision.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned());
+    let subject = format!("{revision} on {}", processor());
     let before = arguments
         .report
         .as_ref()
         .map(|path| path.with_extension("json"));
     match before {
-        Some(json) if !arguments.only.is_empty() && json.exists() => {
-            Report::resume(&json, revision)
-        }
-        _ => Ok(Report::new(revision)),
+        Some(json) if !arguments.only.is_empty() && json.exists() => Report::resume(&json, subject),
+        _ => Ok(Report::new(subject)),
     }
 }
 
@@ -193,14 +193,7 @@ fn tell_machine(arguments: &Arguments, report: &mut Report) {
     if let Some(version) = printed("rustc", &["--version"]) {
         report.fact("compiler", version);
     }
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let processors = read("/proc/cpuinfo");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    if let Some(name) = field(&processors, "model name") {
-        report.fact("processor", format!("{name}, {cores} cores"));
-    } else {
-        report.fact("processor", format!("{cores} cores"));
-    }
+    report.fact("processor", processor());
     if let Some(memory) = field(&read("/proc/meminfo"), "MemTotal") {
         report.fact("memory", memory);
     }
@@ -209,6 +202,20 @@ fn tell_machine(arguments: &Arguments, report: &mut Report) {
     if cfg!(debug_assertions) {
         report.fact("build", "without optimisation: the numbers mean nothing");
     }
+}
+
+/// The processor's name, and how many cores there are.
+fn processor() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    match field(&read("/proc/cpuinfo"), "model name") {
+        Some(name) => format!("{name}, {cores} cores"),
+        None => format!("{cores} cores"),
+    }
+}
+
+/// What a file says; nothing when it cannot be read.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// Versions of the servers.

@@ -36,9 +36,9 @@ pub enum Verdict {
 pub struct Report {
     facts: Vec<Fact>,
     chapters: Vec<Chapter>,
-    /// Of what is measured; empty where nobody knows.
+    /// What is measured, and on which machine.
     #[serde(skip)]
-    revision: String,
+    subject: String,
     /// The chapter that measures belong to.
     #[serde(skip)]
     current: usize,
@@ -55,8 +55,8 @@ struct Fact {
 #[derive(Debug, Serialize, Deserialize)]
 struct Chapter {
     title: String,
-    /// Of what was measured.
-    revision: String,
+    /// What was measured, and on which machine.
+    subject: String,
     measures: Vec<Measure>,
     notes: Vec<String>,
 }
@@ -114,21 +114,21 @@ impl Verdict {
 // === impl Report ===
 
 impl Report {
-    /// One with nothing in it, about a revision.
-    pub fn new(revision: impl Into<String>) -> Self {
+    /// One with nothing in it, about a revision on a machine.
+    pub fn new(subject: impl Into<String>) -> Self {
         Self {
-            revision: revision.into(),
+            subject: subject.into(),
             ..Self::default()
         }
     }
 
     /// What [`write`](Self::write) has written before. Chapters that are measured again take the places of those of
     /// the same title, and all others stay.
-    pub fn resume(json: &Path, revision: impl Into<String>) -> anyhow::Result<Self> {
+    pub fn resume(json: &Path, subject: impl Into<String>) -> anyhow::Result<Self> {
         let read = || anyhow::Ok(serde_json::from_str(&std::fs::read_to_string(json)?)?);
         let before: Self = read().with_context(|| format!("reading {}", json.display()))?;
         Ok(Self {
-            revision: revision.into(),
+            subject: subject.into(),
             current: before.chapters.len(),
             ..before
         })
@@ -152,7 +152,7 @@ impl Report {
         let place = self.chapters.iter().position(|one| one.title == title);
         let chapter = Chapter {
             title,
-            revision: self.revision.clone(),
+            subject: self.subject.clone(),
             measures: Vec::new(),
             notes: Vec::new(),
         };
@@ -240,9 +240,7 @@ impl Report {
         table(&mut text, ["", ""], facts);
         for chapter in &self.chapters {
             let _ = writeln!(text, "\n## {}\n", chapter.title);
-            if !chapter.revision.is_empty() {
-                let _ = writeln!(text, "Measured at {}.\n", chapter.revision);
-            }
+            let _ = writeln!(text, "Measured: {}.\n", chapter.subject);
             let head = ["measure", "value", "unit", "target", ""];
             table(&mut text, head, chapter.measures.iter().map(Measure::cells));
             if !chapter.notes.is_empty() {
@@ -410,7 +408,7 @@ mod tests {
         let lines: Vec<_> = lines
             .filter(|line| line.starts_with("## ") || line.starts_with("Measured"))
             .collect();
-        let [one, again] = ["Measured at first.", "Measured at second."];
+        let [one, again] = ["Measured: first.", "Measured: second."];
         assert_eq!(
             lines,
             [

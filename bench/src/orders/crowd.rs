@@ -179,6 +179,12 @@ impl Pair {
     }
 }
 
+/// Whether the connection ended before an answer came. Repeating a request with its id is safe.
+fn is_cut_off(status: &tonic::Status) -> bool {
+    let source = std::error::Error::source(status);
+    source.is_some_and(|source| source.is::<tonic::transport::Error>())
+}
+
 /// Places an order for one share, and waits for the venue's word on it.
 pub async fn place(person: &Person, symbol: &str, side: Side) -> anyhow::Result<Answered> {
     let request = PlaceOrderRequest {
@@ -196,7 +202,12 @@ pub async fn place(person: &Person, symbol: &str, side: Side) -> anyhow::Result<
     };
     let mut orders = OrderServiceClient::new(person.signed.clone());
     let sent = Instant::now();
-    let reply = orders.place_order(request).await?.into_inner();
+    let reply = match orders.place_order(request.clone()).await {
+        // The connection came to its age: what was not sent over it any more is sent over a new one.
+        Err(status) if is_cut_off(&status) => orders.place_order(request).await?,
+        answer => answer?,
+    };
+    let reply = reply.into_inner();
     let answered = Instant::now();
     let order = reply.order.context("no order was answered")?;
     if order.status() == OrderStatus::Rejected {
