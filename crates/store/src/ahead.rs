@@ -11,9 +11,12 @@ use crate::view::{Change, ViewRow};
 /// who decides on many things before the first of them is written.
 pub struct Ahead<'a> {
     store: &'a dyn Store,
-    /// What the commits leave of the rows they write: body and version, none of a deleted row.
-    rows: HashMap<(&'static str, String), Option<(Vec<u8>, u64)>>,
+    /// What the commits leave of each row they write, by view and key.
+    rows: HashMap<(&'static str, String), Left>,
 }
+
+/// Body and version of a row; none of a deleted one.
+type Left = Option<(Vec<u8>, u64)>;
 
 // === impl Ahead ===
 
