@@ -39,6 +39,9 @@ const BATCH: usize = 256;
 /// key the broker refuses.
 const WINDOW_MAX: usize = 16_384;
 
+/// How often the relay looks without being woken: what another process commits may not wake it.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// Waits before a key the broker did not take is tried again.
 const HELD_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
@@ -129,7 +132,7 @@ impl Relay {
                 () = stop.cancelled(), if !stopping => {}
                 _ = commits.changed() => {}
                 () = share.added() => {}
-                () = until(self.held.next_due()) => {}
+                () = tokio::time::sleep_until(self.held.next_due(Instant::now() + SWEEP)) => {}
             }
         }
     }
@@ -281,14 +284,6 @@ impl Relay {
     }
 }
 
-/// Waits until then; for ever, when there is no such moment.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// A failure in one word, as spans have it.
 fn failure(error: &PublishError) -> &'static str {
     match error {
@@ -337,9 +332,12 @@ impl HeldKeys {
         self.keys.retain(|key, _| unsent.contains(key.as_str()));
     }
 
-    /// When the next key may be tried again.
-    fn next_due(&self) -> Option<Instant> {
-        self.keys.values().map(|held| held.until).min()
+    /// When the next key may be tried again, at the latest `latest`.
+    fn next_due(&self, latest: Instant) -> Instant {
+        self.keys
+            .values()
+            .map(|held| held.until)
+            .fold(latest, Instant::min)
     }
 }
 
@@ -388,12 +386,11 @@ mod tests {
         let key = Uuid::from_u128(7).to_string();
         assert_eq!(held.hold(&key, now), 1);
         assert_eq!(positions(&held.sendable(rows(), now)), [2]);
-        let later = held.next_due().unwrap();
-        assert!(later > now);
+        let later = held.next_due(now + SWEEP);
+        assert!(later > now && later < now + SWEEP);
         assert_eq!(positions(&held.sendable(rows(), later)), [1, 2, 3]);
         assert_eq!(held.hold(&key, later), 2);
         held.release(&key);
-        assert_eq!(held.next_due(), None);
         assert_eq!(positions(&held.sendable(rows(), now)), [1, 2, 3]);
     }
 
