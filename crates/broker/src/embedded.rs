@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use outcry_sqlite::{Database, Error, MigrateError, Schema};
+use outcry_sqlite::{Database, Error, MigrateError, Schema, Undo};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
@@ -360,7 +360,8 @@ impl Shared {
         let shared = Arc::clone(self);
         let written = Arc::clone(&messages);
         self.database
-            .write_whole(
+            .write_then(
+                Undo::Group,
                 move |connection| log::append(connection, &messages),
                 move |positions: &Vec<Option<u64>>| shared.appended(&written, positions),
             )

@@ -94,46 +94,16 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.write_then(job, |_| {}).await
+        self.write_then(Undo::Job, job, |_| {}).await
     }
 
-    /// As [`Database::write`]; calls `then` when what `job` wrote is on the disk, before anybody is
-    /// answered. These calls happen in the order the jobs ran, on the writer thread: they must be
-    /// quick.
+    /// As [`Database::write`], with a choice of what is [undone](Undo) when `job` fails; calls `then` when what it wrote
+    /// is on the disk, before anybody is answered. These calls happen in the order the jobs ran, on the writer thread:
+    /// they must be quick.
     ///
     /// # Errors
     /// As [`Database::write`]; `then` is not called.
     pub async fn write_then<T, E>(
-        &self,
-        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.write_or_undo(Undo::Job, job, then).await
-    }
-
-    /// As [`Database::write_then`], for a job that refuses, if it does, before it has written anything: it costs less,
-    /// since nothing is kept to undo it alone. Should it fail afterwards, or panic, everything in its transaction is
-    /// undone, and everybody in it is told.
-    ///
-    /// # Errors
-    /// As [`Database::write_then`].
-    pub async fn write_whole<T, E>(
-        &self,
-        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.write_or_undo(Undo::Group, job, then).await
-    }
-
-    async fn write_or_undo<T, E>(
         &self,
         undo: Undo,
         job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,

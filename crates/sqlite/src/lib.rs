@@ -13,7 +13,8 @@
 //!
 //! Invariants:
 //! 1. A write is answered after the transaction it was part of is on the disk, never before.
-//! 2. A write that fails leaves nothing behind and takes no other write with it.
+//! 2. A write that fails leaves nothing behind. It takes no other write with it, unless it was to be undone with its
+//!    group ([`Undo`]) and failed after it had written.
 //! 3. When a transaction fails as a whole, every write in it is told so.
 //! 4. At most one process writes to a file; any number may read it meanwhile.
 //! 5. A file of a newer version is refused and left untouched.
@@ -31,3 +32,4 @@ pub use database::Database;
 pub use error::{Error, MigrateError, OpenError};
 pub use rusqlite;
 pub use schema::Schema;
+pub use writer::Undo;

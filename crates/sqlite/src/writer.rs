@@ -14,7 +14,7 @@ use tracing::error;
 
 use self::checkpoints::Checkpoints;
 use self::group::run_group;
-pub(crate) use self::job::Undo;
+pub use self::job::Undo;
 use self::job::{Job, Task};
 use crate::error::Error;
 use crate::lock::Lock;

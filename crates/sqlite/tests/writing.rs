@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use outcry_sqlite::rusqlite::Connection;
-use outcry_sqlite::{Database, Error, Schema};
+use outcry_sqlite::{Database, Error, Schema, Undo};
 use tempfile::TempDir;
 
 async fn open(folder: &TempDir) -> Database {
@@ -147,7 +147,7 @@ async fn a_job_without_a_way_back_may_refuse_before_it_writes_and_takes_its_grou
     let good = queue(&database, insert("good")).await;
     let whole = |job: fn(&Connection) -> Result<i64, Error>| {
         let database = database.clone();
-        async move { database.write_whole(job, |_| {}).await }
+        async move { database.write_then(Undo::Group, job, |_| {}).await }
     };
     let refused = tokio::spawn(whole(|_| Err(Error::ReadOnly)));
     let kept = tokio::spawn(whole(|connection| insert("kept")(connection)));
@@ -293,7 +293,7 @@ async fn what_follows_a_commit_is_called_in_order_and_only_after_it() {
                 Ok(id)
             };
             database
-                .write_then(job, move |id| seen.lock().unwrap().push(*id))
+                .write_then(Undo::Job, job, move |id| seen.lock().unwrap().push(*id))
                 .await
         });
     }

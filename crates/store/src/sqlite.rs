@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
-use outcry_sqlite::Database;
 use outcry_sqlite::rusqlite::Connection;
+use outcry_sqlite::{Database, Undo};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let leases = Arc::clone(&self.leases);
         self.database
-            .write_whole(move |_| Ok(change(&mut held(&leases))), |_| {})
+            .write_then(Undo::Group, move |_| Ok(change(&mut held(&leases))), |_| {})
             .await
     }
 
@@ -171,7 +171,8 @@ impl Store for SqliteStore {
         let leases = Arc::clone(&self.leases);
         let news = self.news.clone();
         self.database
-            .write_whole(
+            .write_then(
+                Undo::Group,
                 move |connection| apply_alone(connection, &tables, &leases, &commit)?,
                 move |()| {
                     if is_news {
@@ -194,7 +195,8 @@ impl Store for SqliteStore {
         let news = self.news.clone();
         let outcome = self
             .database
-            .write_whole(
+            .write_then(
+                Undo::Group,
                 move |connection| {
                     for (applied, commit) in commits.iter().enumerate() {
                         if let Err(error) = apply_alone(connection, &tables, &leases, commit)? {
@@ -262,7 +264,8 @@ impl Store for SqliteStore {
     async fn mark_sent(&self, positions: Vec<u64>) -> Result<(), StoreError> {
         let tables = Arc::clone(&self.tables);
         self.database
-            .write_whole(
+            .write_then(
+                Undo::Group,
                 move |connection| tables.events.mark_sent(connection, &positions),
                 |()| {},
             )

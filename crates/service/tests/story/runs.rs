@@ -28,10 +28,7 @@ struct Chronicle {
 
 impl Chronicle {
     async fn list(&self) -> (u64, Vec<String>) {
-        match self.ctx.store.view("chronicle", "all").await.unwrap() {
-            Some(row) => (row.version, row.decode().unwrap()),
-            None => (0, Vec::new()),
-        }
+        list(&self.ctx).await
     }
 
     fn line(&self, event: &SealedEvent) -> Result<String, Fault> {
@@ -40,6 +37,14 @@ impl Chronicle {
             return Err(Fault::park("makes no sense"));
         }
         Ok(deposit.reference)
+    }
+}
+
+/// How often the list was written, and what it says.
+async fn list(ctx: &Context) -> (u64, Vec<String>) {
+    match ctx.store.view("chronicle", "all").await.unwrap() {
+        Some(row) => (row.version, row.decode().unwrap()),
+        None => (0, Vec::new()),
     }
 }
 
@@ -103,6 +108,16 @@ fn all() -> impl Iterator<Item = (u128, u64)> {
     (1..=EACH).flat_map(|number| (0..KEYS).map(move |key| (key, number)))
 }
 
+/// Twice: what is handled is not handled again.
+async fn publish_twice(platform: &Platform) {
+    let messages = all().map(|(key, number)| deposited(key, number, &reference(key, number)));
+    let messages: Vec<_> = messages.collect();
+    for messages in [messages.clone(), messages] {
+        let results = platform.broker().publish(messages).await;
+        assert!(results.iter().all(Result::is_ok));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_one_order_keeps_it_whatever_is_wrong_with_one_of_its_events() {
     let folder = tempfile::tempdir().unwrap();
@@ -119,23 +134,13 @@ async fn a_run_of_one_order_keeps_it_whatever_is_wrong_with_one_of_its_events() 
     };
     let ledger = Service::new("ledger").reacts(chronicle);
     platform.start([(ctx.clone(), ledger)]).await;
-    let messages: Vec<_> = all()
-        .map(|(key, number)| deposited(key, number, &reference(key, number)))
-        .collect();
-    // Twice: what is handled is not handled again.
-    for messages in [messages.clone(), messages] {
-        let results = platform.broker().publish(messages).await;
-        assert!(results.iter().all(Result::is_ok));
-    }
+    publish_twice(&platform).await;
 
     let expected: Vec<_> = all()
         .filter(|(key, number)| *key != 3 || *number < 20)
         .map(|(key, number)| reference(key, number))
         .collect();
-    let lines = async || match ctx.store.view("chronicle", "all").await.unwrap() {
-        Some(row) => row.decode::<Vec<String>>().unwrap(),
-        None => Vec::new(),
-    };
+    let lines = async || list(&ctx).await.1;
     eventually("all that can be is written down", async || {
         lines().await.len() >= expected.len()
     })
@@ -171,16 +176,8 @@ async fn runs_of_several_partitions_that_write_one_row_lose_nothing_and_keep_the
     };
     let ledger = Service::new("ledger").reacts(chronicle);
     platform.start([(ctx.clone(), ledger)]).await;
-    let messages = all().map(|(key, number)| deposited(key, number, &reference(key, number)));
-    let messages: Vec<_> = messages.collect();
-    for messages in [messages.clone(), messages] {
-        let results = platform.broker().publish(messages).await;
-        assert!(results.iter().all(Result::is_ok));
-    }
-    let lines = async || match ctx.store.view("chronicle", "all").await.unwrap() {
-        Some(row) => row.decode::<Vec<String>>().unwrap(),
-        None => Vec::new(),
-    };
+    publish_twice(&platform).await;
+    let lines = async || list(&ctx).await.1;
     let total = KEYS as usize * EACH as usize;
     eventually("all is written down", async || lines().await.len() >= total).await;
     let lines = lines().await;

@@ -17,12 +17,13 @@ pub(super) enum Verdict {
     Undo,
 }
 
-/// What is undone when a job fails that has written something.
+/// What is undone when a job fails, or panics, that has written something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Undo {
+pub enum Undo {
     /// The job alone.
     Job,
-    /// Everything in its transaction.
+    /// Everything in its transaction, and everybody in it is told. For a job that refuses, if it does, before it has
+    /// written anything: it costs less, since nothing is kept to undo it alone.
     Group,
 }
 
