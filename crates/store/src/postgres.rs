@@ -334,8 +334,8 @@ impl Store for PostgresStore {
         request.check()?;
         let database = self.source.database()?;
         let mut telling = self.telling(database, true);
-        let (shares, is_news) = self.statements.leases.lease(&self.source, request).await?;
-        telling.is_news = is_news;
+        let (shares, freed) = self.statements.leases.lease(&self.source, request).await?;
+        telling.is_news = freed;
         Ok(shares)
     }
 

@@ -120,9 +120,6 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Slots are spread as evenly as their number allows over the members that have asked within
     /// the same time. Whoever holds too many learns it as [`Share::surplus`].
-    ///
-    /// Where several processes commit, unsent events are news to whoever asks: what another one has committed may not
-    /// have been told.
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Share>, StoreError>;
 
     /// Frees everything a member holds and forgets it: others can take over at once.

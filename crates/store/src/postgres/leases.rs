@@ -24,10 +24,8 @@ impl Leases {
     pub(super) fn of(schema: &str) -> Self {
         let sql = |text: &str| text.replace('@', schema);
         Self {
-            lease: sql(
-                "SELECT held, epochs, surplus, freed OR EXISTS (SELECT FROM @.unsent)
-                 FROM @.lease_1($1, $2, $3, $4, $5, $6, $7)",
-            ),
+            lease: sql("SELECT held, epochs, surplus, freed
+                 FROM @.lease_1($1, $2, $3, $4, $5, $6, $7)"),
             leave: sql("SELECT @.leave_1($1)"),
             holder: sql("SELECT m.member, m.address
                  FROM @.slots s JOIN @.members m ON m.pool = s.pool AND m.member = s.holder
@@ -35,7 +33,7 @@ impl Leases {
         }
     }
 
-    /// The member's shares, and whether that is news: slots have become free, or events are unsent.
+    /// The member's shares, and whether slots have become free.
     pub(super) async fn lease(
         &self,
         source: &Source,
@@ -74,13 +72,13 @@ impl Leases {
         if rows.len() != request.pools.len() {
             return Err(corrupt("a lease", "there is not one share for each pool"));
         }
-        let mut is_news = false;
+        let mut freed = false;
         let shares = rows.iter().zip(&request.pools).map(|(row, asked)| {
-            is_news |= column::<bool>(row, 3)?;
+            freed |= column::<bool>(row, 3)?;
             share(row, &asked.pool)
         });
         let shares = shares.collect::<Result<_, _>>()?;
-        Ok((shares, is_news))
+        Ok((shares, freed))
     }
 
     pub(super) async fn leave(&self, source: &Source, member: &str) -> Result<(), StoreError> {

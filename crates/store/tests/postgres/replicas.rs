@@ -5,9 +5,8 @@ use std::sync::Arc;
 use outcry_store::limits::LEASE_TTL;
 use outcry_store::{
     Commit, CommitError, Conflict, Expect, Lease, LeaseRequest, Member, PoolRequest, PostgresStore,
-    RelaySlots, Store, ViewWrite,
+    Store, ViewWrite,
 };
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::fixtures::{
@@ -166,27 +165,6 @@ async fn commits_wake_other_processes_also_after_a_broken_connection() {
         told.is_ok()
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_renews_hears_of_unsent_events_however_they_came_there() {
-    if !outcry_servers::present() {
-        return;
-    }
-    let url = new_database("unsent").await;
-    let store = process(&url).await;
-    store.commit(appending("a", 0, "a")).await.unwrap();
-    lease(&store, "a", 1).await;
-    let mut news = store.commits();
-    let is_told = async |news: &mut watch::Receiver<u64>| {
-        news.mark_unchanged();
-        lease(&store, "a", 1).await;
-        news.has_changed().unwrap()
-    };
-    assert!(is_told(&mut news).await, "an event is unsent");
-    let unsent = store.unsent(RelaySlots::ALL, 1).await.unwrap();
-    store.mark_sent(vec![unsent[0].position]).await.unwrap();
-    assert!(!is_told(&mut news).await, "nothing is unsent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
