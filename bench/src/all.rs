@@ -10,7 +10,9 @@ use crate::database::connect;
 use crate::peers::Peers;
 use crate::report::{Report, Target};
 use crate::verdict::verdict;
-use crate::{consume, envelope, footprint, growth, orders, outbox_peers, publish, soak, venue};
+use crate::{
+    console, consume, envelope, footprint, growth, orders, outbox_peers, publish, soak, venue,
+};
 
 /// Time of a chapter when it is not a quick run.
 const FULL_BUDGET: Duration = Duration::from_secs(4 * 60 * 60);
@@ -51,6 +53,8 @@ enum Chapter {
     Growth,
     /// What the platform takes of a machine
     Footprint,
+    /// The console in a browser; in a quick run only when it is named, and shorter
+    Console,
     /// Half an hour of it; in a quick run only when it is named, and shorter
     Soak,
 }
@@ -69,13 +73,14 @@ impl Chapter {
             Self::Orders => 210,
             Self::Venue | Self::Envelope => 30,
             Self::Footprint => 60,
+            Self::Console => 180,
             Self::Soak => 300,
         })
     }
 
     /// Whether a run has it when nobody names it.
     fn is_usual(self, quick: bool) -> bool {
-        !(quick && self == Self::Soak)
+        !(quick && matches!(self, Self::Console | Self::Soak))
     }
 
     /// Whether it needs the peers' programs.
@@ -93,6 +98,7 @@ impl Chapter {
             Self::Envelope => envelope::measure(quick, report).await,
             Self::Growth => growth::measure(quick, report).await,
             Self::Footprint => footprint::measure(quick, report).await,
+            Self::Console => console::measure(quick, report).await,
             Self::Soak => soak::measure(quick, report).await,
         }
     }

@@ -7,8 +7,6 @@
 mod pages;
 mod traders;
 
-use std::fmt;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -17,10 +15,13 @@ use self::pages::{Lap, Load, Said};
 use self::traders::Traders;
 use crate::orders::installation::Installation;
 use crate::percentile::median;
-use crate::verdict::verdict;
+use crate::report::{Report, Target};
 
-/// What a first visit may transfer, in bytes.
-const BYTES_MAX: f64 = 300_000.0;
+/// Events that flow in a second, at least.
+const EVENTS: u32 = 1_000;
+
+/// What a first visit may transfer, in kilobytes.
+const KILOBYTES_MAX: f64 = 300.0;
 
 /// When it must be usable, in milliseconds after it was asked for.
 const USABLE_MAX: f64 = 1_000.0;
@@ -31,97 +32,84 @@ const GROWTH_MAX: f64 = 1.1;
 /// How long events flow before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(8);
 
-/// Settings of the measurement.
-#[derive(clap::Args)]
-pub struct Arguments {
-    /// How long a page is open whose memory is measured
-    #[arg(long, default_value_t = 10.0)]
-    minutes: f64,
-    /// Events a second
-    #[arg(long, default_value_t = 1_000)]
-    events: u32,
-}
+/// Minutes in which a page is open whose memory is measured.
+const MINUTES: f64 = 10.0;
+const MINUTES_QUICK: f64 = 1.0;
 
-/// What one measure came to.
-struct Row {
-    measure: &'static str,
-    value: String,
-    target: String,
-    passes: Option<bool>,
-}
-
-/// Measures and prints; fails when a target is missed.
-pub async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+/// Measures it.
+pub async fn measure(quick: bool, report: &mut Report) -> anyhow::Result<()> {
+    report.chapter("Console, in a browser while events flow");
+    let minutes = if quick { MINUTES_QUICK } else { MINUTES };
     let platform = Installation::start().await?;
-    let traders = Traders::begin(&platform.site, arguments.events).await?;
+    let traders = Traders::begin(&platform.site, EVENTS).await?;
     tokio::time::sleep(WARM_UP).await;
     let flowed = traders.count();
-    let said = pages::look(&platform.site, arguments.minutes).await?;
+    let said = pages::look(&platform.site, minutes).await?;
     let rate = flowed.per_second();
     let waiting = traders.waiting().await?;
     traders.end();
     platform.stop().await?;
-    let rows = rows(&said, rate, waiting, arguments.events)?;
-    for row in &rows {
-        println!("{row}");
-    }
-    let short = rows.iter().filter(|row| row.passes == Some(false)).count();
-    Ok(verdict(short, rows.len()))
+    report.note(format!(
+        "The page is open for {minutes} minutes, on the cores that the platform has, too, and shows an \
+         administrator's views in turns."
+    ));
+    report.measure(
+        "events meanwhile",
+        rate,
+        "/s",
+        Target::AtLeast(f64::from(EVENTS)),
+    );
+    report.measure("events that wait at the end", waiting, "", Target::None);
+    tell(&said, report)
 }
 
-fn rows(said: &[Said], rate: f64, waiting: f64, wanted: u32) -> anyhow::Result<Vec<Row>> {
+fn tell(said: &[Said], report: &mut Report) -> anyhow::Result<()> {
     let loads: Vec<&Load> = said.iter().filter_map(|one| one.load.as_ref()).collect();
     let laps: Vec<&Lap> = said.iter().filter_map(|one| one.lap.as_ref()).collect();
+    ensure!(!loads.is_empty(), "no visit was measured");
     let times: Vec<f64> = loads.iter().map(|load| load.milliseconds).collect();
-    let bytes = loads.iter().map(|load| load.bytes).fold(0.0, f64::max);
-    ensure!(!times.is_empty(), "no visit was measured");
-    let usable = median(&times);
-    let slowest = times.iter().copied().fold(0.0, f64::max);
-    let heap = growth(laps.iter().map(|lap| lap.heap)).context("too few laps")?;
-    let resident = growth(laps.iter().map(|lap| lap.resident)).context("too few laps")?;
-    let longest = laps.iter().map(|lap| lap.longest).fold(0.0, f64::max);
+    let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let bytes: Vec<f64> = loads.iter().map(|load| load.bytes).collect();
+    let sent = largest(&bytes) / 1e3;
+    report.measure(
+        "first visit, largest",
+        sent,
+        "kB",
+        Target::AtMost(KILOBYTES_MAX),
+    );
+    report.measure(
+        "usable after, p50",
+        median(&times),
+        "ms",
+        Target::AtMost(USABLE_MAX),
+    );
+    report.measure("usable after, slowest", largest(&times), "ms", Target::None);
     let last = laps.last().context("no lap")?;
-    Ok(vec![
-        Row::judged(
-            "events a second meanwhile",
-            format!("{rate:.0}"),
-            format!(">= {wanted}"),
-            rate >= f64::from(wanted),
+    for (name, growth, at_last) in [
+        (
+            "JavaScript heap",
+            growth(laps.iter().map(|lap| lap.heap)),
+            last.heap,
         ),
-        Row::told("events that wait at the end", format!("{waiting:.0}")),
-        Row::judged(
-            "first visit, largest",
-            format!("{:.0} kB", bytes / 1e3),
-            format!("< {:.0} kB", BYTES_MAX / 1e3),
-            bytes < BYTES_MAX,
+        (
+            "memory of the pages",
+            growth(laps.iter().map(|lap| lap.resident)),
+            last.resident,
         ),
-        Row::judged(
-            "usable after, median",
-            format!("{usable:.0} ms"),
-            format!("< {USABLE_MAX:.0} ms"),
-            usable < USABLE_MAX,
-        ),
-        Row::told("usable after, slowest", format!("{slowest:.0} ms")),
-        Row::judged(
-            "JavaScript heap, last third to first",
-            format!("{heap:.3}"),
-            format!("<= {GROWTH_MAX}"),
-            heap <= GROWTH_MAX,
-        ),
-        Row::told("JavaScript heap at the end", megabytes(last.heap)),
-        Row::judged(
-            "memory of the pages, last third to first",
-            format!("{resident:.3}"),
-            format!("<= {GROWTH_MAX}"),
-            resident <= GROWTH_MAX,
-        ),
-        Row::told("memory of the pages at the end", megabytes(last.resident)),
-        Row::told("longest task", format!("{longest:.0} ms")),
-    ])
-}
-
-fn megabytes(bytes: f64) -> String {
-    format!("{:.1} MB", bytes / 1e6)
+    ] {
+        let growth = growth.context("too few laps")?;
+        let ratio = format!("{name}, last third to first");
+        report.measure(ratio, growth, "", Target::AtMost(GROWTH_MAX));
+        report.measure(
+            format!("{name} at the end"),
+            at_last / 1e6,
+            "MB",
+            Target::None,
+        );
+    }
+    let longest: Vec<f64> = laps.iter().map(|lap| lap.longest).collect();
+    report.measure("longest task", largest(&longest), "ms", Target::None);
+    Ok(())
 }
 
 /// The mean of the last third to the mean of the first; `None` where there are no thirds.
@@ -131,46 +119,6 @@ fn growth(values: impl Iterator<Item = f64>) -> Option<f64> {
     let first: f64 = values.get(..third)?.iter().sum();
     let last: f64 = values.get(values.len() - third..)?.iter().sum();
     (first > 0.0).then(|| last / first)
-}
-
-// === impl Row ===
-
-impl Row {
-    fn judged(measure: &'static str, value: String, target: String, passes: bool) -> Self {
-        Self {
-            measure,
-            value,
-            target,
-            passes: Some(passes),
-        }
-    }
-
-    fn told(measure: &'static str, value: String) -> Self {
-        Self {
-            measure,
-            value,
-            target: String::new(),
-            passes: None,
-        }
-    }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            measure,
-            value,
-            target,
-            passes,
-        } = self;
-        let verdict = match passes {
-            Some(true) => "pass",
-            Some(false) => "SHORT",
-            None => "",
-        };
-        let line = format!("{measure:<42}  {value:>10}  {target:<10}  {verdict}");
-        f.write_str(line.trim_end())
-    }
 }
 
 #[cfg(test)]
@@ -187,18 +135,20 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_some_times_is_one_of_them() {
-        assert_eq!(median(&[9.0, 1.0, 5.0]), 5.0);
+    fn without_a_visit_nothing_was_measured() {
+        let mut report = Report::new("this");
+        report.chapter("Console");
         let lap = Lap {
             heap: 1.0,
             resident: 1.0,
             longest: 1.0,
         };
-        let laps = (0..3).map(|_| Said {
+        let lap = Said {
             load: None,
-            lap: Some(lap.clone()),
-        });
-        let unvisited = rows(&laps.collect::<Vec<_>>(), 0.0, 0.0, 1).err();
-        assert_eq!(unvisited.unwrap().to_string(), "no visit was measured");
+            lap: Some(lap),
+        };
+        let unvisited = tell(&[lap], &mut report).unwrap_err();
+        assert_eq!(unvisited.to_string(), "no visit was measured");
+        assert_eq!(report.judged(), 0);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! - [`all`]: the benchmark: every chapter in one run
 //! - [`publish`], [`consume`], [`outbox_peers`]: its chapters beside other libraries
-//! - [`orders`], [`venue`], [`envelope`], [`growth`], [`footprint`], [`soak`]: its chapters on the platform
-//!   by itself
+//! - [`orders`], [`venue`], [`envelope`], [`growth`], [`footprint`], [`console`], [`soak`]: its chapters on the
+//!   platform by itself
 //! - [`sides`], [`trail`]: sides in turns, and what became of their messages
 //! - [`peer`], [`peers`], [`ours`]: processes that are measured, other people's and Outcry's
 //! - [`queue`], [`database`]: the driver's own ends of RabbitMQ and PostgreSQL
@@ -12,7 +12,6 @@
 //! - [`load`]: who commits, steadily
 //! - [`arrivals`]: when events arrive
 //! - [`mesh`]: calls between services, next to bare tonic
-//! - [`console`]: the console in a browser, while events flow
 //! - [`lines`], [`memory`]: what a process is told, and what the system says of one
 //! - [`percentile`]: order statistics
 //! - [`verdict`]: what a measurement comes to
@@ -72,9 +71,6 @@ enum Measurement {
     Outbox(outbox::Arguments),
     /// Calls over the mesh next to calls over bare tonic, rig by rig; fails when a target is missed
     Mesh(mesh::Arguments),
-    /// The console in a browser while events flow: bytes and time of a first visit, and memory over
-    /// minutes; fails when a target is missed
-    Console(console::Arguments),
     /// A process of a measurement of the mesh that is going on
     #[command(hide = true)]
     MeshProcess(mesh::ProcessArguments),
@@ -87,7 +83,6 @@ async fn main() -> anyhow::Result<ExitCode> {
         Measurement::Peer(arguments) => ours::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Measurement::Outbox(arguments) => outbox::measure(&arguments).await,
         Measurement::Mesh(arguments) => mesh::measure(&arguments).await,
-        Measurement::Console(arguments) => console::measure(&arguments).await,
         Measurement::MeshProcess(arguments) => mesh::run_process(&arguments)
             .await
             .map(|()| ExitCode::SUCCESS),

@@ -5,6 +5,7 @@
 //! replica has got. So no lock is needed here for anything to be right.
 
 mod attempt;
+mod lanes;
 mod parking;
 mod partition;
 mod redrive;

@@ -64,7 +64,7 @@ pub use faults::store_failure;
 pub use history::{LoadError, Loaded, load};
 pub use messaging::in_this_span;
 pub use paging::Page;
-pub use reaction::{Fault, GroupSpec, Reaction, Retry, Unknown};
+pub use reaction::{Fault, GroupSpec, Handling, Reaction, Retry, Unknown};
 pub use run::{RunError, declare, run};
 pub use service::{Service, Task};
 pub use slots::Slots;

@@ -12,7 +12,8 @@ use crate::backoff::Backoff;
 /// A consumer: turns each event of its topics into one commit.
 ///
 /// The runtime adds the inbox mark to that commit, so an event delivered twice has its effect
-/// once. Events with the same partition key arrive one after the other, in order.
+/// once. Events with the same partition key arrive one after the other, in order, unless the group
+/// asks for [less](Handling::ByAggregate).
 #[async_trait]
 pub trait Reaction: Send + Sync + 'static {
     /// Name, topics and manners of the consumer.
@@ -49,12 +50,23 @@ pub struct GroupSpec {
     pub topics: &'static [&'static str],
     /// How many keys can be worked on at the same time. 1 keeps all events in one order.
     pub partitions: u32,
-    /// Whether the events of a partition are handled in runs.
-    pub in_runs: bool,
+    /// Which events of a partition wait for each other.
+    pub handling: Handling,
     /// What happens with events this build does not know.
     pub unknown: Unknown,
     /// How often and how patiently a failed event is tried again before it is parked.
     pub retry: Retry,
+}
+
+/// Which events of a partition wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handling {
+    /// Those of a key, one after the other; those of different keys are handled side by side.
+    ByKey,
+    /// Those of an aggregate; those of different aggregates are handled side by side, also when their key is the same.
+    ByAggregate,
+    /// All, in runs.
+    InRuns,
 }
 
 /// What a group does with an event type it does not know, or a newer version of one it does.
@@ -118,7 +130,7 @@ impl GroupSpec {
             name,
             topics,
             partitions: PARTITIONS,
-            in_runs: false,
+            handling: Handling::ByKey,
             unknown,
             retry: Retry::USUAL,
         }
@@ -136,7 +148,15 @@ impl GroupSpec {
     /// several keys share. One that fails holds up its partition while it is tried again.
     #[must_use]
     pub const fn in_runs(mut self) -> Self {
-        self.in_runs = true;
+        self.handling = Handling::InRuns;
+        self
+    }
+
+    /// The same with only the events of an aggregate in order: for reactions to which those of different aggregates
+    /// mean the same in any order, when many of them have one key. A parked event still parks its key.
+    #[must_use]
+    pub const fn by_aggregate(mut self) -> Self {
+        self.handling = Handling::ByAggregate;
         self
     }
 

@@ -63,7 +63,8 @@ struct NotOpen {
 #[async_trait]
 impl Reaction for Reactions {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new(NAME, CONSUMES, Unknown::Park)
+        // Sums do not mind the order: the sides of a match, matches of an order and payments of a user may come in any.
+        GroupSpec::new(NAME, CONSUMES, Unknown::Park).by_aggregate()
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

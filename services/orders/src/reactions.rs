@@ -194,7 +194,10 @@ impl Reactions {
 #[async_trait]
 impl Reaction for Reactions {
     fn group(&self) -> GroupSpec {
-        GroupSpec::new("orders", CONSUMES, Unknown::Park).retry(RETRY)
+        // Each event is about one order. Those of a trade come in its order, and no two trades are of one order.
+        GroupSpec::new("orders", CONSUMES, Unknown::Park)
+            .by_aggregate()
+            .retry(RETRY)
     }
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {

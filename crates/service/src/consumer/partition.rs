@@ -1,7 +1,5 @@
-//! One partition of a group: the events of a key one after the other, each settled before the next; those of other
-//! keys meanwhile.
-
-use std::collections::{BTreeMap, VecDeque};
+//! One partition of a group: the events of a lane one after the other, each settled before the next; those of other
+//! lanes meanwhile.
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -11,14 +9,15 @@ use outcry_store::{Commit, CommitError, Conflict, ParkedFilter, StoreError};
 use tracing::{Instrument, Span, debug, error_span, info, trace, warn};
 
 use super::attempt::Effect;
+use super::lanes::{Lane, Lanes};
 use super::parking::Behind;
 use super::{Consumer, Stopped};
 use crate::faults::{Trouble, chain, unknown};
 use crate::messaging;
-use crate::reaction::Unknown;
+use crate::reaction::{Handling, Unknown};
 use crate::tenure::Tenure;
 
-/// Events of one partition in hand, those of different keys at the same time: a commit takes as long as the disk, and
+/// Events of one partition in hand, those of different lanes at the same time: a commit takes as long as the disk, and
 /// so many are written to it together. More would wait for the store's connections, or for each other's rows.
 const IN_HAND_MAX: usize = 8;
 
@@ -53,7 +52,7 @@ impl Consumer {
         };
         let parked = self.insist(tenure, || self.ctx.store.parked(&any)).await?;
         tenure.note_parked(!parked.is_empty());
-        if self.spec.in_runs {
+        if self.spec.handling == Handling::InRuns {
             return self.work_in_order(partition, system, tenure).await;
         }
         let mut lanes = Lanes::default();
@@ -64,34 +63,48 @@ impl Consumer {
                 biased;
                 () = tenure.stop.cancelled() => break Err(Stopped),
                 Some(ended) = running.next(), if !running.is_empty() => {
-                    let (delivery, settled): (Delivery, _) = ended;
-                    let next = lanes.next(&delivery.message.partition_key);
+                    let (lane, (delivery, settled)): (Lane, (Delivery, _)) = ended;
                     if self.end(delivery, settled).await.is_err() {
-                        lanes.give_back(next);
                         break Err(Stopped);
                     }
-                    if let Some(next) = next {
-                        running.push(self.settled(next, index, system, tenure));
+                    if let Some(next) = lanes.next(&lane) {
+                        running.push(self.settled_in(lane, next, index, system, tenure));
                     }
                 }
                 delivery = partition.recv(), if lanes.taken() < IN_HAND_MAX => {
                     let Some(delivery) = delivery else {
                         break Ok(Closed);
                     };
-                    if let Some(free) = lanes.take(delivery) {
-                        running.push(self.settled(free, index, system, tenure));
+                    let lane = Lane::of(&delivery.message, self.spec.handling);
+                    if let Some(free) = lanes.take(&lane, delivery) {
+                        running.push(self.settled_in(lane, free, index, system, tenure));
                     }
                 }
             }
         };
         let mut stopped = false;
-        while let Some((delivery, settled)) = running.next().await {
+        while let Some((_, (delivery, settled))) = running.next().await {
             stopped |= self.end(delivery, settled).await.is_err();
         }
         for delivery in lanes.rest() {
             delivery.release().await;
         }
         if stopped { Err(Stopped) } else { outcome }
+    }
+
+    /// Settles one event of a lane, and says how that went.
+    async fn settled_in(
+        &self,
+        lane: Lane,
+        delivery: Delivery,
+        partition: u32,
+        system: &'static str,
+        tenure: &Tenure,
+    ) -> (Lane, (Delivery, Result<(), Stopped>)) {
+        (
+            lane,
+            self.settled(delivery, partition, system, tenure).await,
+        )
     }
 
     /// Settles one event, and says how that went.
@@ -306,61 +319,6 @@ impl Consumer {
             }
         }
         Ok(Settled::Yes)
-    }
-}
-
-/// What is in hand, by key: of each key one event is worked on, and the others wait in their order.
-#[derive(Default)]
-struct Lanes {
-    waiting: BTreeMap<String, VecDeque<Delivery>>,
-    taken: usize,
-}
-
-// === impl Lanes ===
-
-impl Lanes {
-    /// Events in hand.
-    fn taken(&self) -> usize {
-        self.taken
-    }
-
-    /// Takes an event in hand; gives it back at once to be worked on, unless one of its key is.
-    fn take(&mut self, delivery: Delivery) -> Option<Delivery> {
-        self.taken += 1;
-        match self.waiting.get_mut(&delivery.message.partition_key) {
-            Some(behind) => {
-                behind.push_back(delivery);
-                None
-            }
-            None => {
-                let key = delivery.message.partition_key.clone();
-                self.waiting.insert(key, VecDeque::new());
-                Some(delivery)
-            }
-        }
-    }
-
-    /// The event of this key has come to its end: the next one of it.
-    fn next(&mut self, key: &str) -> Option<Delivery> {
-        self.taken = self.taken.saturating_sub(1);
-        let next = self.waiting.get_mut(key).and_then(VecDeque::pop_front);
-        if next.is_none() {
-            self.waiting.remove(key);
-        }
-        next
-    }
-
-    /// Puts one back in front of its key.
-    fn give_back(&mut self, delivery: Option<Delivery>) {
-        if let Some(delivery) = delivery {
-            let key = delivery.message.partition_key.clone();
-            self.waiting.entry(key).or_default().push_front(delivery);
-        }
-    }
-
-    /// All that wait, those of a key in their order.
-    fn rest(self) -> impl Iterator<Item = Delivery> {
-        self.waiting.into_values().flatten()
     }
 }
 

@@ -14,6 +14,7 @@ mod drain;
 mod gate;
 mod handover;
 mod interrupted;
+mod lanes;
 mod obstacles;
 mod poison;
 mod relay;

@@ -294,6 +294,18 @@ impl Script {
         all.get(reference).is_some_and(Vec::is_empty)
     }
 
+    /// Does what is planned for `reference` now.
+    pub async fn act(&self, reference: &str) -> Result<(), Fault> {
+        match self.next(reference) {
+            None => Ok(()),
+            Some(Act::Fail) => Err(Fault::retry("not now")),
+            Some(Act::Poison) => Err(Fault::park("makes no sense")),
+            Some(Act::Panic) => panic!("a bug"),
+            Some(Act::Discard) => Err(Fault::discard("of no interest")),
+            Some(Act::Hang) => std::future::pending().await,
+        }
+    }
+
     fn next(&self, reference: &str) -> Option<Act> {
         let mut all = self.acts.lock().unwrap();
         let acts = all.get_mut(reference)?;
@@ -319,14 +331,7 @@ impl Reaction for Journal {
 
     async fn react(&self, event: &SealedEvent) -> Result<Commit, Fault> {
         let deposit: FundsDepositedEvent = event.payload()?;
-        match self.script.next(&deposit.reference) {
-            None => {}
-            Some(Act::Fail) => return Err(Fault::retry("not now")),
-            Some(Act::Poison) => return Err(Fault::park("makes no sense")),
-            Some(Act::Panic) => panic!("a bug"),
-            Some(Act::Discard) => return Err(Fault::discard("of no interest")),
-            Some(Act::Hang) => std::future::pending().await,
-        }
+        self.script.act(&deposit.reference).await?;
         let row = self.ctx.store.view("journal", &deposit.user_id).await?;
         let (version, mut lines) = match row {
             Some(row) => (row.version, row.decode::<Vec<String>>()?),
