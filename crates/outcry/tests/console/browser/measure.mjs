@@ -1,9 +1,11 @@
 // What the console costs while events flow: a line of JSON for each load, lap and for the end.
 
 import { readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { ADDRESS, DESK, launch, PATIENCE, quit } from "./browser.mjs";
-import { ADMINISTRATOR, go, signIn } from "./people.mjs";
+import { ADMINISTRATOR } from "./people.mjs";
 import { Transferred } from "./transferred.mjs";
+import { Unwatched } from "./unwatched.mjs";
 
 /** First visits that are measured. */
 const LOADS = 7;
@@ -50,36 +52,32 @@ async function resident(session) {
 
 /** An operator looks around for long: memory after every lap. */
 async function watch(minutes) {
-  const browser = await launch();
-  const context = await browser.newContext({ viewport: DESK });
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  await page.addInitScript(() => {
+  const browser = await (await launch()).newBrowserCDPSession();
+  const page = await Unwatched.open(browser, ADDRESS, DESK);
+  await page.until("the page is there", () => document.readyState === "complete");
+  await page.evaluate(() => {
     globalThis.longest = 0;
     new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries())
         globalThis.longest = Math.max(globalThis.longest, duration);
     }).observe({ type: "longtask" });
   });
-  await page.goto(ADDRESS);
-  await signIn(page, ADMINISTRATOR);
-  const inspected = await context.newCDPSession(page);
-  const whole = await browser.newBrowserCDPSession();
+  await page.signIn(ADMINISTRATOR);
   const laps = Math.max(Math.round(minutes), LAPS_MIN);
-  const pause = (minutes * 60_000) / laps / LAP.length;
+  const each = (minutes * 60_000) / laps / LAP.length;
   for (let lap = 1; lap <= laps; lap += 1) {
     for (const view of LAP) {
-      await go(page, view);
-      await page.waitForTimeout(pause);
+      await page.go(view);
+      await pause(each);
     }
-    await inspected.send("HeapProfiler.collectGarbage");
-    const { usedSize } = await inspected.send("Runtime.getHeapUsage");
+    await page.send("HeapProfiler.collectGarbage");
+    const { usedSize } = await page.send("Runtime.getHeapUsage");
     const longest = await page.evaluate(() => {
       const { longest } = globalThis;
       globalThis.longest = 0;
       return longest;
     });
-    say({ lap: { heap: usedSize, resident: await resident(whole), longest } });
+    say({ lap: { heap: usedSize, resident: await resident(browser), longest } });
   }
 }
 
