@@ -1,19 +1,16 @@
 //! Events of one key that need not wait for each other: those of different aggregates.
 
-use std::time::SystemTime;
-
 use async_trait::async_trait;
 use outcry_broker::Message;
 use outcry_contracts::operations::v1 as api;
 use outcry_contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use outcry_contracts::trades::v1::{FailureReason, TradeFailedEvent};
-use outcry_events::{SealedEvent, Stamp, seal};
+use outcry_events::SealedEvent;
 use outcry_service::testing::{Platform, eventually};
 use outcry_service::{Context, Fault, GroupSpec, Reaction, Service, Unknown};
 use outcry_store::{Commit, ParkedFilter, ViewWrite};
-use uuid::Uuid;
 
-use crate::toys::{Act, Script, id, root};
+use crate::toys::{Act, Script, id, published};
 
 /// Writes down what is said of each trade in the order it comes.
 struct TradeLog {
@@ -81,15 +78,7 @@ fn of_symbol(trade: u128, sequence: u64) -> Message {
         reason: FailureReason::CancelledBeforeVenue.into(),
         message: format!("{trade}-{sequence}"),
     };
-    let now = SystemTime::now();
-    let stamp = Stamp {
-        event_id: Uuid::now_v7(),
-        sequence,
-        occurred_at: now,
-        recorded_at: now,
-        cause: &root(),
-    };
-    Message::from(&seal(&event, stamp).unwrap())
+    published(&event, sequence)
 }
 
 fn ledger(ctx: &Context, script: &Script) -> Service {

@@ -9,7 +9,7 @@ use outcry_broker::Message;
 use outcry_contracts::funds::v1::{DepositMethod, FundsDepositedEvent};
 use outcry_contracts::payments::v1::PaymentSuccessEvent;
 use outcry_contracts::types::v1::{AssetAmount, asset_amount::Asset};
-use outcry_events::{Amount, Cause, SealedEvent, Stamp, event_set, seal};
+use outcry_events::{Amount, Cause, Event, SealedEvent, Stamp, event_set, seal};
 use outcry_mesh::refusal::Refusal;
 use outcry_service::backoff::Backoff;
 use outcry_service::testing::Platform;
@@ -404,6 +404,11 @@ pub fn deposited(user: u128, sequence: u64, reference: &str) -> Message {
         reference: reference.to_owned(),
         ..Default::default()
     };
+    published(&event, sequence)
+}
+
+/// An event as if its owner had published it, with this place in its stream.
+pub fn published(event: &impl Event, sequence: u64) -> Message {
     let now = SystemTime::now();
     let stamp = Stamp {
         event_id: Uuid::now_v7(),
@@ -412,7 +417,7 @@ pub fn deposited(user: u128, sequence: u64, reference: &str) -> Message {
         recorded_at: now,
         cause: &root(),
     };
-    Message::from(&seal(&event, stamp).unwrap())
+    Message::from(&seal(event, stamp).unwrap())
 }
 
 /// What the journal says about a user.
