@@ -24,8 +24,8 @@ const BEFORE_IDLE: usize = 1_000;
 /// down what a connection did up to ten seconds after the connection has become idle.
 const CALM: Duration = Duration::from_secs(12);
 
-/// Queries a second when idle: the sweep for what no news tells of, once a second, and a tenth more for
-/// statistics that the server writes down a second late.
+/// Queries a second when idle: the sweep for what no news tells of and the renewal of leases, together no more
+/// than one, and a tenth more for statistics that the server writes down a second late.
 const IDLE: Target = Target::AtMost(1.1);
 
 // === impl Course ===

@@ -39,8 +39,9 @@ const BATCH: usize = 256;
 /// key the broker refuses.
 const WINDOW_MAX: usize = 16_384;
 
-/// How often the relay looks without being woken: what another process commits may not wake it.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often the relay looks without being woken: news of what another process commits can be lost
+/// with the connection that would have told it.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// Waits before a key the broker did not take is tried again.
 const HELD_BACKOFF: Backoff = Backoff {

@@ -31,7 +31,7 @@ use crate::tenure::Tenure;
 
 /// How often leases are renewed and shares are looked at: several times within [`LEASE_TTL`], so
 /// that a lost answer or two cost no slot.
-const RENEW_EVERY: Duration = Duration::from_secs(1);
+const RENEW_EVERY: Duration = Duration::from_millis(1250);
 
 /// How soon after the last look news of the store may lead to another one. Free slots are news, but
 /// so is every commit: each look in vain doubles the wait, up to [`RENEW_EVERY`].
